@@ -1,0 +1,94 @@
+"""What every backbone exposes so that any tuning method and any head can work with it."""
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..structures import BackboneFeatures, PointTokens
+from .pretrained import load_pretrained
+
+
+class PointBackbone(BaseModule, ABC):
+    """A plain pre-trained network that knows nothing about fine-tuning.
+
+    The contract (see the package README): ``embed`` cuts a cloud into tokens, ``encode`` runs the blocks over them,
+    ``summarize`` is the descriptor the network was pre-trained to give. ``layers`` are the transformer blocks in
+    order; each is called as ``block(x, attn_mask=None)`` on a sequence ``[prefix tokens | patch tokens]`` and exposes
+    ``norm1``, ``attn`` (with ``qkv`` and ``proj``), ``norm2`` and ``mlp`` (with ``fc1`` and ``fc2``).
+
+    Args:
+        init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=FILE)`` loads official or converted weights in
+            ``init_weights``; None keeps the random initialisation.
+    """
+
+    embed_dim: int
+    """Dimension C of the tokens."""
+
+    num_prefix_tokens: int
+    """Number P of class-like tokens in front of the patch tokens."""
+
+    checkpoint_prefixes: Sequence[str] = ()
+    """Prefixes under which official checkpoints keep this network's tensors."""
+
+    def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
+        super().__init__(init_cfg=None)
+        if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
+            raise ValueError(f"init_cfg type={init_cfg.get('type')!r} is unknown; use dict(type='Pretrained', checkpoint=...).")
+        self.checkpoint: str | None = init_cfg['checkpoint'] if init_cfg else None
+        self.pretrained_names: list[str] = []
+
+    @property
+    def layer_dims(self) -> Sequence[int]:
+        """Token dimension of every block."""
+        return [self.embed_dim] * len(self.layers)
+
+    @property
+    @abstractmethod
+    def layers(self) -> Sequence[nn.Module]:
+        """Transformer blocks in the order in which they run."""
+
+    @abstractmethod
+    def embed(self, points: Tensor) -> PointTokens:
+        """Cut clouds (B, N, 3) into groups and embed each."""
+
+    @abstractmethod
+    def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
+        """Run the transformer; keep the patch tokens after the blocks named in ``hidden_layers``."""
+
+    @abstractmethod
+    def summarize(self, tokens: PointTokens) -> Tensor:
+        """Return the pre-trained network's global descriptor (B, C), which uses only pre-trained parameters."""
+
+    @abstractmethod
+    def prefix_parameters(self) -> list[str]:
+        """Names of the parameters behind the prefix tokens (class token, its position)."""
+
+    @abstractmethod
+    def final_norm(self) -> nn.Module:
+        """The norm applied after the last block."""
+
+    def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
+        """Embed and encode clouds (B, N, 3)."""
+        return self.encode(self.embed(points), hidden_layers=hidden_layers)
+
+    def init_weights(self) -> None:
+        """Load the pre-trained checkpoint, if the config names one.
+
+        Raises:
+            FileNotFoundError: If the file does not exist.
+            ValueError: If no tensor in it fits this network.
+        """
+        if self.checkpoint and not self.pretrained_names:
+            self.pretrained_names = load_pretrained(self, self.checkpoint, prefixes=self.checkpoint_prefixes)
+        elif not self.checkpoint:
+            print_log(f'{type(self).__name__} starts from random weights: its config names no checkpoint.', logger='current')
+
+    def base_state(self) -> dict[str, Tensor]:
+        """Tensors that came from the pre-trained file, by name; empty for a randomly initialised network."""
+        state = self.state_dict()
+        return {name: state[name] for name in self.pretrained_names}

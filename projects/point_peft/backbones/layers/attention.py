@@ -1,0 +1,38 @@
+"""Multi-head self-attention."""
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with one fused projection, as in ViT and Point-MAE.
+
+    Args:
+        dim (int): Token dimension C.
+        num_heads (int): Number of heads; must divide ``dim``.
+        qkv_bias (bool): Whether the fused projection has a bias. Point-MAE: no.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int = 6, qkv_bias: bool = False) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f'num_heads={num_heads} does not divide dim={dim}; choose a divisor.')
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        """Attend over all tokens.
+
+        Args:
+            x (Tensor): (B, L, C) tokens.
+            attn_mask (Tensor | None): Broadcastable to (B, heads, L, L); True or 0 where attention is allowed.
+
+        Returns:
+            Tensor: (B, L, C).
+        """
+        batch, length, dim = x.shape
+        q, k, v = self.qkv(x).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (B, heads, L, d)
+        x = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
+        return self.proj(x.transpose(1, 2).reshape(batch, length, dim))

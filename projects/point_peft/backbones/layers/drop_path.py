@@ -1,0 +1,31 @@
+"""Stochastic depth."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class DropPath(nn.Module):
+    """Drop whole residual branches of some samples while training (stochastic depth, arXiv 1603.09382).
+
+    Args:
+        rate (float): Probability of dropping a sample's branch, in [0, 1).
+    """
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise ValueError(f'drop-path rate={rate} is outside [0, 1); lower `drop_path_rate`.')
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """Return ``branch`` (B, ...) with dropped samples at zero and the others scaled up."""
+        if self.rate == 0 or not self.training:
+            return branch
+        keep = 1 - self.rate
+        mask = torch.empty(branch.shape[:1] + (1,) * (branch.dim() - 1), dtype=branch.dtype, device=branch.device)
+        return branch * mask.bernoulli_(keep).div_(keep)
+
+    def extra_repr(self) -> str:
+        """Show the rate in ``print(model)``."""
+        return f'rate={self.rate:.3f}'

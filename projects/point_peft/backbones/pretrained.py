@@ -1,0 +1,69 @@
+"""Loading pre-trained weights into a backbone, with a report and without silence when nothing fits."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+WRAPPERS = ('state_dict', 'base_model', 'model')
+"""Keys under which checkpoints of the field keep their state dict."""
+
+OWN_PREFIXES = ('', 'backbone.', 'backbone.backbone.')
+"""Where this project's own checkpoints keep a backbone: bare, in a task model, in a tuned task model."""
+
+
+def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[str] = ()) -> list[str]:
+    """Load the tensors of a checkpoint that fit ``module``.
+
+    The prefix is chosen by counting matches, so official files, converted files and this project's own checkpoints
+    all work. The outcome is logged.
+
+    Args:
+        module (nn.Module): Network to fill.
+        path (str | Path): ``.safetensors`` or ``.pth`` file; read without executing anything in it.
+        prefixes (Iterable[str]): Further prefixes under which the tensors may stand.
+
+    Returns:
+        list[str]: Names of the loaded tensors.
+
+    Raises:
+        FileNotFoundError: If ``path`` does not exist.
+        ValueError: If no tensor matches by name and shape.
+    """
+    from ..engine.checkpoint import load_checkpoint_file
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
+            'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.')
+    state = unwrap_state_dict(load_checkpoint_file(path))
+    own = module.state_dict()
+    candidates = [strip_prefix(state, prefix) for prefix in (*OWN_PREFIXES, *prefixes)]
+    matched = max(({name: value for name, value in candidate.items() if name in own and value.shape == own[name].shape}
+                   for candidate in candidates), key=len)
+    if not matched:
+        raise ValueError(f'no tensor of {path} fits {type(module).__name__} by name and shape; convert the file with '
+                         'tools/model_converters/convert_official.py or name another checkpoint.')
+    module.load_state_dict(matched, strict=False)
+    missing = [name for name in own if name not in matched]
+    print_log(f'loaded {len(matched)} of {len(own)} tensors of {type(module).__name__} from {path}; '
+              f'{len(state) - len(matched)} unused in the file; kept at their initial values: {missing or "none"}',
+              logger='current')
+    return list(matched)
+
+
+def unwrap_state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint, out of its wrapper key and without ``module.`` prefixes."""
+    for key in WRAPPERS:
+        if isinstance(checkpoint.get(key), Mapping):
+            checkpoint = checkpoint[key]
+            break
+    return {name.removeprefix('module.'): value for name, value in checkpoint.items() if isinstance(value, torch.Tensor)}
+
+
+def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors under ``prefix``, with it removed."""
+    return {name[len(prefix):]: value for name, value in state.items() if name.startswith(prefix)}

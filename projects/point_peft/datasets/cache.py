@@ -1,0 +1,93 @@
+"""Cache of slowly read clouds in one file beside the dataset."""
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from mmengine.logging import print_log
+from rich.progress import track
+
+from .errors import DatasetError
+
+CACHE_DIR = '.cache'
+
+
+def cached_clouds(root: Path, files: Sequence[Path], read: Callable[[Path], np.ndarray], *, key: str) -> np.ndarray:
+    """Read clouds of equal size, or take them from ``root/.cache`` when nothing has changed.
+
+    The cache is named by a hash of ``key`` and of the files' names, sizes and times. It is written only where
+    ``root`` is writable, in one atomic step, and read without unpickling anything.
+
+    Args:
+        root (Path): directory of the dataset.
+        files (Sequence[Path]): one file per cloud.
+        read (Callable): reads one file to (N, 3) float32.
+        key (str): what else the content depends on.
+
+    Returns:
+        np.ndarray: (M, N, 3) float32.
+
+    Raises:
+        DatasetError: a file is missing, or the clouds differ in size.
+    """
+    path = root / CACHE_DIR / f'{_fingerprint(root, files, key)}.npz'
+    cached = _load(path)
+    if cached is not None:
+        return cached
+    clouds = [read(file) for file in track(files, description=f'Reading {root.name}', transient=True)]
+    sizes = [len(cloud) for cloud in clouds]
+    if len(set(sizes)) > 1:
+        odd = next(index for index, size in enumerate(sizes) if size != sizes[0])
+        raise DatasetError(f"'{files[odd]}' has {sizes[odd]} points where '{files[0]}' has {sizes[0]}; set max_points "
+                           f'to at most {min(sizes)} or repair the file.')
+    points = np.stack(clouds)
+    _save(path, points)
+    return points
+
+
+def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
+    """Hash of the key and of the names, sizes and times of the files."""
+    digest = hashlib.sha256(key.encode())
+    for file in files:
+        try:
+            status = file.stat()
+        except FileNotFoundError as error:
+            raise DatasetError(f"'{file}' is listed in '{root}' but does not exist; unpack the dataset "
+                               'again.') from error
+        digest.update(f'{file.relative_to(root)}:{status.st_size}:{status.st_mtime_ns}\n'.encode())
+    return digest.hexdigest()[:32]
+
+
+def _load(path: Path) -> np.ndarray | None:
+    """Clouds in the cache, or None if there is none or it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive['points']
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        print_log(f"'{path}' is no usable cache ({error}); reading the dataset again.", logger='current', level=30)
+        return None
+
+
+def _save(path: Path, points: np.ndarray) -> None:
+    """Write the cache atomically; a directory that cannot be written costs only the time of the next reading."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')
+    except OSError:
+        print_log(f"'{path.parent}' is not writable; the clouds are not cached.", logger='current')
+        return
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            np.savez(file, points=points)
+        os.replace(temporary, path)
+    except OSError as error:
+        print_log(f"'{path}' could not be written ({error}); the clouds are not cached.", logger='current', level=30)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

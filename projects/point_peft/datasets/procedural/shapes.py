@@ -1,0 +1,74 @@
+"""The object classes, their parts, and how one object is drawn."""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.random import Generator
+
+from .household import airplane, bottle, guitar, lamp, mug, umbrella
+from .pieces import Piece, between
+from .primitives import rotation_about
+from .seating import bed, bench, chair, sofa, stool
+from .storage import bookshelf, cabinet, desk, monitor, table
+
+RECIPES: dict[str, tuple[Callable[[Generator], list[Piece]], tuple[str, ...]]] = {
+    'airplane': (airplane, ('fuselage', 'wing', 'tail', 'engine')),
+    'bed': (bed, ('mattress', 'frame', 'pillow')),
+    'bench': (bench, ('seat', 'leg', 'back', 'arm')),
+    'bookshelf': (bookshelf, ('frame', 'shelf', 'back')),
+    'bottle': (bottle, ('body', 'neck', 'cap')),
+    'cabinet': (cabinet, ('body', 'door', 'leg')),
+    'chair': (chair, ('seat', 'leg', 'back', 'arm')),
+    'desk': (desk, ('top', 'leg', 'drawer', 'rack')),
+    'guitar': (guitar, ('body', 'neck', 'head')),
+    'lamp': (lamp, ('base', 'pole', 'shade')),
+    'monitor': (monitor, ('screen', 'stand', 'back')),
+    'mug': (mug, ('body', 'handle', 'saucer')),
+    'sofa': (sofa, ('seat', 'back', 'arm', 'leg')),
+    'stool': (stool, ('seat', 'leg', 'back')),
+    'table': (table, ('top', 'leg', 'shelf')),
+    'umbrella': (umbrella, ('canopy', 'shaft', 'handle')),
+}
+"""Recipe and part names of every class, in label order."""
+
+CLASSES = tuple(RECIPES)
+"""Class names in label order."""
+
+PARTS = tuple(f'{name}/{part}' for name, (_, parts) in RECIPES.items() for part in parts)
+"""Part names in the order of their global ids."""
+
+CLASS_PARTS = {name: tuple(PARTS.index(f'{name}/{part}') for part in parts) for name, (_, parts) in RECIPES.items()}
+"""Global part ids of every class."""
+
+
+def sample_object(label: int, rng: Generator, num_points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw one object of a class and points on it.
+
+    Args:
+        label (int): index into :data:`CLASSES`.
+        rng (Generator): decides the object and the points.
+        num_points (int): number of points N, spread uniformly over the area of all surfaces.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: (N, 3) float64 coordinates, y up, in random order, and (N,) int64
+        global part ids.
+    """
+    name = CLASSES[label]
+    pieces = RECIPES[name][0](rng)
+    areas = np.array([surface.area for _, surface in pieces])
+    counts = rng.multinomial(num_points, areas / areas.sum())
+    points = np.concatenate([surface.sample(rng, count) for (_, surface), count in zip(pieces, counts)])
+    ids = np.array([PARTS.index(f'{name}/{part}') for part, _ in pieces])
+    order = rng.permutation(num_points)
+    return _deform(points[order], rng), np.repeat(ids, counts)[order]
+
+
+def _deform(points: np.ndarray, rng: Generator) -> np.ndarray:
+    """Stretch, taper and turn an object a little, so that no two are built of the same right angles."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    level = (points[:, 1:2] - low[1]) / max(high[1] - low[1], 1e-6) - 0.5
+    points = points * rng.uniform(0.75, 1.3, size=3)
+    taper = 1 + between(rng, -0.25, 0.25) * level
+    points = points * np.concatenate([taper, np.ones_like(taper), taper], axis=1)
+    return points @ rotation_about(1, between(rng, -0.3, 0.3)).T

@@ -1,0 +1,58 @@
+"""Random scaling and translation."""
+from __future__ import annotations
+
+from torch import Tensor
+
+from ...registry import TRANSFORMS
+from .coordinates import check_range, replace_coordinates, uniform
+
+
+@TRANSFORMS.register_module()
+class RandomScale:
+    """Scale every sample along each axis by its own U(low, high).
+
+    Source: Point-PEFT, released ScanObjectNN training (0.9 to 1.1, anisotropic, per sample).
+
+    Args:
+        scale (tuple[float, float]): range of the three factors.
+    """
+
+    def __init__(self, scale: tuple[float, float] = (0.9, 1.1)) -> None:
+        self.scale = check_range('scale', tuple(scale))
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Scale the coordinates of ``points`` (B, N, C >= 3); further channels stay."""
+        low, high = self.scale
+        factor = uniform(points, len(points), 1, 3, low=low, high=high)
+        return replace_coordinates(points, points[..., :3] * factor)
+
+    def __repr__(self) -> str:
+        """Name and settings."""
+        return f'{type(self).__name__}(scale={self.scale})'
+
+
+@TRANSFORMS.register_module()
+class RandomScaleTranslate:
+    """Scale every sample along each axis, then move it.
+
+    Source: Point-MAE, ``PointcloudScaleAndTranslate``.
+
+    Args:
+        scale (tuple[float, float]): range of the three factors of a sample.
+        translate (float): the three offsets of a sample are U(-translate, translate), in the units of the cloud.
+    """
+
+    def __init__(self, scale: tuple[float, float] = (2 / 3, 3 / 2), translate: float = 0.2) -> None:
+        self.scale = check_range('scale', tuple(scale))
+        self.translate = translate
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Scale and move the coordinates of ``points`` (B, N, C >= 3); further channels stay."""
+        low, high = self.scale
+        factor = uniform(points, len(points), 1, 3, low=low, high=high)
+        offset = uniform(points, len(points), 1, 3, low=-self.translate, high=self.translate)
+        return replace_coordinates(points, points[..., :3] * factor + offset)
+
+    def __repr__(self) -> str:
+        """Name and settings."""
+        return f'{type(self).__name__}(scale={self.scale}, translate={self.translate})'

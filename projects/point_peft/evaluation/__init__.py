@@ -1,0 +1,4 @@
+"""Evaluation metrics."""
+from .classification import ClassificationAccuracy
+
+__all__ = ['ClassificationAccuracy']

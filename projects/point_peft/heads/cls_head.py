@@ -1,0 +1,83 @@
+"""The classification head."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..registry import MODELS
+from ..structures import BackboneFeatures, PointDataSample
+from .pooling import pool_tokens
+
+
+@MODELS.register_module()
+class PointClsHead(BaseModule):
+    """Pool the tokens and classify them with an MLP.
+
+    The default is Point-MAE's head (``cls_head_finetune``: class token and max-pooled tokens, two hidden layers of
+    256). ``hidden_dims=()`` gives the linear classifier of linear probing, behind a batch norm without affine
+    parameters that puts frozen features on one scale.
+
+    Args:
+        num_classes (int): Number of classes.
+        embed_dim (int): Token dimension C of the backbone.
+        pool (Sequence[str]): Parts of the pooled feature, in order: ``prefix``, ``max``, ``mean``.
+        hidden_dims (Sequence[int]): Hidden widths.
+        dropout (float): Dropout after every hidden layer.
+        label_smoothing (float): Smoothing of the cross-entropy targets.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        *,
+        embed_dim: int = 384,
+        pool: Sequence[str] = ('prefix', 'max'),
+        hidden_dims: Sequence[int] = (256, 256),
+        dropout: float = 0.5,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.pool = tuple(pool)
+        self.label_smoothing = label_smoothing
+        dims = [embed_dim * len(self.pool), *hidden_dims]
+        layers: list[nn.Module] = [] if hidden_dims else [nn.BatchNorm1d(dims[0], affine=False)]
+        for before, after in zip(dims, dims[1:]):
+            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        self.cls_head_finetune = nn.Sequential(*layers, nn.Linear(dims[-1], num_classes))
+
+    def forward(self, features: BackboneFeatures) -> Tensor:
+        """Return logits (B, num_classes)."""
+        return self.cls_head_finetune(pool_tokens(features, self.pool))
+
+    def loss(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
+        """Cross-entropy against ``gt_label``.
+
+        Raises:
+            ValueError: If a label is outside ``[0, num_classes)``.
+        """
+        logits = self(features)
+        labels = self._labels(data_samples).to(logits.device, non_blocking=True)
+        return {'loss': F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
+
+    def predict(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample] | None) -> list[PointDataSample]:
+        """Write ``pred_scores`` and ``pred_label`` into data samples (new ones if None is given)."""
+        scores = self(features).softmax(dim=-1)
+        labels = scores.argmax(dim=-1)
+        samples = list(data_samples) if data_samples is not None else [PointDataSample() for _ in scores]
+        for sample, score, label in zip(samples, scores, labels):
+            sample.pred_scores, sample.pred_label = score, label
+        return samples
+
+    def _labels(self, data_samples: Sequence[PointDataSample]) -> Tensor:
+        """Stack the labels (B,); they are still on the CPU, so checking them does not stall the device."""
+        labels = torch.stack([sample.gt_label for sample in data_samples])
+        if labels.device.type == 'cpu' and bool(((labels < 0) | (labels >= self.num_classes)).any()):
+            wrong = next(s for s in data_samples if not 0 <= int(s.gt_label) < self.num_classes)
+            raise ValueError(f'label {int(wrong.gt_label)} of {wrong.get("source", "a sample")} is outside the head\'s '
+                             f'{self.num_classes} classes; set model.head.num_classes to the dataset\'s number of classes.')
+        return labels

@@ -1,0 +1,48 @@
+"""Registries of the project: children of MMEngine's root registries, scope ``point_peft``.
+
+``locations`` lets a registry import its modules on first use, so ``import point_peft`` stays cheap.
+"""
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import Registry
+
+MODELS = Registry(
+    'model',
+    parent=MMENGINE_MODELS,
+    scope='point_peft',
+    locations=[
+        'point_peft.backbones',
+        'point_peft.tuners',
+        'point_peft.heads',
+        'point_peft.models',
+    ],
+)
+"""Backbones, tuning methods, heads, task models and data preprocessors."""
+
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='point_peft', locations=['point_peft.datasets'])
+"""Point-cloud datasets."""
+
+DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='point_peft', locations=['point_peft.datasets'])
+"""Samplers that order the objects of a dataset."""
+
+TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='point_peft', locations=['point_peft.datasets.transforms'])
+"""Batched augmentations, run by the data preprocessor on the training device."""
+
+METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='point_peft', locations=['point_peft.evaluation'])
+"""Evaluation metrics."""
+
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='point_peft', locations=['point_peft.engine.hooks'])
+"""Runner hooks (not to be confused with tuning methods, which live in MODELS)."""
+
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor',
+    parent=MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS,
+    scope='point_peft',
+    locations=['point_peft.engine.optimizers'],
+)
+"""Builders of the optimizer's parameter groups."""

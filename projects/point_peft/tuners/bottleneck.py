@@ -1,0 +1,77 @@
+"""The bottleneck adapter."""
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ..backbones import PointBackbone
+from ..registry import MODELS
+from .base import Tuner
+
+QUICK_GELU_SLOPE = 1.702
+"""Slope of the sigmoid in x * sigmoid(1.702 x), the activation of the Point-PEFT release (``QuickGELU``)."""
+
+
+class QuickGELU(nn.Module):
+    """x * sigmoid(1.702 x)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply elementwise."""
+        return x * torch.sigmoid(QUICK_GELU_SLOPE * x)
+
+
+class Bottleneck(nn.Module):
+    """Down-projection, activation, dropout, up-projection.
+
+    The up-projection starts at zero, so a fresh bottleneck changes nothing.
+
+    Args:
+        dim (int): Input and output dimension C.
+        hidden_dim (int): Dimension of the bottleneck.
+        dropout (float): Dropout before the up-projection; 0.1 in the Point-PEFT release.
+    """
+
+    def __init__(self, dim: int, *, hidden_dim: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.down = nn.Linear(dim, hidden_dim)
+        self.act = QuickGELU()
+        self.dropout = nn.Dropout(dropout)
+        self.up = nn.Linear(hidden_dim, dim)
+        nn.init.xavier_uniform_(self.down.weight)
+        for tensor in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(tensor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (..., C) to (..., C), without a residual."""
+        return self.up(self.dropout(self.act(self.down(x))))
+
+
+@MODELS.register_module()
+class BottleneckAdapter(Tuner):
+    """Add a scaled bottleneck of a sub-layer's output to it: ``h + scale * adapter(h)``.
+
+    Args:
+        dim (int): Dimension of the bottleneck; 16 in Point-PEFT.
+        at (str): Sub-layer of every block: ``mlp`` or ``attn``.
+        scale (float): Weight of the adapter; 0.7 in the Point-PEFT release (SPEC of ``Block.forward``).
+        dropout (float): Dropout inside the bottleneck.
+    """
+
+    def __init__(self, dim: int = 16, *, at: str = 'mlp', scale: float = 0.7, dropout: float = 0.1) -> None:
+        super().__init__()
+        if at not in ('mlp', 'attn'):
+            raise ValueError(f"BottleneckAdapter at={at!r} is unknown; use 'mlp' or 'attn'.")
+        self.dim, self.at, self.scale, self.dropout = dim, at, scale, dropout
+
+    def setup(self, backbone: PointBackbone) -> None:
+        """Create one bottleneck per block."""
+        self.adapters = nn.ModuleList(
+            Bottleneck(width, hidden_dim=self.dim, dropout=self.dropout) for width in backbone.layer_dims)
+
+    def attach(self, backbone: PointBackbone) -> None:
+        """Act on the output of every block's sub-layer."""
+        for block, adapter in zip(backbone.layers, self.adapters):
+            self.on_output(block.get_submodule(self.at), self._adapt(adapter))
+
+    def _adapt(self, adapter: nn.Module):  # noqa: ANN202
+        return lambda _, output: output + self.scale * adapter(output)

@@ -1,0 +1,148 @@
+"""Geometry-aware Adapter (Point-PEFT, AAAI 2024, arXiv 2310.03059, section 3.3)."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..backbones import PointBackbone
+from ..backbones.layers import DropPath
+from ..ops import gather, group, interpolation_weights
+from ..registry import MODELS
+from ..structures import BackboneFeatures
+from .base import Tuner, TuningContext
+from .bottleneck import Bottleneck
+
+
+@dataclass(frozen=True)
+class TokenGeometry:
+    """Regions of the group centers, computed once per forward and shared by all blocks.
+
+    Attributes:
+        anchor_index (Tensor): (B, S) tokens that are region centers.
+        neighbor_index (Tensor): (B, S, K) tokens of each region.
+        interpolation (Tensor): (B, G, S) weights, rows summing to one, that carry region features to tokens.
+    """
+
+    anchor_index: Tensor
+    neighbor_index: Tensor
+    interpolation: Tensor
+
+
+@MODELS.register_module()
+class GeometryAwareAdapter(Tuner):
+    """Let neighbouring tokens exchange local structure after every block.
+
+    Farthest point sampling picks S of the G group centers, each with its K nearest; the tokens of a region attend to
+    each other, are max-pooled, and the pooled feature is propagated to all tokens by inverse distance. A bottleneck
+    follows. Attention and its norm are shared by all blocks; batch norm and bottleneck are per block.
+
+    Args:
+        num_centers (int): Regions S; 64 of 128 tokens in the release.
+        num_neighbors (int): Tokens K per region; 16.
+        attn_dim (int): Width of the local attention; 18.
+        num_heads (int): Heads of the local attention; 6.
+        hidden_dim (int): Dimension of the bottleneck; 16.
+        center_scale (float): Weight of a region's center token in its pooled feature; 0.3.
+        propagation_scale (float): Weight of the propagated feature; 0.3.
+        drop_path (float): Rate at which a region's attention is dropped in the last block, growing from 0; 0.1.
+    """
+
+    def __init__(self, *, num_centers: int = 64, num_neighbors: int = 16, attn_dim: int = 18, num_heads: int = 6,
+                 hidden_dim: int = 16, center_scale: float = 0.3, propagation_scale: float = 0.3,
+                 drop_path: float = 0.1) -> None:
+        super().__init__()
+        self.num_centers, self.num_neighbors = num_centers, num_neighbors
+        self.attn_dim, self.num_heads, self.hidden_dim = attn_dim, num_heads, hidden_dim
+        self.center_scale, self.propagation_scale = center_scale, propagation_scale
+        self.drop_path_rate = drop_path
+        self._geometry: TokenGeometry | None = None
+
+    def setup(self, backbone: PointBackbone) -> None:
+        """Create the shared attention and each block's pooling norm and bottleneck."""
+        depth = len(backbone.layers)
+        rates = torch.linspace(0, self.drop_path_rate, depth).tolist()
+        self.norm = nn.LayerNorm(backbone.embed_dim)
+        self.attn = LocalAttention(backbone.embed_dim, attn_dim=self.attn_dim, num_heads=self.num_heads)
+        self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
+        self.pool_norms = nn.ModuleList(nn.BatchNorm1d(dim) for dim in backbone.layer_dims)
+        self.adapters = nn.ModuleList(Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims)
+
+    def attach(self, backbone: PointBackbone) -> None:
+        """Act on the output of every block."""
+        for index, block in enumerate(backbone.layers):
+            self._attach_to(block, index)
+
+    def begin(self, context: TuningContext) -> None:
+        """Find the regions of the group centers, once per forward.
+
+        Raises:
+            ValueError: If there are fewer tokens than regions or neighbours.
+        """
+        centers = context.tokens.centers
+        regions = group(centers, self.num_centers, self.num_neighbors)
+        self._geometry = TokenGeometry(regions.center_index, regions.neighbor_index,
+                                       interpolation_weights(centers, regions.centers).to(centers.dtype))
+
+    def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
+        """Forget the geometry."""
+        self._geometry = None
+        return features
+
+    def _attach_to(self, block: nn.Module, index: int) -> None:
+        self.on_output(block, lambda _, x: self._adapt(x, index))
+
+    def _adapt(self, x: Tensor, index: int) -> Tensor:
+        """Adapt a block's output (B, P+G, C)."""
+        assert self.context is not None and self._geometry is not None
+        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
+        x = torch.cat([prefix, self._exchange(patches, index, self._geometry)], dim=1)
+        return x + self.adapters[index](x)
+
+    def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:
+        """Local interaction, pooling and propagation on patch tokens (B, G, C)."""
+        local = self.attn(self.norm(tokens), geometry.neighbor_index)  # (B, S, K, C)
+        local = self.drop_paths[index](local.flatten(0, 1)).view_as(local)  # dropped per region
+        regions = (gather(tokens, geometry.neighbor_index) + local).amax(dim=2)  # (B, S, C)
+        regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
+        regions = regions + self.center_scale * gather(tokens, geometry.anchor_index)
+        return torch.baddbmm(tokens, geometry.interpolation, regions, alpha=self.propagation_scale)
+
+
+class LocalAttention(nn.Module):
+    """Self-attention among the tokens of each region, in a narrow space.
+
+    Projections act on tokens before they are gathered, which is the same and reads ``3 * attn_dim`` numbers per
+    neighbour instead of C.
+
+    Args:
+        dim (int): Token dimension C.
+        attn_dim (int): Width of queries, keys and values over all heads.
+        num_heads (int): Heads; must divide ``attn_dim``.
+    """
+
+    def __init__(self, dim: int, *, attn_dim: int, num_heads: int) -> None:
+        super().__init__()
+        if attn_dim % num_heads:
+            raise ValueError(f'num_heads={num_heads} does not divide attn_dim={attn_dim}; choose a divisor.')
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(dim, 3 * attn_dim, bias=False)
+        self.proj = nn.Linear(attn_dim, dim)
+
+    def forward(self, tokens: Tensor, neighbor_index: Tensor) -> Tensor:
+        """Attend within regions.
+
+        Args:
+            tokens (Tensor): (B, G, C).
+            neighbor_index (Tensor): (B, S, K) tokens of each region.
+
+        Returns:
+            Tensor: (B, S, K, C).
+        """
+        qkv = gather(self.qkv(tokens), neighbor_index)  # (B, S, K, 3*attn_dim)
+        batch, regions, size, _ = qkv.shape
+        q, k, v = qkv.view(batch * regions, size, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        out = F.scaled_dot_product_attention(q, k, v)  # (B*S, heads, K, d)
+        return self.proj(out.transpose(1, 2).reshape(batch, regions, size, -1))

@@ -1,0 +1,67 @@
+"""LoRA: low-rank updates of frozen linear layers."""
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from ..backbones import PointBackbone
+from ..registry import MODELS
+from .base import Tuner
+
+
+@MODELS.register_module()
+class LoRA(Tuner):
+    """Add ``(alpha / rank) B A x`` to the output of linear layers (Hu et al., ICLR 2022, arXiv 2106.09685, eq. 3).
+
+    Args:
+        rank (int): Rank r of the update.
+        alpha (float): Numerator of the scale.
+        targets (Sequence[str]): Linear layers inside every block.
+        dropout (float): Dropout of the update's input.
+    """
+
+    def __init__(self, rank: int = 8, *, alpha: float = 32.0, targets: Sequence[str] = ('attn.qkv', 'mlp.fc1', 'mlp.fc2'),
+                 dropout: float = 0.0) -> None:
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f'rank={rank}, but LoRA needs at least 1.')
+        self.rank, self.scale, self.targets = rank, alpha / rank, tuple(targets)
+        self.dropout = nn.Dropout(dropout)
+
+    def setup(self, backbone: PointBackbone) -> None:
+        """Create one update per target; B starts at zero, so nothing changes at first.
+
+        Raises:
+            ValueError: If a target is not a linear layer of the backbone's blocks.
+        """
+        self.updates = nn.ModuleList(
+            _low_rank(layer, self.rank) for layer in self._target_layers(backbone))
+
+    def attach(self, backbone: PointBackbone) -> None:
+        """Act on the output of every target."""
+        for layer, update in zip(self._target_layers(backbone), self.updates):
+            self.on_output(layer, self._add(update))
+
+    def _add(self, update: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+        return lambda x, output: output + self.scale * update(self.dropout(x))
+
+    def _target_layers(self, backbone: PointBackbone) -> list[nn.Linear]:
+        layers = []
+        for block in backbone.layers:
+            modules = dict(block.named_modules())
+            for target in self.targets:
+                layer = modules.get(target)
+                if not isinstance(layer, nn.Linear):
+                    linear = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
+                    raise ValueError(f'LoRA target {target!r} is not a linear layer of the blocks; choose among {linear}.')
+                layers.append(layer)
+        return layers
+
+
+def _low_rank(layer: nn.Linear, rank: int) -> nn.Sequential:
+    """The pair A (in -> r, Kaiming uniform) and B (r -> out, zero)."""
+    down = nn.Linear(layer.in_features, rank, bias=False)
+    up = nn.Linear(rank, layer.out_features, bias=False)
+    nn.init.zeros_(up.weight)
+    return nn.Sequential(down, up)

@@ -1,0 +1,100 @@
+"""The memory bank of domain features and its parameter-free attention."""
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Retrieval(NamedTuple):
+    """What a query found.
+
+    Attributes:
+        query (Tensor): (B, C) the query at the scale of the values.
+        attended (Tensor): (B, C) similarity-weighted mean of the retrieved values.
+        values (Tensor): (B, k, C) retrieved values, most similar first.
+        similarity (Tensor): (B, k) cosine similarities.
+        index (Tensor): (B, k) rows of the bank.
+    """
+
+    query: Tensor
+    attended: Tensor
+    values: Tensor
+    similarity: Tensor
+    index: Tensor
+
+
+class MemoryBank(nn.Module):
+    """Global features of the training clouds by the pre-trained backbone (Point-PEFT, section 3.2).
+
+    Keys are L2-normalised, so that similarity is a cosine and no cloud is preferred for the length of its feature.
+    Values are the same directions at length sqrt(C), which is the scale of tokens after a layer norm; the query is
+    brought to it too, so all prompt rows have one scale. (The release mixes raw queries of length about 20 with bank
+    rows of unknown length.)
+
+    Args:
+        dim (int): Feature dimension C.
+        temperature (float): Temperature of the softmax over similarities; 1 in the release.
+    """
+
+    def __init__(self, dim: int, *, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.dim = dim
+        self.temperature = temperature
+        self.keys: Tensor
+        self.register_buffer('keys', torch.empty(0, dim))
+
+    def __len__(self) -> int:
+        """Number of stored clouds."""
+        return len(self.keys)
+
+    def fill(self, features: Tensor) -> None:
+        """Store features (N, C), replacing what was there.
+
+        Raises:
+            ValueError: If the shape is wrong, or a feature is not finite or zero.
+        """
+        if features.dim() != 2 or features.shape[1] != self.dim:
+            raise ValueError(f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
+                             f'(N, {self.dim}); build one with tools/build_memory_bank.py.')
+        norms = features.float().norm(dim=1)
+        if not bool((torch.isfinite(norms) & (norms > 0)).all()):
+            row = int((~(torch.isfinite(norms) & (norms > 0))).nonzero()[0])
+            raise ValueError(f'row {row} of the memory bank is zero or not finite; rebuild it with tools/build_memory_bank.py.')
+        self.keys = F.normalize(features.to(self.keys), dim=1)
+
+    def forward(self, query: Tensor, k: int) -> Retrieval:
+        """Attend to the ``k`` most similar clouds, without parameters (section 3.2, equations 3 to 5).
+
+        Args:
+            query (Tensor): (B, C) global features of the input clouds.
+            k (int): Number of neighbours.
+
+        Raises:
+            ValueError: If the bank holds fewer than ``k`` clouds.
+        """
+        if len(self) < k:
+            raise ValueError(f'the memory bank holds {len(self)} clouds but {k} are to be retrieved; build it from more '
+                             'clouds or lower num_tokens.')
+        query = F.normalize(query, dim=1)
+        similarity, index = (query @ self.keys.T).topk(k, dim=1)
+        values = self.keys[index] * self.dim**0.5  # (B, k, C)
+        weights = (similarity / self.temperature).softmax(dim=1)
+        attended = (weights.unsqueeze(1) @ values).squeeze(1)
+        return Retrieval(query * self.dim**0.5, attended, values, similarity, index)
+
+    def content_hash(self) -> str:
+        """Hex digest of the stored keys; empty for an empty bank."""
+        if not len(self):
+            return ''
+        return hashlib.blake2b(self.keys.float().cpu().contiguous().numpy().tobytes(), digest_size=16).hexdigest()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        """Take any number of rows, since a bank has as many as its training set."""
+        keys = state_dict.get(f'{prefix}keys')
+        if keys is not None and keys.dim() == 2 and keys.shape[1] == self.dim:
+            self.keys = self.keys.new_empty(keys.shape)
+        super()._load_from_state_dict(state_dict, prefix, *args)

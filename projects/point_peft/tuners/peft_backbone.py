@@ -1,0 +1,158 @@
+"""A frozen backbone with tuning methods attached."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from ..backbones import PointBackbone
+from ..backbones.layers import DropPath
+from ..registry import MODELS
+from ..structures import BackboneFeatures, PointTokens
+from .base import Tuner, TuningContext
+
+COPY = 'pretrained_'
+"""Prefix of the buffers that keep the pre-trained values of parameters which are trained in place."""
+
+
+@MODELS.register_module()
+class PEFTBackbone(BaseModule):
+    """Freeze a backbone and tune it through hooks.
+
+    Frozen means frozen: no gradient, and batch-norm statistics that stay as pre-trained. Drop-path is the one thing
+    in the backbone that follows ``train()``, since it regularises the tuned branches. ``hooks=[]`` is linear probing.
+
+    Args:
+        backbone (dict): Config of a plain backbone.
+        hooks (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
+    """
+
+    def __init__(self, backbone: dict[str, Any], hooks: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__()
+        self.backbone: PointBackbone = MODELS.build(backbone)
+        self.backbone.requires_grad_(False)
+        tuners: list[Tuner] = [MODELS.build(hook) for hook in hooks]
+        self.tuners = nn.ModuleList(tuners)
+        for tuner in tuners:
+            tuner.setup(self.backbone)
+        self.tuned_names = sorted({name for tuner in tuners for name in tuner.backbone_parameters()})
+        for name in self.tuned_names:
+            parameter = self.backbone.get_parameter(name).requires_grad_(True)
+            self.register_buffer(_copy_name(name), parameter.detach().clone())
+        self.is_attached = True
+        for tuner in tuners:
+            tuner.attach(self.backbone)
+
+    @property
+    def embed_dim(self) -> int:
+        """Token dimension C."""
+        return self.backbone.embed_dim
+
+    def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
+        """Embed and encode clouds (B, N, 3) with the tuning methods acting."""
+        if not self.is_attached:
+            return self.backbone(points, hidden_layers=hidden_layers)
+        for tuner in self.tuners:
+            points = tuner.transform_points(points)
+        tokens = self.backbone.embed(points)  # no graph is built: nothing in here needs a gradient
+        context = TuningContext(points, tokens, self.backbone.num_prefix_tokens, self.pretrained_summary)
+        for tuner in self.tuners:
+            tuner.begin(context)
+        with self._hooks_acting(context):
+            features = self.backbone.encode(context.tokens, hidden_layers=hidden_layers)
+        for tuner in self.tuners:
+            features = tuner.finish(features, context)
+        return features
+
+    @torch.no_grad()
+    def pretrained_summary(self, tokens: PointTokens) -> Tensor:
+        """Descriptor (B, C) of tokens by the backbone as pre-trained: no hooks, no tuned values, no drop-path."""
+        with self._pretrained_values(), _without_drop_path(self.backbone):
+            return self.backbone.summarize(tokens)
+
+    def attach(self) -> None:
+        """Let the tuning methods act (again)."""
+        if self.is_attached:
+            return
+        for tuner in self.tuners:
+            tuner.attach(self.backbone)
+        self._swap_tuned_values()
+        self.is_attached = True
+
+    def detach(self) -> PointBackbone:
+        """Take the tuning methods off and return the untouched pre-trained backbone; ``attach`` puts them back."""
+        if self.is_attached:
+            for tuner in self.tuners:
+                tuner.detach(self.backbone)
+            self._swap_tuned_values()
+            self.is_attached = False
+        return self.backbone
+
+    def train(self, mode: bool = True) -> PEFTBackbone:
+        """Switch the tuning methods to ``mode``; of the frozen backbone only its drop-path follows."""
+        super().train(mode)
+        self.backbone.eval()
+        for module in self.backbone.modules():
+            if isinstance(module, DropPath):
+                module.train(mode)
+        return self
+
+    def init_weights(self) -> None:
+        """Load the pre-trained weights and remember those that are going to be trained in place."""
+        self.backbone.init_weights()
+        for name in self.tuned_names:
+            self.get_buffer(_copy_name(name)).copy_(self.backbone.get_parameter(name).detach())
+
+    def base_state(self) -> dict[str, Tensor]:
+        """Tensors that came from the pre-trained file, by name, with their pre-trained values."""
+        state = {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}
+        for name in self.tuned_names:
+            if f'backbone.{name}' in state:
+                copy = self.get_buffer(_copy_name(name))
+                state[f'backbone.{name}'] = state[_copy_name(name)] = copy
+        return state
+
+    @contextmanager
+    def _hooks_acting(self, context: TuningContext) -> Iterator[None]:
+        for tuner in self.tuners:
+            tuner.context = context
+        try:
+            yield
+        finally:
+            for tuner in self.tuners:
+                tuner.context = None
+
+    @contextmanager
+    def _pretrained_values(self) -> Iterator[None]:
+        self._swap_tuned_values()
+        try:
+            yield
+        finally:
+            self._swap_tuned_values()
+
+    def _swap_tuned_values(self) -> None:
+        """Exchange tuned and pre-trained values by exchanging storages; nothing is copied."""
+        for name in self.tuned_names:
+            parameter, copy = self.backbone.get_parameter(name), self.get_buffer(_copy_name(name))
+            parameter.data, copy.data = copy.data, parameter.data
+
+
+@contextmanager
+def _without_drop_path(module: nn.Module) -> Iterator[None]:
+    """Switch stochastic depth off inside the block."""
+    active = [m for m in module.modules() if isinstance(m, DropPath) and m.training]
+    for drop_path in active:
+        drop_path.training = False
+    try:
+        yield
+    finally:
+        for drop_path in active:
+            drop_path.training = True
+
+
+def _copy_name(name: str) -> str:
+    return COPY + name.replace('.', '_')

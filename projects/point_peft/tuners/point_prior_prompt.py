@@ -1,0 +1,92 @@
+"""Point-prior Prompt (Point-PEFT, AAAI 2024, arXiv 2310.03059, section 3.2)."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from ..backbones import PointBackbone
+from ..registry import MODELS
+from ..structures import BackboneFeatures
+from .base import TuningContext
+from .bottleneck import Bottleneck
+from .memory_bank import MemoryBank
+from .prompting import DeepPromptTuner
+
+SUMMARY_ROWS = 2
+"""Rows of the prior prompt that are not retrieved clouds: the query itself and the attention's result."""
+
+PROMPT_STD = 0.02
+"""Standard deviation of the learnable prompts at the start, as of the backbone's tokens."""
+
+
+@MODELS.register_module()
+class PointPriorPrompt(DeepPromptTuner):
+    """Learnable prompts, enhanced by what a memory bank knows about the input's domain.
+
+    The pre-trained backbone describes the cloud; parameter-free attention over the bank finds similar training
+    clouds; the query, the attended feature and the retrieved features, passed through a small bottleneck per block,
+    are added to that block's learnable prompts. With an empty bank the prompts stay un-enhanced.
+
+    Args:
+        num_tokens (int): Prompt tokens per block; the bank retrieves ``num_tokens - 2`` clouds. 10 in the paper.
+        layers (Sequence[int] | None): Blocks that get prompts; the first 6 of 12 in the release.
+        hidden_dim (int): Dimension of the bottlenecks; 8 in the release.
+        num_prior_groups (int): Groups that the query sees: the first ones of the backbone's, since farthest point
+            sampling is incremental. 64, as in pre-training.
+        dropout (float): Dropout of prompts and bottlenecks; 0.1 in the release.
+        temperature (float): Temperature of the attention over the bank.
+    """
+
+    def __init__(self, num_tokens: int = 10, *, layers: Sequence[int] | None = tuple(range(6)), hidden_dim: int = 8,
+                 num_prior_groups: int = 64, dropout: float = 0.1, temperature: float = 1.0) -> None:
+        super().__init__(num_tokens, layers=layers)
+        if num_tokens <= SUMMARY_ROWS:
+            raise ValueError(f'num_tokens={num_tokens}, but Point-prior Prompt needs at least {SUMMARY_ROWS + 1}: the query, '
+                             'the attended feature and one retrieved cloud.')
+        self.hidden_dim = hidden_dim
+        self.num_prior_groups = num_prior_groups
+        self.temperature = temperature
+        self.dropout = nn.Dropout(dropout)
+        self._prior: Tensor | None = None
+        self._warned = False
+
+    def setup(self, backbone: PointBackbone) -> None:
+        """Create prompts and bottlenecks for the prompted blocks, and the empty bank."""
+        dim = backbone.embed_dim
+        depth = len(self.prompted_layers(backbone))
+        self.bank = MemoryBank(dim, temperature=self.temperature)
+        self.embeddings = nn.ParameterList(
+            nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for _ in range(depth))
+        self.adapters = nn.ModuleList(
+            Bottleneck(dim, hidden_dim=self.hidden_dim, dropout=self.dropout.p) for _ in range(depth))
+
+    def begin(self, context: TuningContext) -> None:
+        """Query the bank once per forward."""
+        if not len(self.bank):
+            self._warn_empty()
+            return
+        query = context.pretrained_summary(context.tokens.first(self.num_prior_groups))  # (B, C), no gradient
+        found = self.bank(query, self.num_tokens - SUMMARY_ROWS)
+        rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
+        self._prior = torch.cat(rows, dim=1)  # (B, T, C)
+
+    def prompts(self, position: int) -> Tensor:
+        """Enhanced prompts (B, T, C) of one block; (1, T, C) with an empty bank."""
+        prompts = self.dropout(self.embeddings[position]).unsqueeze(0)
+        if self._prior is None:
+            return prompts
+        return prompts + self._prior + self.adapters[position](self._prior)
+
+    def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
+        """Forget the retrieved rows."""
+        self._prior = None
+        return features
+
+    def _warn_empty(self) -> None:
+        if not self._warned:
+            print_log('the memory bank is empty: prompts are not enhanced until one is built (training does it, or '
+                      'tools/build_memory_bank.py) or a checkpoint brings one.', logger='current', level=30)
+            self._warned = True

@@ -1,0 +1,53 @@
+"""Selective tuning of the backbone's own biases, norms and prefix tokens."""
+from __future__ import annotations
+
+from torch import nn
+
+from ..backbones import PointBackbone
+from ..registry import MODELS
+from .base import Tuner
+
+
+@MODELS.register_module()
+class SelectiveTuning(Tuner):
+    """Train some of the backbone's own small parameters in place (as BitFit, arXiv 2106.10199, does with biases).
+
+    Point-PEFT trains the biases inside the blocks, the final norm and the class token with its position.
+
+    Args:
+        biases (bool): Biases of linear layers and norms inside the blocks.
+        norm_weights (bool): Weights of the norms inside the blocks.
+        final_norm (bool): Weight and bias of the norm after the last block.
+        prefix (bool): Class token and its position, which are not pre-trained.
+    """
+
+    def __init__(self, *, biases: bool = True, norm_weights: bool = False, final_norm: bool = True,
+                 prefix: bool = True) -> None:
+        super().__init__()
+        self.biases, self.norm_weights, self.final_norm, self.prefix = biases, norm_weights, final_norm, prefix
+        self.names: list[str] = []
+
+    def setup(self, backbone: PointBackbone) -> None:
+        """Find the parameters by the kind of module that owns them."""
+        modules = [(module, f'{layer_name}.{name}') for layer_name, layer in _named_layers(backbone)
+                   for name, module in layer.named_modules()]
+        if self.biases:
+            self.names += [f'{name}.bias' for module, name in modules
+                           if isinstance(module, (nn.Linear, nn.LayerNorm)) and module.bias is not None]
+        if self.norm_weights:
+            self.names += [f'{name}.weight' for module, name in modules if isinstance(module, nn.LayerNorm)]
+        if self.final_norm:
+            path = next(name for name, module in backbone.named_modules() if module is backbone.final_norm())
+            self.names += [f'{path}.{name}' for name, _ in backbone.final_norm().named_parameters()]
+        if self.prefix:
+            self.names += backbone.prefix_parameters()
+
+    def backbone_parameters(self) -> list[str]:
+        """Names of the selected parameters."""
+        return self.names
+
+
+def _named_layers(backbone: PointBackbone) -> list[tuple[str, nn.Module]]:
+    """Blocks with their names in the backbone."""
+    layers = {id(layer) for layer in backbone.layers}
+    return [(name, module) for name, module in backbone.named_modules() if id(module) in layers]
