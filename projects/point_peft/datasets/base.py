@@ -1,7 +1,9 @@
 """Base class of all point-cloud datasets."""
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch.utils.data import Dataset
 from ..structures import PointDataSample
 from .clouds import Clouds, check_labels, check_points
 from .errors import DatasetError
+from .lazy import LazyClouds
 from .normalize import get_normalizer
 from .splits import check_split, stratified_split
 
@@ -37,8 +40,16 @@ class PointCloudDataset(Dataset, ABC):
 
     classes: tuple[str, ...] = ()
 
-    def __init__(self, data_root: str | Path = '', *, split: str = 'train', normalize: str | None = None,
-                 max_points: int | None = None, val_fraction: float = 0.1, split_seed: int = 0) -> None:
+    def __init__(
+        self,
+        data_root: str | Path = '',
+        *,
+        split: str = 'train',
+        normalize: str | None = None,
+        max_points: int | None = None,
+        val_fraction: float = 0.1,
+        split_seed: int = 0,
+    ) -> None:
         self.data_root = Path(data_root)
         self.split = check_split(split)
         self.val_fraction = val_fraction
@@ -80,7 +91,7 @@ class PointCloudDataset(Dataset, ABC):
     @property
     def is_lazy(self) -> bool:
         """Whether clouds are read from disk when they are asked for."""
-        return not isinstance(self.clouds.points, (np.ndarray, list))
+        return isinstance(self.clouds.points, LazyClouds)
 
     @property
     def labels(self) -> np.ndarray:
@@ -94,7 +105,9 @@ class PointCloudDataset(Dataset, ABC):
 
     def __repr__(self) -> str:
         """Name, split and sizes."""
-        return f"{type(self).__name__}(split='{self.split}', objects={len(self)}, classes={len(self.classes)})"
+        return (
+            f"{type(self).__name__}(split='{self.split}', objects={len(self)}, classes={len(self.classes)})"
+        )
 
     def _select(self, clouds: Clouds) -> Clouds:
         """Keep the objects that belong to ``split``."""
@@ -106,8 +119,10 @@ class PointCloudDataset(Dataset, ABC):
         train, val = stratified_split(clouds.labels, fraction=self.val_fraction, seed=self.split_seed)
         index = train if self.split == 'train' else val
         if len(index) == 0:
-            raise DatasetError(f"split='{self.split}' of '{self.data_root}' is empty with val_fraction="
-                               f'{self.val_fraction} of {len(clouds)} objects; change val_fraction.')
+            raise DatasetError(
+                f"split='{self.split}' of '{self.data_root}' is empty with val_fraction="
+                f'{self.val_fraction} of {len(clouds)} objects; change val_fraction.'
+            )
         return clouds.subset(index)
 
     def _prepare(self, clouds: Clouds) -> Clouds:
@@ -115,15 +130,17 @@ class PointCloudDataset(Dataset, ABC):
         self.clouds = clouds
         if isinstance(clouds.points, np.ndarray):
             clouds.points = self._prepare_points(clouds.points, clouds.sources)
-        elif isinstance(clouds.points, list):
-            clouds.points = [self._prepare_points(points[None], [source])[0]
-                             for points, source in zip(clouds.points, clouds.sources)]
+        elif not isinstance(clouds.points, LazyClouds):
+            clouds.points = [
+                self._prepare_points(points[None], [source])[0]
+                for points, source in zip(clouds.points, clouds.sources)
+            ]
         if clouds.parts is not None and self.max_points is not None:
-            clouds.parts = [parts[:self.max_points] for parts in clouds.parts]
+            clouds.parts = [parts[: self.max_points] for parts in clouds.parts]
         return clouds
 
-    def _prepare_points(self, points: np.ndarray, sources: list[str]) -> np.ndarray:
+    def _prepare_points(self, points: np.ndarray, sources: Sequence[str]) -> np.ndarray:
         """Check, crop and normalise a stack (M, N, 3) of clouds."""
-        points = np.asarray(points[..., :self.max_points, :], dtype=np.float32)
+        points = np.asarray(points[..., : self.max_points, :], dtype=np.float32)
         check_points(points, sources)
         return self._normalize(points)

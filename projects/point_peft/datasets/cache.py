@@ -1,4 +1,5 @@
 """Cache of slowly read clouds in one file beside the dataset."""
+
 from __future__ import annotations
 
 import hashlib
@@ -12,12 +13,14 @@ import numpy as np
 from mmengine.logging import print_log
 from rich.progress import track
 
-from .errors import DatasetError
+from .errors import DatasetError, DatasetNotFoundError
 
 CACHE_DIR = '.cache'
 
 
-def cached_clouds(root: Path, files: Sequence[Path], read: Callable[[Path], np.ndarray], *, key: str) -> np.ndarray:
+def cached_clouds(
+    root: Path, files: Sequence[Path], read: Callable[[Path], np.ndarray], *, key: str
+) -> np.ndarray:
     """Read clouds of equal size, or take them from ``root/.cache`` when nothing has changed.
 
     The cache is named by a hash of ``key`` and of the files' names, sizes and times. It is written only where
@@ -33,7 +36,8 @@ def cached_clouds(root: Path, files: Sequence[Path], read: Callable[[Path], np.n
         np.ndarray: (M, N, 3) float32.
 
     Raises:
-        DatasetError: a file is missing, or the clouds differ in size.
+        DatasetNotFoundError: a file is missing.
+        DatasetError: the clouds differ in size.
     """
     path = root / CACHE_DIR / f'{_fingerprint(root, files, key)}.npz'
     cached = _load(path)
@@ -43,8 +47,10 @@ def cached_clouds(root: Path, files: Sequence[Path], read: Callable[[Path], np.n
     sizes = [len(cloud) for cloud in clouds]
     if len(set(sizes)) > 1:
         odd = next(index for index, size in enumerate(sizes) if size != sizes[0])
-        raise DatasetError(f"'{files[odd]}' has {sizes[odd]} points where '{files[0]}' has {sizes[0]}; set max_points "
-                           f'to at most {min(sizes)} or repair the file.')
+        raise DatasetError(
+            f"'{files[odd]}' has {sizes[odd]} points where '{files[0]}' has {sizes[0]}; set max_points "
+            f'to at most {min(sizes)} or repair the file.'
+        )
     points = np.stack(clouds)
     _save(path, points)
     return points
@@ -57,8 +63,9 @@ def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
         try:
             status = file.stat()
         except FileNotFoundError as error:
-            raise DatasetError(f"'{file}' is listed in '{root}' but does not exist; unpack the dataset "
-                               'again.') from error
+            raise DatasetNotFoundError(
+                f"'{file}' is listed in '{root}' but does not exist; unpack the dataset again."
+            ) from error
         digest.update(f'{file.relative_to(root)}:{status.st_size}:{status.st_mtime_ns}\n'.encode())
     return digest.hexdigest()[:32]
 
@@ -71,7 +78,9 @@ def _load(path: Path) -> np.ndarray | None:
         with np.load(path, allow_pickle=False) as archive:
             return archive['points']
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        print_log(f"'{path}' is no usable cache ({error}); reading the dataset again.", logger='current', level=30)
+        print_log(
+            f"'{path}' is no usable cache ({error}); reading the dataset again.", logger='current', level=30
+        )
         return None
 
 
@@ -88,6 +97,8 @@ def _save(path: Path, points: np.ndarray) -> None:
             np.savez(file, points=points)
         os.replace(temporary, path)
     except OSError as error:
-        print_log(f"'{path}' could not be written ({error}); the clouds are not cached.", logger='current', level=30)
+        print_log(
+            f"'{path}' could not be written ({error}); the clouds are not cached.", logger='current', level=30
+        )
     finally:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,5 @@
 """What a loader reads, and the checks it must pass."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -7,6 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import DatasetError
+from .lazy import LazyClouds
+
+Points = np.ndarray | Sequence[np.ndarray] | LazyClouds
+"""Clouds in one array, in a list, or on disk."""
 
 
 @dataclass
@@ -14,14 +19,14 @@ class Clouds:
     """Objects read from the files of one subset.
 
     Attributes:
-        points (np.ndarray | Sequence[np.ndarray]): (M, N, 3) float32; or M arrays (N_i, 3), which may be
-            read from disk when they are asked for.
+        points (np.ndarray | Sequence[np.ndarray] | LazyClouds): (M, N, 3) float32; or M arrays (N_i, 3); or
+            clouds that are read from disk when they are asked for.
         labels (np.ndarray): (M,) int64 class of every object.
         sources (Sequence[str]): file (and index in it) of every object.
         parts (Sequence[np.ndarray] | None): M arrays (N_i,) int64, part of every point.
     """
 
-    points: np.ndarray | Sequence[np.ndarray]
+    points: Points
     labels: np.ndarray
     sources: Sequence[str]
     parts: np.ndarray | Sequence[np.ndarray] | None = None
@@ -36,15 +41,17 @@ class Clouds:
             points=take(self.points, index),
             labels=self.labels[index],
             sources=[self.sources[i] for i in index],
-            parts=None if self.parts is None else take(self.parts, index))
+            parts=None if self.parts is None else [self.parts[i] for i in index],
+        )
 
 
-def take(items: np.ndarray | Sequence[np.ndarray], index: np.ndarray) -> np.ndarray | Sequence[np.ndarray]:
-    """Select by position from an array, a list, or a lazy sequence that offers ``take`` itself."""
+def take(items: Points, index: np.ndarray) -> Points:
+    """Select clouds by the integer positions ``index`` (K,)."""
     if isinstance(items, np.ndarray):
         return items[index]
-    own_take = getattr(items, 'take', None)
-    return own_take(index) if own_take is not None else [items[i] for i in index]
+    if isinstance(items, LazyClouds):
+        return items.take(index)
+    return [items[i] for i in index]
 
 
 def check_points(points: np.ndarray, sources: Sequence[str]) -> None:
@@ -65,8 +72,10 @@ def check_points(points: np.ndarray, sources: Sequence[str]) -> None:
     if not finite.all():
         index = int(np.argmin(finite))
         point = int(np.argmin(np.isfinite(points[index]).all(axis=-1)))
-        raise DatasetError(f'{sources[index]} has a NaN or infinite coordinate: point {point} is '
-                           f'{points[index, point].tolist()}; repair or remove this cloud.')
+        raise DatasetError(
+            f'{sources[index]} has a NaN or infinite coordinate: point {point} is '
+            f'{points[index, point].tolist()}; repair or remove this cloud.'
+        )
 
 
 def check_labels(labels: np.ndarray, sources: Sequence[str], num_classes: int) -> None:
@@ -83,5 +92,7 @@ def check_labels(labels: np.ndarray, sources: Sequence[str], num_classes: int) -
     outside = (labels < 0) | (labels >= num_classes)
     if outside.any():
         index = int(np.argmax(outside))
-        raise DatasetError(f'{sources[index]} has label {labels[index]}, outside [0, {num_classes}); '
-                           f'use the files of a dataset with {num_classes} classes or correct the label.')
+        raise DatasetError(
+            f'{sources[index]} has label {labels[index]}, outside [0, {num_classes}); '
+            f'use the files of a dataset with {num_classes} classes or correct the label.'
+        )

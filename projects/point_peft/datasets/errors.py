@@ -1,4 +1,5 @@
 """Errors a dataset raises, and the check that its files are there."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -31,4 +32,5 @@ def require_path(path: Path, *, dataset: str, origin: str) -> Path:
         return path
     raise DatasetNotFoundError(
         f"{dataset} not found: '{path}' does not exist; get it from {origin} (see docs/datasets.md), set "
-        f'data_root to where you put it, or start with {NO_DOWNLOAD_CONFIG}, which needs no download.')
+        f'data_root to where you put it, or start with {NO_DOWNLOAD_CONFIG}, which needs no download.'
+    )

@@ -1,8 +1,10 @@
 """One's own clouds and meshes, sorted into one directory per class."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
@@ -35,10 +37,20 @@ class PointCloudFolder(PointCloudDataset):
         DatasetError: no class directories, an empty class, or a file that cannot be read (named).
     """
 
-    def __init__(self, data_root: str | Path, *, num_points: int = 2048, normalize: str | None = 'unit_sphere',
-                 test_fraction: float = 0.2, **kwargs) -> None:
-        root = require_path(Path(data_root), dataset='folder of clouds', origin='your own files, as '
-                            f'CLASS/FILE with one of the suffixes {", ".join(SUFFIXES)}')
+    def __init__(
+        self,
+        data_root: str | Path,
+        *,
+        num_points: int = 2048,
+        normalize: str | None = 'unit_sphere',
+        test_fraction: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        root = require_path(
+            Path(data_root),
+            dataset='folder of clouds',
+            origin=f'your own files, as CLASS/FILE with one of the suffixes {", ".join(SUFFIXES)}',
+        )
         self.num_points = num_points
         self.test_fraction = test_fraction
         super().__init__(root, normalize=normalize, **kwargs)
@@ -46,10 +58,14 @@ class PointCloudFolder(PointCloudDataset):
     def load(self, subset: str) -> Clouds:
         """Read the train or test files; see the base class."""
         divided = (self.data_root / 'train').is_dir()
-        self.classes = tuple(path.name for path in _directories(self.data_root / 'train' if divided else self.data_root))
+        self.classes = tuple(
+            path.name for path in _directories(self.data_root / 'train' if divided else self.data_root)
+        )
         if not self.classes:
-            raise DatasetError(f"'{self.data_root}' holds no class directories; expected CLASS/FILE, or train/CLASS/FILE "
-                               'and test/CLASS/FILE.')
+            raise DatasetError(
+                f"'{self.data_root}' holds no class directories; expected CLASS/FILE, or train/CLASS/FILE "
+                'and test/CLASS/FILE.'
+            )
         files, labels = self._list_files(self.data_root / subset if divided else self.data_root)
         if not divided:
             train, test = stratified_split(labels, fraction=self.test_fraction, seed=self.split_seed)
@@ -62,15 +78,19 @@ class PointCloudFolder(PointCloudDataset):
         require_path(root, dataset='folder of clouds', origin='your own files')
         unknown = {path.name for path in _directories(root)} - set(self.classes)
         if unknown:
-            raise DatasetError(f"'{root}' has the classes {sorted(unknown)}, which '{self.data_root / 'train'}' has not; "
-                               'give both the same classes.')
+            raise DatasetError(
+                f"'{root}' has the classes {sorted(unknown)}, which '{self.data_root / 'train'}' has not; "
+                'give both the same classes.'
+            )
         files: list[Path] = []
         labels: list[int] = []
         for label, name in enumerate(self.classes):
             found = sorted(path for path in (root / name).glob('*') if path.suffix.lower() in SUFFIXES)
             if not found:
-                raise DatasetError(f"'{root / name}' holds no cloud; expected files with one of the suffixes "
-                                   f'{", ".join(SUFFIXES)}.')
+                raise DatasetError(
+                    f"'{root / name}' holds no cloud; expected files with one of the suffixes "
+                    f'{", ".join(SUFFIXES)}.'
+                )
             files += found
             labels += [label] * len(found)
         return files, np.array(labels, dtype=np.int64)
@@ -79,14 +99,20 @@ class PointCloudFolder(PointCloudDataset):
         """Read and resample: (M, num_points, 3); one warning if clouds were too small."""
         points = np.empty((len(files), self.num_points, 3), dtype=np.float32)
         small: list[Path] = []
-        for row, path in enumerate(track(files, description=f'Reading {self.data_root.name}', transient=True)):
+        for row, path in enumerate(
+            track(files, description=f'Reading {self.data_root.name}', transient=True)
+        ):
             cloud = read_cloud(path, mesh_points=self.num_points)
             points[row] = resample(cloud, self.num_points, seed=name_seed(path))
             if len(cloud) < self.num_points:
                 small.append(path)
         if small:
-            print_log(f"{len(small)} of {len(files)} clouds have fewer than num_points={self.num_points} points, "
-                      f"'{small[0]}' among them; their points are repeated.", logger='current', level=30)
+            print_log(
+                f'{len(small)} of {len(files)} clouds have fewer than num_points={self.num_points} points, '
+                f"'{small[0]}' among them; their points are repeated.",
+                logger='current',
+                level=30,
+            )
         return points
 
 

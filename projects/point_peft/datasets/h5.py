@@ -1,4 +1,5 @@
 """Reading of the ``data``/``label`` h5 files of ModelNet and ScanObjectNN."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -29,16 +30,20 @@ def read_h5(path: Path) -> Clouds:
         with h5py.File(path, 'r') as file:
             data, labels = _dataset(file, DATA_KEY, path), _dataset(file, LABEL_KEY, path)
     except OSError as error:
-        raise DatasetError(f"'{path}' cannot be read as h5 ({error}); it is truncated or not an h5 file: "
-                           'download it again.') from error
+        raise DatasetError(
+            f"'{path}' cannot be read as h5 ({error}); it is truncated or not an h5 file: download it again."
+        ) from error
     if data.ndim != 3 or data.shape[-1] < 3:
         raise DatasetError(f"'{path}' has {DATA_KEY} of shape {data.shape}; expected (objects, points, 3).")
     if labels.size != len(data):
-        raise DatasetError(f"'{path}' has {labels.size} labels for {len(data)} objects; expected one per object.")
+        raise DatasetError(
+            f"'{path}' has {labels.size} labels for {len(data)} objects; expected one per object."
+        )
     return Clouds(
         points=np.ascontiguousarray(data[..., :3], dtype=np.float32),
         labels=labels.reshape(-1).astype(np.int64),
-        sources=[f'{path}[{index}]' for index in range(len(data))])
+        sources=[f'{path}[{index}]' for index in range(len(data))],
+    )
 
 
 def concatenate(clouds: list[Clouds]) -> Clouds:
@@ -49,19 +54,27 @@ def concatenate(clouds: list[Clouds]) -> Clouds:
     """
     if len(clouds) == 1:
         return clouds[0]
-    sizes = {part.points.shape[1] for part in clouds}
+    stacks = [np.asarray(part.points) for part in clouds]
+    sizes = {stack.shape[1] for stack in stacks}
     if len(sizes) > 1:
-        raise DatasetError(f'{clouds[0].sources[0]} and the files after it have different numbers of points '
-                           f'{sorted(sizes)}; use files of one resolution.')
+        raise DatasetError(
+            f'{clouds[0].sources[0]} and the files after it have different numbers of points '
+            f'{sorted(sizes)}; use files of one resolution.'
+        )
     return Clouds(
-        points=np.concatenate([part.points for part in clouds]),
+        points=np.concatenate(stacks),
         labels=np.concatenate([part.labels for part in clouds]),
-        sources=[source for part in clouds for source in part.sources])
+        sources=[source for part in clouds for source in part.sources],
+    )
 
 
 def _dataset(file: h5py.File, key: str, path: Path) -> np.ndarray:
     """Read one key or say which keys there are."""
     if key not in file:
-        raise DatasetError(f"'{path}' has no key '{key}' (it has {sorted(file)}); expected '{DATA_KEY}' and "
-                           f"'{LABEL_KEY}' as in the published files.")
+        raise DatasetError(
+            f"'{path}' has no key '{key}' (it has {sorted(file)}); expected '{DATA_KEY}' and "
+            f"'{LABEL_KEY}' as in the published files."
+        )
+    if not isinstance(file[key], h5py.Dataset):
+        raise DatasetError(f"'{path}' has a group named '{key}'; expected an array.")
     return file[key][()]

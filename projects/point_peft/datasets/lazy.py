@@ -1,4 +1,5 @@
 """Clouds that are read from disk when they are asked for."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -7,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 
-class LazyClouds(Sequence):
-    """A sequence of clouds, one file each.
+class LazyClouds:
+    """Clouds by position, one file each.
 
     Args:
         files (Sequence[Path]): the files.

@@ -1,7 +1,9 @@
 """ModelNet40 and ModelNet10 (Wu et al., 3D ShapeNets, CVPR 2015), in either of two published layouts."""
+
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..registry import DATASETS
 from .base import PointCloudDataset
@@ -10,8 +12,10 @@ from .errors import DatasetError, require_path
 from .h5 import concatenate, read_h5
 from .modelnet_txt import read_modelnet_txt
 
-ORIGIN = ('https://shapenet.cs.stanford.edu/media/modelnet40_ply_hdf5_2048.zip or '
-          'https://shapenet.cs.stanford.edu/media/modelnet40_normal_resampled.zip')
+ORIGIN = (
+    'https://shapenet.cs.stanford.edu/media/modelnet40_ply_hdf5_2048.zip or '
+    'https://shapenet.cs.stanford.edu/media/modelnet40_normal_resampled.zip'
+)
 
 
 @DATASETS.register_module()
@@ -31,8 +35,9 @@ class ModelNet(PointCloudDataset):
         **kwargs: see :class:`PointCloudDataset`.
     """
 
-    def __init__(self, data_root: str | Path, *, num_classes: int = 40, normalize: str | None = 'auto',
-                 **kwargs) -> None:
+    def __init__(
+        self, data_root: str | Path, *, num_classes: int = 40, normalize: str | None = 'auto', **kwargs: Any
+    ) -> None:
         root = require_path(Path(data_root), dataset=f'ModelNet{num_classes}', origin=ORIGIN)
         self.num_classes = num_classes
         self.is_h5 = (root / 'shape_names.txt').exists() or (root / 'train_files.txt').exists()
@@ -59,8 +64,10 @@ class ModelNet(PointCloudDataset):
         """Class names in label order."""
         classes = tuple(self._read_list(name))
         if len(classes) != self.num_classes:
-            raise DatasetError(f"'{self.data_root / name}' lists {len(classes)} classes, but num_classes="
-                               f'{self.num_classes}; set num_classes={len(classes)} or another data_root.')
+            raise DatasetError(
+                f"'{self.data_root / name}' lists {len(classes)} classes, but num_classes="
+                f'{self.num_classes}; set num_classes={len(classes)} or another data_root.'
+            )
         return classes
 
     def _read_list(self, name: str) -> list[str]:

@@ -1,4 +1,5 @@
 """Reading of the text files of ``modelnet40_normal_resampled``, through a cache."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from .errors import DatasetError
 from .readers import read_text
 
 
-def read_modelnet_txt(root: Path, names: Sequence[str], *, classes: tuple[str, ...],
-                      max_points: int | None) -> Clouds:
+def read_modelnet_txt(
+    root: Path, names: Sequence[str], *, classes: tuple[str, ...], max_points: int | None
+) -> Clouds:
     """Read ``root/class/class_0001.txt`` for every name ``class_0001``.
 
     Args:
@@ -27,8 +29,12 @@ def read_modelnet_txt(root: Path, names: Sequence[str], *, classes: tuple[str, .
     """
     labels = [_label(name, classes) for name in names]
     files = [root / classes[label] / f'{name}.txt' for name, label in zip(names, labels)]
-    points = cached_clouds(root, files, lambda path: read_text(path)[:max_points], key=f'modelnet-{max_points}')
-    return Clouds(points=points, labels=np.asarray(labels, dtype=np.int64), sources=[str(path) for path in files])
+    points = cached_clouds(
+        root, files, lambda path: read_text(path)[:max_points], key=f'modelnet-{max_points}'
+    )
+    return Clouds(
+        points=points, labels=np.asarray(labels, dtype=np.int64), sources=[str(path) for path in files]
+    )
 
 
 def _label(name: str, classes: tuple[str, ...]) -> int:

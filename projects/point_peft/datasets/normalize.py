@@ -1,4 +1,5 @@
 """Normalisation of clouds."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -27,7 +28,10 @@ def identity(points: np.ndarray) -> np.ndarray:
     return points
 
 
-NORMALIZERS: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {None: identity, 'unit_sphere': unit_sphere}
+NORMALIZERS: dict[str | None, Callable[[np.ndarray], np.ndarray]] = {
+    None: identity,
+    'unit_sphere': unit_sphere,
+}
 
 
 def get_normalizer(name: str | None) -> Callable[[np.ndarray], np.ndarray]:

@@ -1,6 +1,8 @@
 """Reading of the coordinates of PCD files (Point Cloud Library, version 0.7; ascii and binary)."""
+
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +39,10 @@ def read_pcd(path: Path) -> np.ndarray:
         if isinstance(error, DatasetError):
             raise
         raise DatasetError(f"'{path}' is not a complete PCD file ({error}); write it again.") from error
-    raise DatasetError(f"'{path}' has DATA {header['DATA'][0]}; convert it to ascii or binary, for example with "
-                       'pcl_convert_pcd_ascii_binary.')
+    raise DatasetError(
+        f"'{path}' has DATA {header['DATA'][0]}; convert it to ascii or binary, for example with "
+        'pcl_convert_pcd_ascii_binary.'
+    )
 
 
 def _split_header(content: bytes, path: Path) -> tuple[dict[str, list[str]], bytes]:
@@ -59,9 +63,12 @@ def _record_type(header: dict[str, list[str]]) -> tuple[list[str], np.dtype]:
     """Field names and the numpy type of one point."""
     fields = header['FIELDS']
     counts = header.get('COUNT', ['1'] * len(fields))
-    layout = [(f'{name}@{index}' if name == '_' else name, f'<{KINDS[kind]}{size}', (int(count),))
-              for index, (name, kind, size, count) in enumerate(zip(fields, header['TYPE'], header['SIZE'], counts))]
-    return fields, np.dtype([(name, kind) if count == (1,) else (name, kind, count) for name, kind, count in layout])
+    names = [
+        f'{name}@{index}' if name == '_' else name for index, name in enumerate(fields)
+    ]  # '_' is padding
+    types = [f'<{KINDS[kind]}{size}' for kind, size in zip(header['TYPE'], header['SIZE'])]
+    shapes = [() if count == '1' else (int(count),) for count in counts]
+    return fields, np.dtype(list(zip(names, types, shapes)))
 
 
 def _parse_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
@@ -69,5 +76,9 @@ def _parse_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
     table = np.loadtxt(body.decode('ascii').splitlines(), dtype=np.float64, ndmin=2, max_rows=count)
     if len(table) < count:
         raise ValueError(f'{len(table)} of {count} points')
-    columns = np.cumsum([0] + [int(np.prod(dtype[name].shape)) for name in dtype.names])
-    return np.stack([table[:, columns[dtype.names.index(name)]] for name in 'xyz'], axis=1).astype(np.float32)
+    columns: dict[str, int] = {}
+    width = 0
+    for name in dtype.names or ():
+        columns[name] = width
+        width += math.prod(dtype[name].shape)
+    return np.stack([table[:, columns[name]] for name in 'xyz'], axis=1).astype(np.float32)

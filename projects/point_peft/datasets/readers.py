@@ -1,13 +1,15 @@
 """Reading of single clouds and meshes in common formats."""
+
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .errors import DatasetError
+from .errors import DatasetError, DatasetNotFoundError
 from .pcd import read_pcd
 
 MESH_POINTS = 2048
@@ -26,18 +28,30 @@ def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
         np.ndarray: (N, 3) float32.
 
     Raises:
+        DatasetNotFoundError: no such file.
         DatasetError: unknown suffix, unreadable file, no points, or fewer than three columns.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DatasetError(f"'{path}' has an unknown format; expected one of {', '.join(sorted(SUFFIXES))}.")
+    if not path.exists():
+        raise DatasetNotFoundError(
+            f"'{path}' does not exist; unpack the dataset again or remove it from the lists."
+        )
     if suffix in MESH_SUFFIXES:
         points = read_mesh(path, num_points=mesh_points)
     else:
         points = CLOUD_READERS[suffix](path)
-    if points.ndim != 2 or len(points) == 0 or points.shape[1] < 3:
-        raise DatasetError(f"'{path}' holds an array of shape {points.shape}; expected (points, 3) with at least "
-                           'one point.')
+    if (
+        points.ndim != 2
+        or len(points) == 0
+        or points.shape[1] < 3
+        or not np.issubdtype(points.dtype, np.number)
+    ):
+        raise DatasetError(
+            f"'{path}' holds an array of shape {points.shape} and type {points.dtype}; expected "
+            'numbers (points, 3) with at least one point.'
+        )
     return np.ascontiguousarray(points[:, :3], dtype=np.float32)
 
 
@@ -49,10 +63,15 @@ def read_text(path: Path) -> np.ndarray:
     """
     try:
         with path.open() as file:
-            delimiter = ',' if ',' in file.readline() else None
+            first = next((line for line in file if line.strip() and not line.lstrip().startswith('#')), None)
+        if first is None:
+            raise ValueError('it has no rows')
+        delimiter = ',' if ',' in first else None
         return np.loadtxt(path, delimiter=delimiter, dtype=np.float32, ndmin=2, usecols=(0, 1, 2))
     except (ValueError, UnicodeDecodeError) as error:
-        raise DatasetError(f"'{path}' is not a table of numbers ({error}); expected rows 'x y z' or 'x,y,z'.") from error
+        raise DatasetError(
+            f"'{path}' is not a table of numbers ({error}); expected rows 'x y z' or 'x,y,z'."
+        ) from error
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -60,8 +79,9 @@ def read_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DatasetError(f"'{path}' is not a plain npy array ({error}); save it with numpy.save as (points, "
-                           '3).') from error
+        raise DatasetError(
+            f"'{path}' is not a plain npy array ({error}); save it with numpy.save as (points, 3)."
+        ) from error
 
 
 def read_mesh(path: Path, *, num_points: int) -> np.ndarray:
@@ -73,9 +93,11 @@ def read_mesh(path: Path, *, num_points: int) -> np.ndarray:
     import trimesh  # a second of import time that only mesh folders pay
 
     try:
-        geometry = trimesh.load(path, process=False)
+        geometry: Any = trimesh.load(path, process=False)
     except Exception as error:  # trimesh's parsers raise whatever their format trips over
-        raise DatasetError(f"'{path}' cannot be read ({type(error).__name__}: {error}); check the file.") from error
+        raise DatasetError(
+            f"'{path}' cannot be read ({type(error).__name__}: {error}); check the file."
+        ) from error
     if isinstance(geometry, trimesh.Scene):
         geometry = geometry.to_mesh()
     if len(getattr(geometry, 'faces', ())) == 0:

@@ -1,7 +1,9 @@
 """ScanObjectNN (Uy et al., ICCV 2019): objects cut out of real indoor scans."""
+
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..registry import DATASETS
 from .base import PointCloudDataset
@@ -33,10 +35,25 @@ class ScanObjectNN(PointCloudDataset):
         ValueError: an unknown variant.
     """
 
-    classes = ('bag', 'bin', 'box', 'cabinet', 'chair', 'desk', 'display', 'door', 'shelf', 'table', 'bed', 'pillow',
-               'sink', 'sofa', 'toilet')
+    classes = (
+        'bag',
+        'bin',
+        'box',
+        'cabinet',
+        'chair',
+        'desk',
+        'display',
+        'door',
+        'shelf',
+        'table',
+        'bed',
+        'pillow',
+        'sink',
+        'sofa',
+        'toilet',
+    )
 
-    def __init__(self, data_root: str | Path, *, variant: str = 'pb_t50_rs', **kwargs) -> None:
+    def __init__(self, data_root: str | Path, *, variant: str = 'pb_t50_rs', **kwargs: Any) -> None:
         if variant not in FILES:
             raise ValueError(f"variant='{variant}' is unknown; choose one of {', '.join(FILES)}.")
         self.variant = variant

@@ -1,7 +1,9 @@
 """ShapeNet55 (Yu et al., PoinTr, ICCV 2021): the clouds most backbones are pre-trained on."""
+
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +31,9 @@ class ShapeNet55(PointCloudDataset):
         **kwargs: see :class:`PointCloudDataset`.
     """
 
-    def __init__(self, data_root: str | Path, *, normalize: str | None = 'unit_sphere', **kwargs) -> None:
+    def __init__(
+        self, data_root: str | Path, *, normalize: str | None = 'unit_sphere', **kwargs: Any
+    ) -> None:
         super().__init__(data_root, normalize=normalize, **kwargs)
 
     def load(self, subset: str) -> Clouds:
@@ -37,18 +41,24 @@ class ShapeNet55(PointCloudDataset):
         lists = {name: self._read_list(name) for name in ('train', 'test')}
         self.classes = tuple(sorted({_synset(name) for names in lists.values() for name in names}))
         if len(self.classes) > NUM_CLASSES:
-            raise DatasetError(f"the lists in '{self.data_root / 'ShapeNet-55'}' name {len(self.classes)} synsets; "
-                               f'expected at most {NUM_CLASSES}, as SYNSET-ID.npy.')
+            raise DatasetError(
+                f"the lists in '{self.data_root / 'ShapeNet-55'}' name {len(self.classes)} synsets; "
+                f'expected at most {NUM_CLASSES}, as SYNSET-ID.npy.'
+            )
         names = lists[subset]
         directory = require_path(self.data_root / 'shapenet_pc', dataset='ShapeNet55', origin=ORIGIN)
         position = {synset: index for index, synset in enumerate(self.classes)}
         files = [directory / name for name in names]
         labels = np.array([position[_synset(name)] for name in names], dtype=np.int64)
-        return Clouds(points=LazyClouds(files, read_cloud), labels=labels, sources=[str(path) for path in files])
+        return Clouds(
+            points=LazyClouds(files, read_cloud), labels=labels, sources=[str(path) for path in files]
+        )
 
     def _read_list(self, name: str) -> list[str]:
         """File names in ``ShapeNet-55/<name>.txt``."""
-        path = require_path(self.data_root / 'ShapeNet-55' / f'{name}.txt', dataset='ShapeNet55', origin=ORIGIN)
+        path = require_path(
+            self.data_root / 'ShapeNet-55' / f'{name}.txt', dataset='ShapeNet55', origin=ORIGIN
+        )
         return [line.strip() for line in path.read_text().splitlines() if line.strip()]
 
 

@@ -1,4 +1,5 @@
 """Names of the splits and the stratified held-out split."""
+
 from __future__ import annotations
 
 import numpy as np

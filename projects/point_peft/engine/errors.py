@@ -1,4 +1,5 @@
 """Errors that a user can mend; the tools print them as one sentence, without a traceback."""
+
 from __future__ import annotations
 
 

@@ -1,4 +1,5 @@
 """Evaluation metrics."""
+
 from .classification import ClassificationAccuracy
 
 __all__ = ['ClassificationAccuracy']

@@ -1,4 +1,5 @@
 """Accuracy of a classifier."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -33,8 +34,14 @@ class ClassificationAccuracy(BaseMetric):
 
     default_prefix = ''  # no prefix, and no warning that there is none
 
-    def __init__(self, *, out_dir: str | None = None, per_class: bool = False, collect_device: str = 'cpu',
-                 prefix: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        out_dir: str | None = None,
+        per_class: bool = False,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.per_class = per_class
@@ -52,10 +59,19 @@ class ClassificationAccuracy(BaseMetric):
         """
         for key in ('gt_label', 'pred_label'):
             if any(key not in sample for sample in data_samples):
-                raise KeyError(f"a data sample has no '{key}'; it has {sorted(data_samples[0])}: check that the "
-                               "dataset gives labels and that the model runs in mode='predict'.")
-        pairs = [torch.stack([torch.as_tensor(sample['gt_label'], device=sample['pred_label'].device).reshape(()),
-                              sample['pred_label'].reshape(())]) for sample in data_samples]
+                raise KeyError(
+                    f"a data sample has no '{key}'; it has {sorted(data_samples[0])}: check that the "
+                    "dataset gives labels and that the model runs in mode='predict'."
+                )
+        pairs = [
+            torch.stack(
+                [
+                    torch.as_tensor(sample['gt_label'], device=sample['pred_label'].device).reshape(()),
+                    sample['pred_label'].reshape(()),
+                ]
+            )
+            for sample in data_samples
+        ]
         self.results.extend(tuple(pair) for pair in torch.stack(pairs).tolist())
 
     def compute_metrics(self, results: list[tuple[int, int]]) -> dict[str, float]:
@@ -77,7 +93,8 @@ class ClassificationAccuracy(BaseMetric):
             save_confusion_matrix(matrix, classes, out_dir=self.out_dir)
         return dict(
             overall_accuracy=100 * float(matrix.trace()) / len(results),
-            mean_class_accuracy=float(per_class[present].mean()))
+            mean_class_accuracy=float(per_class[present].mean()),
+        )
 
     def _class_names(self, least: int) -> tuple[str, ...]:
         """Names of the classes: those of the dataset, or numbers when it gives none."""

@@ -1,4 +1,5 @@
 """Counting, drawing and saving of a confusion matrix."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -24,9 +25,11 @@ def count_confusions(truth: np.ndarray, prediction: np.ndarray, *, num_classes: 
     for name, values in (('label', truth), ('prediction', prediction)):
         outside = (values < 0) | (values >= num_classes)
         if outside.any():
-            raise ValueError(f'{name} {values[outside][0]} lies outside [0, {num_classes}); the head '
-                             "(num_classes) and the dataset's classes must agree.")
-    flat = np.bincount(truth * num_classes + prediction, minlength=num_classes ** 2)
+            raise ValueError(
+                f'{name} {values[outside][0]} lies outside [0, {num_classes}); the head '
+                "(num_classes) and the dataset's classes must agree."
+            )
+    flat = np.bincount(truth * num_classes + prediction, minlength=num_classes**2)
     return flat.reshape(num_classes, num_classes)
 
 
@@ -61,6 +64,8 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], *, path: P
     axes.set_ylabel('true class')
     for row, column in zip(*np.nonzero(matrix)):
         shade = 'white' if percent[row, column] > 50 else 'black'
-        axes.text(column, row, f'{percent[row, column]:.0f}', ha='center', va='center', color=shade, fontsize=6)
+        axes.text(
+            column, row, f'{percent[row, column]:.0f}', ha='center', va='center', color=shade, fontsize=6
+        )
     figure.colorbar(image, label='% of the true class', shrink=0.8)
     figure.savefig(path, dpi=120)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..structures import PointDataSample
+from ..tuners import MemoryBank
 
 
 @MODELS.register_module()
@@ -16,14 +17,17 @@ class PointClassifier(BaseModel):
     """Classify whole point clouds.
 
     Args:
-        backbone (dict): Config of a plain backbone (full fine-tuning) or of a ``PEFTBackbone`` around one.
+        backbone (dict): Config of a plain backbone.
         head (dict): Config of the head.
+        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
+            full fine-tuning.
         data_preprocessor (dict | None): Config of the data preprocessor.
     """
 
-    def __init__(self, backbone: dict[str, Any], head: dict[str, Any], data_preprocessor: dict[str, Any] | None = None) -> None:
+    def __init__(self, backbone: dict[str, Any], head: dict[str, Any], *, tuner: dict[str, Any] | None = None,
+                 data_preprocessor: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        self.backbone = MODELS.build(backbone)
+        self.backbone = MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
         self.head = MODELS.build({'embed_dim': self.backbone.embed_dim, **head})
 
     def forward(self, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None = None,
@@ -48,3 +52,15 @@ class PointClassifier(BaseModel):
     def base_state(self) -> dict[str, Tensor]:
         """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""
         return {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}
+
+    def external_state_keys(self) -> list[str]:
+        """Names in ``state_dict()`` of what lives in a file of its own: the keys of memory banks."""
+        return [f'{name}.keys' for name, _ in self.memory_banks()]
+
+    def bank_hash(self) -> str | None:
+        """Digest of the memory bank; None without one or while it is empty."""
+        return next((bank.content_hash() for _, bank in self.memory_banks() if len(bank)), None)
+
+    def memory_banks(self) -> list[tuple[str, MemoryBank]]:
+        """Memory banks in the tuned backbone, with their names."""
+        return [(name, module) for name, module in self.named_modules() if isinstance(module, MemoryBank)]

@@ -1,4 +1,4 @@
-"""Point operations: plain torch on any device, faster kernels where they are installed; callers never ask which."""
+"""Point operations: plain torch on any device, faster kernels where installed; callers never ask which."""
 from .chamfer import chamfer_distance, chamfer_distance_l1
 from .fps import farthest_point_sample, farthest_point_sample_loop
 from .gather import gather
@@ -7,6 +7,14 @@ from .interpolation import interpolation_weights, three_nn
 from .knn import knn
 
 __all__ = [
-    'Groups', 'chamfer_distance', 'chamfer_distance_l1', 'farthest_point_sample', 'farthest_point_sample_loop', 'gather',
-    'group', 'interpolation_weights', 'knn', 'three_nn',
+    'Groups',
+    'chamfer_distance',
+    'chamfer_distance_l1',
+    'farthest_point_sample',
+    'farthest_point_sample_loop',
+    'gather',
+    'group',
+    'interpolation_weights',
+    'knn',
+    'three_nn',
 ]

@@ -22,7 +22,7 @@ def check_clouds(name: str, points: Tensor) -> None:
             f'{name} has shape {tuple(points.shape)}, expected (B, N, 3) with N >= 1; '
             'stack the clouds of a batch and keep only their x, y, z columns')
     if not points.is_floating_point():
-        raise ValueError(f'{name} has dtype {points.dtype}, expected a floating-point dtype; call `.float()` first')
+        raise ValueError(f'{name} has dtype {points.dtype}, expected floating point; call `.float()` first')
 
 
 def check_same_batch(name: str, points: Tensor, other_name: str, other: Tensor) -> None:

@@ -16,23 +16,24 @@ from .checks import at_least_float32, check_clouds, check_count
 Sampler = Callable[[Tensor, int], Tensor]
 
 MIN_BUCKET_WORK = 2 ** 21
-"""Point pairs per cloud (N * num_samples) from which the bucketed CPU back end is worth its other rule for ties."""
+"""Point pairs per cloud (N * num_samples) from which the bucketed CPU back end is worth its tie rule."""
 
 
 @torch.no_grad()
 def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     """Pick points one by one, each the farthest from all points picked before; the first pick is index 0.
 
-    Back ends, chosen here so that no caller has to ask: float32 on CUDA uses mmcv's kernel where mmcv is installed with
-    its operations; float32 on a CPU uses the bucketed sampler of ``torch_quickfps``, where installed, for large clouds
-    (``N * num_samples >= 2**21``, where it is 3 to 20 times faster); everything else, float64 included, uses
-    :func:`farthest_point_sample_loop`. They differ only where two candidates are equally far to the last bit of
-    float32: the loop takes the lowest index, the others take one of the candidates. So the groupings of a network
-    (2048 points, 128 groups) are the same on every CPU, whatever is installed. Once all distinct points are taken,
-    the picks that remain are duplicates.
+    Back ends, chosen here so that no caller has to ask: float32 on CUDA uses mmcv's kernel where mmcv is
+    installed with its operations; float32 on a CPU uses the bucketed sampler of ``torch_quickfps``, where
+    installed, for large clouds (``N * num_samples >= 2**21``, where it is 3 to 20 times faster); everything
+    else, float64 included, uses :func:`farthest_point_sample_loop`. They differ only where two candidates are
+    equally far in float32: the loop takes the lowest index, the others take one of the candidates (and the
+    fused arithmetic of a GPU may round two nearly equal distances the other way). So the groupings of a
+    network (2048 points, 128 groups) are the same on every CPU, whatever is installed. Once all distinct
+    points are taken, the picks that remain are duplicates.
 
-    Unlike the CUDA kernel of ``pointnet2_ops``, no back end skips the points with ``|p|^2 <= 1e-3``: a point near the
-    origin is a point.
+    Unlike the CUDA kernel of ``pointnet2_ops``, no back end skips the points with ``|p|^2 <= 1e-3``: a point
+    near the origin is a point.
 
     Args:
         points (Tensor): ``(B, N, 3)`` floating-point coordinates in any unit; half precision is upcast.
@@ -50,7 +51,7 @@ def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     check_count('num_samples', num_samples)
     if num_samples > points.shape[1]:
         raise ValueError(
-            f'num_points={points.shape[1]} < num_samples={num_samples}: cannot sample more points than a cloud has; '
+            f'num_points={points.shape[1]} < num_samples={num_samples}: too few points to sample; '
             'lower num_groups / num_points or provide denser clouds')
     points = _unit_extent(at_least_float32(points))
     return _backend(points, num_samples)(points, num_samples)
@@ -58,7 +59,8 @@ def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
 
 @torch.no_grad()
 def farthest_point_sample_loop(points: Tensor, num_samples: int) -> Tensor:
-    """Farthest point sampling in plain torch: any device, no host synchronisation, the lowest index wins a tie.
+    """Farthest point sampling in plain torch: any device, no host synchronisation, the lowest index wins a
+    tie.
 
     Args:
         points (Tensor): ``(B, N, 3)`` float32 or float64.
@@ -85,24 +87,24 @@ def _backend(points: Tensor, num_samples: int) -> Sampler:
     """The fastest sampler for the device, dtype and size of ``points``."""
     sampler = None
     if points.dtype == torch.float32 and points.is_cuda:
-        sampler = _mmcv_sampler()
+        sampler = mmcv_sampler()
     elif points.dtype == torch.float32 and points.device.type == 'cpu':
-        sampler = _quickfps_sampler() if points.shape[1] * num_samples >= MIN_BUCKET_WORK else None
+        sampler = quickfps_sampler() if points.shape[1] * num_samples >= MIN_BUCKET_WORK else None
     return sampler or farthest_point_sample_loop
 
 
 def _unit_extent(points: Tensor) -> Tensor:
     """Scale each cloud by a power of two, so that its largest coordinate lies in [0.5, 1).
 
-    This is exact, so it changes no pick, but squares of 1e-25 no longer underflow, squares of 1e25 no longer overflow,
-    and mmcv's kernel, which starts from a "far" distance of 1e10, works in any unit.
+    This is exact, so it changes no pick, but squares of 1e-25 no longer underflow, squares of 1e25 no longer
+    overflow, and mmcv's kernel, which starts from a "far" distance of 1e10, works in any unit.
     """
     extent = points.abs().amax(dim=(1, 2), keepdim=True).clamp_min(torch.finfo(points.dtype).tiny)
     return points * (torch.frexp(extent).mantissa / extent)
 
 
 @functools.cache
-def _mmcv_sampler() -> Sampler | None:
+def mmcv_sampler() -> Sampler | None:
     """mmcv's CUDA kernel, or None where mmcv is absent, lacks its operations or was built without CUDA."""
     ops = _optional_module('mmcv.ops')
     if ops is None or ops.get_compiling_cuda_version() == 'not available':
@@ -116,19 +118,20 @@ def _mmcv_sampler() -> Sampler | None:
 
 
 @functools.cache
-def _quickfps_sampler() -> Sampler | None:
-    """The KD-tree buckets of ``torch_quickfps``, started at index 0 instead of at random, or None where absent."""
+def quickfps_sampler() -> Sampler | None:
+    """The KD-tree buckets of ``torch_quickfps``, started at index 0 and not at random; None where absent."""
     module = _optional_module('torch_quickfps')
     return None if module is None else functools.partial(module.sample_idx, start_idx=0)
 
 
 def _optional_module(name: str) -> ModuleType | None:
-    """Import a back end; absent is normal, while installed but broken (built for another torch) earns a warning."""
+    """Import a back end; absent is normal, installed but broken (built for another torch) earns a warning."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
         return None
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        print_log(f'{name} is installed but does not load ({error}); farthest point sampling uses plain torch instead, '
-                  f'reinstall {name} for this torch {torch.__version__}', logger='current', level=logging.WARNING)
+        print_log(
+            f'{name} is installed but does not load ({error}), so farthest point sampling uses plain torch; '
+            f'reinstall {name} for torch {torch.__version__}', logger='current', level=logging.WARNING)
         return None

@@ -41,7 +41,8 @@ def group(points: Tensor, num_groups: int, group_size: int) -> Groups:
         Groups: Centers, centred neighbourhoods and their indices; unpacks like a tuple.
 
     Raises:
-        ValueError: If ``points`` is not ``(B, N, 3)`` or holds fewer points than ``num_groups`` or ``group_size``.
+        ValueError: If ``points`` is not ``(B, N, 3)`` or holds fewer points than ``num_groups`` or
+            ``group_size``.
 
     Source: Pang et al., Point-MAE (ECCV 2022), section 3.1, point patches.
     """

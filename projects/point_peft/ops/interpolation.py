@@ -17,14 +17,15 @@ NUM_INTERPOLATION_NEIGHBORS = 3
 def interpolation_weights(query: Tensor, support: Tensor, eps: float = 1e-8) -> Tensor:
     """Weights ``1 / (d^2 + eps)`` over all supports, each row normalised to one.
 
-    They depend on the geometry only: compute them once per batch, then interpolate with ``weights @ features``.
-    Distances are exact differences in float32 at least, so no weight is negative and duplicate points are finite.
+    They depend on the geometry only: compute them once per batch, then interpolate with ``weights @
+    features``. Distances are exact differences in float32 at least, so no weight is negative and duplicate
+    points are finite.
 
     Args:
         query (Tensor): ``(B, M, 3)`` points that receive features.
         support (Tensor): ``(B, S, 3)`` points that have features.
-        eps (float): Added to the squared distance, in squared units of the input. Default 1e-8, as in the feature
-            propagation of Point-PEFT's release (``Block.propagate``).
+        eps (float): Added to the squared distance, in squared units of the input. Default 1e-8, as in the
+            feature propagation of Point-PEFT's release (``Block.propagate``).
 
     Returns:
         Tensor: ``(B, M, S)`` row-stochastic weights without gradient, float32 or float64.
@@ -47,11 +48,12 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
     Args:
         query (Tensor): ``(B, M, 3)`` points that receive features.
         support (Tensor): ``(B, S, 3)`` points that have features, S >= 3.
-        eps (float): Added to the squared distance, in squared units of the input. Default 1e-8, as in the part
-            segmentation decoder of Point-MAE, which also takes squared distances.
+        eps (float): Added to the squared distance, in squared units of the input. Default 1e-8, as in the
+            part segmentation decoder of Point-MAE, which also takes squared distances.
 
     Returns:
-        tuple[Tensor, Tensor]: ``(B, M, 3)`` int64 indices, nearest first, and ``(B, M, 3)`` weights without gradient,
+        tuple[Tensor, Tensor]: ``(B, M, 3)`` int64 indices, nearest first, and ``(B, M, 3)`` weights without
+            gradient,
         each row summing to one.
 
     Raises:
@@ -62,8 +64,8 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
     check_clouds('support', support)
     if support.shape[1] < NUM_INTERPOLATION_NEIGHBORS:
         raise ValueError(
-            f'support has {support.shape[1]} points, expected at least {NUM_INTERPOLATION_NEIGHBORS} to interpolate '
-            'from three neighbours; raise num_groups')
+            f'support has {support.shape[1]} points, expected at least {NUM_INTERPOLATION_NEIGHBORS} '
+            'to interpolate from; raise num_groups')
     index = knn(query, support, NUM_INTERPOLATION_NEIGHBORS)
     neighbors = gather(at_least_float32(support), index)  # (B, M, 3, 3)
     distance = (at_least_float32(query).unsqueeze(2) - neighbors).square().sum(-1)
@@ -73,6 +75,7 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
 def _normalised_inverse(distance: Tensor, eps: float) -> Tensor:
     """``1 / (distance + eps)`` with rows that sum to one."""
     if eps <= 0:
-        raise ValueError(f'eps={eps}, expected a positive number so that coincident points stay finite; raise eps')
+        raise ValueError(
+            f'eps={eps}, expected a positive number so that coincident points stay finite; raise eps')
     weight = (distance + eps).reciprocal_()
     return weight.div_(weight.sum(-1, keepdim=True))

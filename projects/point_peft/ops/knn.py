@@ -12,8 +12,8 @@ from .distance import squared_distance_chunks
 def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
     """Index of the ``k`` supports nearest to each query, by exact coordinate differences.
 
-    Distances are float32 at least (half-precision input is upcast), also under autocast. Supports at the same distance
-    come in no particular order. Memory does not grow with ``M * N``: queries are taken in chunks.
+    Distances are float32 at least (half-precision input is upcast), also under autocast. Supports at the same
+    distance come in no particular order. Memory does not grow with ``M * N``: queries are taken in chunks.
 
     Args:
         query (Tensor): ``(B, M, 3)`` floating-point coordinates.
@@ -32,7 +32,7 @@ def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
     check_count('k', k)
     if k > support.shape[1]:
         raise ValueError(
-            f'num_points={support.shape[1]} < k={k}: cannot find more neighbours than the support has points; '
+            f'num_points={support.shape[1]} < k={k}: the support has too few points to find neighbours; '
             'lower k / group_size or provide denser clouds')
     chunks = squared_distance_chunks(at_least_float32(query), at_least_float32(support))
     return torch.cat([distance.topk(k, largest=False).indices for distance in chunks], dim=1)

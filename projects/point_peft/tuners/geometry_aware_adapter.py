@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import DropPath
+from ..backbones.layers import DropPath, drop_path_rates
 from ..ops import gather, group, interpolation_weights
 from ..registry import MODELS
 from ..structures import BackboneFeatures
@@ -40,7 +40,7 @@ class GeometryAwareAdapter(Tuner):
     follows. Attention and its norm are shared by all blocks; batch norm and bottleneck are per block.
 
     Args:
-        num_centers (int): Regions S; 64 of 128 tokens in the release.
+        center_ratio (float): Regions per token, S / G; 64 of 128 in the release.
         num_neighbors (int): Tokens K per region; 16.
         attn_dim (int): Width of the local attention; 18.
         num_heads (int): Heads of the local attention; 6.
@@ -50,11 +50,13 @@ class GeometryAwareAdapter(Tuner):
         drop_path (float): Rate at which a region's attention is dropped in the last block, growing from 0; 0.1.
     """
 
-    def __init__(self, *, num_centers: int = 64, num_neighbors: int = 16, attn_dim: int = 18, num_heads: int = 6,
+    def __init__(self, *, center_ratio: float = 0.5, num_neighbors: int = 16, attn_dim: int = 18, num_heads: int = 6,
                  hidden_dim: int = 16, center_scale: float = 0.3, propagation_scale: float = 0.3,
                  drop_path: float = 0.1) -> None:
         super().__init__()
-        self.num_centers, self.num_neighbors = num_centers, num_neighbors
+        if not 0 < center_ratio <= 1:
+            raise ValueError(f'center_ratio={center_ratio} is outside (0, 1]; it is the share of tokens that are region centers.')
+        self.center_ratio, self.num_neighbors = center_ratio, num_neighbors
         self.attn_dim, self.num_heads, self.hidden_dim = attn_dim, num_heads, hidden_dim
         self.center_scale, self.propagation_scale = center_scale, propagation_scale
         self.drop_path_rate = drop_path
@@ -63,10 +65,9 @@ class GeometryAwareAdapter(Tuner):
     def setup(self, backbone: PointBackbone) -> None:
         """Create the shared attention and each block's pooling norm and bottleneck."""
         depth = len(backbone.layers)
-        rates = torch.linspace(0, self.drop_path_rate, depth).tolist()
         self.norm = nn.LayerNorm(backbone.embed_dim)
         self.attn = LocalAttention(backbone.embed_dim, attn_dim=self.attn_dim, num_heads=self.num_heads)
-        self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
+        self.drop_paths = nn.ModuleList(DropPath(rate) for rate in drop_path_rates(self.drop_path_rate, depth))
         self.pool_norms = nn.ModuleList(nn.BatchNorm1d(dim) for dim in backbone.layer_dims)
         self.adapters = nn.ModuleList(Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims)
 
@@ -79,10 +80,11 @@ class GeometryAwareAdapter(Tuner):
         """Find the regions of the group centers, once per forward.
 
         Raises:
-            ValueError: If there are fewer tokens than regions or neighbours.
+            ValueError: If there are fewer tokens than neighbours in a region.
         """
         centers = context.tokens.centers
-        regions = group(centers, self.num_centers, self.num_neighbors)
+        num_regions = max(1, round(self.center_ratio * centers.shape[1]))
+        regions = group(centers, num_regions, self.num_neighbors)
         self._geometry = TokenGeometry(regions.center_index, regions.neighbor_index,
                                        interpolation_weights(centers, regions.centers).to(centers.dtype))
 

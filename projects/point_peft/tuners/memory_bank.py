@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Any, NamedTuple
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -44,6 +46,7 @@ class MemoryBank(nn.Module):
         super().__init__()
         self.dim = dim
         self.temperature = temperature
+        self.warned_empty = False
         self.keys: Tensor
         self.register_buffer('keys', torch.empty(0, dim))
 
@@ -85,6 +88,13 @@ class MemoryBank(nn.Module):
         weights = (similarity / self.temperature).softmax(dim=1)
         attended = (weights.unsqueeze(1) @ values).squeeze(1)
         return Retrieval(query * self.dim**0.5, attended, values, similarity, index)
+
+    def warn_empty(self) -> None:
+        """Say, once, that there is nothing to retrieve."""
+        if not self.warned_empty:
+            print_log('the memory bank is empty: prompts are not enhanced until training or tools/build_memory_bank.py '
+                      'builds one, or a checkpoint brings one.', logger='current', level=logging.WARNING)
+            self.warned_empty = True
 
     def content_hash(self) -> str:
         """Hex digest of the stored keys; empty for an empty bank."""

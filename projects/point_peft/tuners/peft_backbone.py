@@ -116,6 +116,12 @@ class PEFTBackbone(BaseModule):
                 state[f'backbone.{name}'] = state[_copy_name(name)] = copy
         return state
 
+    def pretrained_state(self) -> dict[str, Tensor]:
+        """Everything that ``pretrained_summary`` depends on: the backbone without its prefix tokens, as pre-trained."""
+        state = self.backbone.state_dict()
+        state.update({name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
+        return {name: value for name, value in state.items() if name not in self.backbone.prefix_parameters()}
+
     @contextmanager
     def _hooks_acting(self, context: TuningContext) -> Iterator[None]:
         for tuner in self.tuners:

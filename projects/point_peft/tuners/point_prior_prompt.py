@@ -4,7 +4,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
@@ -32,7 +31,7 @@ class PointPriorPrompt(DeepPromptTuner):
 
     Args:
         num_tokens (int): Prompt tokens per block; the bank retrieves ``num_tokens - 2`` clouds. 10 in the paper.
-        layers (Sequence[int] | None): Blocks that get prompts; the first 6 of 12 in the release.
+        layers (Sequence[int] | None): Blocks that get prompts; None means the first half, 6 of 12 as in the release.
         hidden_dim (int): Dimension of the bottlenecks; 8 in the release.
         num_prior_groups (int): Groups that the query sees: the first ones of the backbone's, since farthest point
             sampling is incremental. 64, as in pre-training.
@@ -40,7 +39,7 @@ class PointPriorPrompt(DeepPromptTuner):
         temperature (float): Temperature of the attention over the bank.
     """
 
-    def __init__(self, num_tokens: int = 10, *, layers: Sequence[int] | None = tuple(range(6)), hidden_dim: int = 8,
+    def __init__(self, num_tokens: int = 10, *, layers: Sequence[int] | None = None, hidden_dim: int = 8,
                  num_prior_groups: int = 64, dropout: float = 0.1, temperature: float = 1.0) -> None:
         super().__init__(num_tokens, layers=layers)
         if num_tokens <= SUMMARY_ROWS:
@@ -51,7 +50,11 @@ class PointPriorPrompt(DeepPromptTuner):
         self.temperature = temperature
         self.dropout = nn.Dropout(dropout)
         self._prior: Tensor | None = None
-        self._warned = False
+
+    def prompted_layers(self, backbone: PointBackbone) -> list[int]:
+        """Indices of the blocks that get prompts."""
+        layers = super().prompted_layers(backbone)
+        return layers if self.layers is not None else layers[:len(layers) // 2]
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create prompts and bottlenecks for the prompted blocks, and the empty bank."""
@@ -66,7 +69,7 @@ class PointPriorPrompt(DeepPromptTuner):
     def begin(self, context: TuningContext) -> None:
         """Query the bank once per forward."""
         if not len(self.bank):
-            self._warn_empty()
+            self.bank.warn_empty()
             return
         query = context.pretrained_summary(context.tokens.first(self.num_prior_groups))  # (B, C), no gradient
         found = self.bank(query, self.num_tokens - SUMMARY_ROWS)
@@ -84,9 +87,3 @@ class PointPriorPrompt(DeepPromptTuner):
         """Forget the retrieved rows."""
         self._prior = None
         return features
-
-    def _warn_empty(self) -> None:
-        if not self._warned:
-            print_log('the memory bank is empty: prompts are not enhanced until one is built (training does it, or '
-                      'tools/build_memory_bank.py) or a checkpoint brings one.', logger='current', level=30)
-            self._warned = True

@@ -29,3 +29,8 @@ class DropPath(nn.Module):
     def extra_repr(self) -> str:
         """Show the rate in ``print(model)``."""
         return f'rate={self.rate:.3f}'
+
+
+def drop_path_rates(last: float, depth: int) -> list[float]:
+    """Rates that grow linearly from 0 in the first block to ``last`` in the last of ``depth``."""
+    return [last * index / max(1, depth - 1) for index in range(depth)]

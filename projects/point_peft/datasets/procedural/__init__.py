@@ -1,4 +1,5 @@
 """Objects made by recipes: the dataset that needs no download."""
+
 from .dataset import ProceduralShapes
 from .shapes import CLASS_PARTS, CLASSES, PARTS
 

@@ -1,4 +1,5 @@
 """The built-in dataset of procedural objects."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -42,8 +43,17 @@ class ProceduralShapes(PointCloudDataset):
 
     classes = CLASSES
 
-    def __init__(self, num_samples: int = 2000, *, num_points: int = 1024, seed: int = 0, split: str = 'train',
-                 scan: bool = False, scan_settings: dict | None = None, val_fraction: float = 0.1) -> None:
+    def __init__(
+        self,
+        num_samples: int = 2000,
+        *,
+        num_points: int = 1024,
+        seed: int = 0,
+        split: str = 'train',
+        scan: bool = False,
+        scan_settings: dict | None = None,
+        val_fraction: float = 0.1,
+    ) -> None:
         if num_samples < 1 or num_points < 1:
             raise ValueError(f'num_samples={num_samples} and num_points={num_points} must be at least 1.')
         self.num_samples = num_samples
@@ -69,8 +79,12 @@ class ProceduralShapes(PointCloudDataset):
         parts = np.empty((len(names), self.num_points), dtype=np.int64)
         for row, (split, index) in enumerate(names):
             points[row], parts[row] = self._generate(split, index)
-        return Clouds(points=points, labels=np.array([index % len(CLASSES) for _, index in names]), parts=parts,
-                      sources=[f'procedural/{split}[{index}]' for split, index in names])
+        return Clouds(
+            points=points,
+            labels=np.array([index % len(CLASSES) for _, index in names]),
+            parts=parts,
+            sources=[f'procedural/{split}[{index}]' for split, index in names],
+        )
 
     def _select(self, clouds: Clouds) -> Clouds:
         """Every split has objects of its own, so nothing is held out."""
@@ -82,6 +96,7 @@ class ProceduralShapes(PointCloudDataset):
         count = self.num_points * (SCAN_DENSITY if self.scan else 1)
         points, parts = sample_object(index % len(CLASSES), rng, count)
         if self.scan:
-            points, parts = scan_object(unit_sphere(points), parts, rng, num_points=self.num_points,
-                                        settings=self.scan_settings)
+            points, parts = scan_object(
+                unit_sphere(points), parts, rng, num_points=self.num_points, settings=self.scan_settings
+            )
         return unit_sphere(points), parts

@@ -1,11 +1,12 @@
 """Recipes of bottle, mug, lamp, umbrella, guitar and airplane. Objects stand on y = 0 or lie about it."""
+
 from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
 
 from .pieces import Piece, between, chance
-from .primitives import ellipsoid, prism, revolve, rotation_about, torus, tube
+from .primitives import Surface, ellipsoid, prism, revolve, rotation_about, torus, tube
 
 
 def bottle(rng: Generator) -> list[Piece]:
@@ -14,17 +15,20 @@ def bottle(rng: Generator) -> list[Piece]:
     shoulder, neck = height * between(rng, 0.35, 0.75), radius * between(rng, 0.25, 0.85)
     waist = radius * between(rng, 0.75, 1.15)
     rounding = np.linspace(0, np.pi / 2, 6)
-    curve = [(neck + (radius - neck) * np.cos(a), shoulder + (height * 0.85 - shoulder) * 0.6 * np.sin(a)) for a in rounding]
+    curve = [
+        (neck + (radius - neck) * np.cos(a), shoulder + (height * 0.85 - shoulder) * 0.6 * np.sin(a))
+        for a in rounding
+    ]
     pieces: list[Piece] = [
         ('body', revolve([(0, 0), (radius * 0.9, 0), (radius, 0.04), (waist, shoulder / 2), *curve])),
-        ('neck', revolve([curve[-1], (neck, height)]))]
+        ('neck', revolve([curve[-1], (neck, height)])),
+    ]
     if chance(rng, 0.5):
         wide = neck * between(rng, 1.0, 1.3)
         top = height + between(rng, 0.03, 0.12)
         pieces.append(('cap', revolve([(0, height), (wide, height), (wide, top), (0, top)])))
     if chance(rng, 0.15):
-        pieces += _handle(rng, radius, shoulder)
-        pieces[-1] = ('body', pieces[-1][1])
+        pieces.append(('body', _handle(rng, radius, shoulder)))
     return pieces
 
 
@@ -37,8 +41,8 @@ def mug(rng: Generator) -> list[Piece]:
     inside = [(rim - wall, height), (bulge - wall, height / 2), (foot - wall, 2 * wall), (0, 2 * wall)]
     pieces: list[Piece] = [('body', revolve(outside + inside))]
     for _ in range(int(rng.choice([0, 1, 2], p=[0.2, 0.7, 0.1]))):
-        turn = rotation_about(1, np.pi * len(pieces))
-        pieces += [(part, surface.moved(turn, (0, 0, 0))) for part, surface in _handle(rng, max(bulge, rim), height)]
+        opposite = rotation_about(1, np.pi * len(pieces))
+        pieces.append(('handle', _handle(rng, max(bulge, rim), height).moved(opposite, (0, 0, 0))))
     if chance(rng, 0.15):
         wide = foot * between(rng, 1.5, 2.0)
         pieces.append(('saucer', revolve([(0, -0.02), (wide * 0.6, -0.02), (wide, 0.05), (wide * 0.6, 0.0)])))
@@ -78,11 +82,13 @@ def umbrella(rng: Generator) -> list[Piece]:
     radius, drop = 0.75 * np.sin(spread * np.pi / 2) + 0.04, 0.7 * np.cos(spread * np.pi / 2) + 0.12
     bow = between(rng, 1.0, 1.8)  # 1 is a cone; more is rounder
     levels = np.linspace(0, 1, 7)
-    canopy = revolve([(radius * level, height - drop * level ** bow) for level in levels])
+    canopy = revolve([(radius * level, height - drop * level**bow) for level in levels])
     pieces: list[Piece] = [('canopy', canopy), ('shaft', tube((0, 0, 0), (0, height + 0.06, 0), shaft))]
     if chance(rng, 0.5):
         hook = between(rng, 0.05, 0.1)
-        pieces.append(('handle', torus(hook, 1.5 * shaft, arc=np.pi, start=np.pi).moved(np.eye(3), (hook, 0, 0))))
+        pieces.append(
+            ('handle', torus(hook, 1.5 * shaft, arc=np.pi, start=np.pi).moved(np.eye(3), (hook, 0, 0)))
+        )
     elif chance(rng, 0.5):
         pieces.append(('handle', tube((0, -0.02, 0), (0, 0.15, 0), 2 * shaft)))
     else:
@@ -96,16 +102,19 @@ def guitar(rng: Generator) -> list[Piece]:
     length, width, thick = between(rng, 0.4, 0.65), between(rng, 0.25, 0.48), between(rng, 0.03, 0.16)
     angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     waist, skew = between(rng, 0.0, 0.35), between(rng, -0.2, 0.05)
-    bulge = 1 - waist * np.exp(-(np.sin(angle) / 0.35) ** 2)
-    outline = np.stack([width / 2 * np.cos(angle) * bulge * (1 + skew * np.sin(angle)),
-                        length / 2 * (1 + np.sin(angle))], axis=1)
+    bulge = 1 - waist * np.exp(-((np.sin(angle) / 0.35) ** 2))
+    outline = np.stack(
+        [width / 2 * np.cos(angle) * bulge * (1 + skew * np.sin(angle)), length / 2 * (1 + np.sin(angle))],
+        axis=1,
+    )
     neck, slim = between(rng, 0.35, 0.8), between(rng, 0.025, 0.05)
     top = length + neck
     head = np.array([[-slim, 0], [slim, 0], [1.6 * slim, 0.12], [-1.6 * slim, 0.12]])
     pieces: list[Piece] = [
         ('body', prism(outline, thick)),
         ('neck', tube((0, 0.7 * length, thick / 2), (0, top, thick / 2), slim)),
-        ('head', prism(head, 0.03).moved(rotation_about(0, -between(rng, 0, 0.3)), (0, top, thick / 2)))]
+        ('head', prism(head, 0.03).moved(rotation_about(0, -between(rng, 0, 0.3)), (0, top, thick / 2))),
+    ]
     return _laid(pieces, rng)
 
 
@@ -129,26 +138,38 @@ def airplane(rng: Generator) -> list[Piece]:
     pieces.append(('tail', prism(fin, 0.02).moved(upright, (0, radius / 2, -0.45 * length))))
     for number in range(int(rng.integers(0, 3))):
         x = span * (0.3 + 0.3 * number)
-        pieces += [('engine', tube((side * x, height - 0.06, place - 0.12), (side * x, height - 0.06, place + 0.14),
-                                   between(rng, 0.03, 0.06))) for side in (-1, 1)]
+        pieces += [
+            (
+                'engine',
+                tube(
+                    (side * x, height - 0.06, place - 0.12),
+                    (side * x, height - 0.06, place + 0.14),
+                    between(rng, 0.03, 0.06),
+                ),
+            )
+            for side in (-1, 1)
+        ]
     return pieces
 
 
-def _wings(span: float, root: float, tip: float, sweep: float, center: tuple[float, float, float], *,
-           part: str) -> list[Piece]:
+def _wings(
+    span: float, root: float, tip: float, sweep: float, center: tuple[float, float, float], *, part: str
+) -> list[Piece]:
     """A pair of swept, tapered plates in the horizontal plane; ``root`` and ``tip`` are chords."""
     pieces: list[Piece] = []
     for side in (-1, 1):
-        outline = np.array([[0, root / 2], [0, -root / 2], [side * span, -sweep - tip / 2], [side * span, -sweep + tip / 2]])
+        outline = np.array(
+            [[0, root / 2], [0, -root / 2], [side * span, -sweep - tip / 2], [side * span, -sweep + tip / 2]]
+        )
         pieces.append((part, prism(outline, 0.025).moved(rotation_about(0, np.pi / 2), center)))
     return pieces
 
 
-def _handle(rng: Generator, radius: float, height: float) -> list[Piece]:
+def _handle(rng: Generator, radius: float, height: float) -> Surface:
     """A half ring on the +x side of a vessel."""
     size, thick = height * between(rng, 0.18, 0.35), between(rng, 0.015, 0.045)
     ring = torus(size, thick, arc=np.pi, start=-np.pi / 2)
-    return [('handle', ring.moved(np.eye(3), (radius * 0.95, height * between(rng, 0.4, 0.6), 0)))]
+    return ring.moved(np.eye(3), (radius * 0.95, height * between(rng, 0.4, 0.6), 0))
 
 
 def _laid(pieces: list[Piece], rng: Generator) -> list[Piece]:

@@ -1,4 +1,5 @@
 """Pieces that several object classes share: legs, drawers, shelves, and random choices."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -29,8 +30,10 @@ def four_legs(rng: Generator, width: float, depth: float, height: float) -> list
     inset = between(rng, 0.0, 0.12)
     x, z = width / 2 - thick - inset * width / 2, depth / 2 - thick - inset * depth / 2
     if style == 'panels':
-        return [('leg', box((thick, height, depth * between(rng, 0.7, 1.0)), (side * x, height / 2, 0)))
-                for side in (-1, 1)]
+        return [
+            ('leg', box((thick, height, depth * between(rng, 0.7, 1.0)), (side * x, height / 2, 0)))
+            for side in (-1, 1)
+        ]
     splay = between(rng, 1.05, 1.35) if style == 'splayed' else 1.0
     taper = between(rng, 0.5, 1.0) if style != 'posts' else 1.0
     pieces: list[Piece] = []
@@ -54,12 +57,16 @@ def pedestal(rng: Generator, reach: float, height: float) -> list[Piece]:
     pieces: list[Piece] = [('leg', tube((0, 0, 0), (0, height, 0), column * between(rng, 0.8, 1.8), column))]
     if chance(rng, 0.5):
         foot = reach * between(rng, 0.5, 0.9)
-        pieces.append(('leg', revolve([(0, 0), (foot, 0), (foot, 0.03), (column, 0.03 + between(rng, 0, 0.08))])))
+        pieces.append(
+            ('leg', revolve([(0, 0), (foot, 0), (foot, 0.03), (column, 0.03 + between(rng, 0, 0.08))]))
+        )
         return pieces
     arms, turn = int(rng.integers(3, 6)), between(rng, 0, 2 * np.pi)
     for angle in turn + np.arange(arms) * 2 * np.pi / arms:
         length = reach * between(rng, 0.7, 0.95)
-        pieces.append(('leg', tube((0, 0.08, 0), (length * np.cos(angle), 0.02, length * np.sin(angle)), 0.035, 0.02)))
+        pieces.append(
+            ('leg', tube((0, 0.08, 0), (length * np.cos(angle), 0.02, length * np.sin(angle)), 0.035, 0.02))
+        )
     return pieces
 
 
@@ -79,11 +86,22 @@ def shelves(rng: Generator, size: Sequence[float], center: Sequence[float], *, p
     rows, columns = int(rng.integers(1, 6)), int(rng.integers(0, 3))
     thick = between(rng, 0.015, 0.04)
     pieces: list[Piece] = [
-        (part, box((width, thick, depth), (center[0], center[1] + height * (row / (rows + 1) - 0.5), center[2])))
-        for row in range(1, rows + 1)]
+        (
+            part,
+            box((width, thick, depth), (center[0], center[1] + height * (row / (rows + 1) - 0.5), center[2])),
+        )
+        for row in range(1, rows + 1)
+    ]
     pieces += [
-        (part, box((thick, height, depth), (center[0] + width * (column / (columns + 1) - 0.5), center[1], center[2])))
-        for column in range(1, columns + 1)]
+        (
+            part,
+            box(
+                (thick, height, depth),
+                (center[0] + width * (column / (columns + 1) - 0.5), center[1], center[2]),
+            ),
+        )
+        for column in range(1, columns + 1)
+    ]
     return pieces
 
 
@@ -93,7 +111,8 @@ def carcass(rng: Generator, size: Sequence[float], center: Sequence[float], *, p
     thick = between(rng, 0.02, 0.06)
     return [
         *((part, box((thick, height, depth), (x + side * (width - thick) / 2, y, z))) for side in (-1, 1)),
-        *((part, box((width, thick, depth), (x, y + side * (height - thick) / 2, z))) for side in (-1, 1))]
+        *((part, box((width, thick, depth), (x, y + side * (height - thick) / 2, z))) for side in (-1, 1)),
+    ]
 
 
 def drawers(rng: Generator, size: Sequence[float], center: Sequence[float], *, part: str) -> list[Piece]:
@@ -104,8 +123,11 @@ def drawers(rng: Generator, size: Sequence[float], center: Sequence[float], *, p
     pieces: list[Piece] = []
     for row in range(rows):
         for column in range(columns):
-            middle = (x + width * ((column + 0.5) / columns - 0.5), y + height * ((row + 0.5) / rows - 0.5),
-                      z + depth / 2 + front / 2)
+            middle = (
+                x + width * ((column + 0.5) / columns - 0.5),
+                y + height * ((row + 0.5) / rows - 0.5),
+                z + depth / 2 + front / 2,
+            )
             pieces.append((part, box((width / columns - gap, height / rows - gap, front), middle)))
             knob = (middle[0], middle[1], middle[2] + 0.03)
             pieces.append((part, box((width / columns * between(rng, 0.1, 0.5), 0.02, 0.03), knob)))

@@ -2,6 +2,7 @@
 
 All lengths share one arbitrary unit; y points up.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,17 @@ class Surface:
     area: float
     sample: Callable[[Generator, int], np.ndarray]
 
-    def moved(self, rotation: np.ndarray, offset: Sequence[float]) -> Surface:
+    def moved(self, rotation: np.ndarray, offset: ArrayLike) -> Surface:
         """The surface after a rotation (3, 3) of column vectors and an offset (3,)."""
-        return Surface(self.area, lambda rng, count: self.sample(rng, count) @ rotation.T + np.asarray(offset))
+        return Surface(
+            self.area, lambda rng, count: self.sample(rng, count) @ rotation.T + np.asarray(offset)
+        )
 
 
-def box(size: Sequence[float], center: Sequence[float]) -> Surface:
+def box(size: ArrayLike, center: ArrayLike) -> Surface:
     """Axis-aligned box of full edge lengths ``size`` (3,) about ``center`` (3,)."""
-    size, center = np.asarray(size, dtype=float), np.asarray(center, dtype=float)
-    faces = size.prod() / size  # area of a face normal to each axis
+    edges, middle = np.asarray(size, dtype=float), np.asarray(center, dtype=float)
+    faces = edges.prod() / edges  # area of a face normal to each axis
     share = np.cumsum(faces / faces.sum())
 
     def sample(rng: Generator, count: int) -> np.ndarray:
@@ -39,18 +43,17 @@ def box(size: Sequence[float], center: Sequence[float]) -> Surface:
         axis = np.minimum(np.searchsorted(share, rng.random(count)), 2)
         rows = np.arange(count)
         unit[rows, axis] = unit[rows, axis].round()  # 0 or 1: one of the two faces
-        return (unit - 0.5) * size + center
+        return (unit - 0.5) * edges + middle
 
     return Surface(2 * faces.sum(), sample)
 
 
-def revolve(profile: Sequence[tuple[float, float]], center: Sequence[float] = (0, 0, 0)) -> Surface:
-    """Surface of revolution about the y axis through ``center``.
+def revolve(profile: Sequence[tuple[float, float]]) -> Surface:
+    """Surface of revolution about the y axis.
 
     Args:
         profile (Sequence[tuple[float, float]]): polyline of (radius, height); a segment that begins or ends at
             radius 0 closes the solid.
-        center (Sequence[float]): (3,) origin of the profile.
     """
     line = np.asarray(profile, dtype=float)
     begin, end = line[:-1], line[1:]
@@ -62,31 +65,30 @@ def revolve(profile: Sequence[tuple[float, float]], center: Sequence[float] = (0
         start, stop = begin[segment], end[segment]
         along = start + (stop - start) * _frustum_height(rng.random(count), start[:, 0], stop[:, 0])[:, None]
         angle = rng.random(count) * 2 * np.pi
-        points = np.stack([along[:, 0] * np.cos(angle), along[:, 1], along[:, 0] * np.sin(angle)], axis=1)
-        return points + np.asarray(center)
+        return np.stack([along[:, 0] * np.cos(angle), along[:, 1], along[:, 0] * np.sin(angle)], axis=1)
 
     return Surface(float(areas.sum()), sample)
 
 
-def tube(start: Sequence[float], end: Sequence[float], radius: float, end_radius: float | None = None) -> Surface:
+def tube(start: ArrayLike, end: ArrayLike, radius: float, end_radius: float | None = None) -> Surface:
     """Closed cylinder, or cone frustum, between two points (3,)."""
-    start, end = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-    length = float(np.linalg.norm(end - start))
+    axis = np.asarray(end, dtype=float) - np.asarray(start, dtype=float)
+    length = float(np.linalg.norm(axis))
     last = radius if end_radius is None else end_radius
     upright = revolve([(0, 0), (radius, 0), (last, length), (0, length)])
-    return upright.moved(rotation_from_up((end - start) / length), start)
+    return upright.moved(rotation_from_up(axis / length), start)
 
 
-def ellipsoid(radii: Sequence[float], center: Sequence[float]) -> Surface:
+def ellipsoid(radii: ArrayLike, center: ArrayLike) -> Surface:
     """Ellipsoid of half axes ``radii`` (3,): sampled through the sphere, uniform up to its stretching."""
-    radii, center = np.asarray(radii, dtype=float), np.asarray(center, dtype=float)
+    half, middle = np.asarray(radii, dtype=float), np.asarray(center, dtype=float)
     power = 1.6075  # Knud Thomsen's formula, within 1.1 %
-    products = (radii * np.roll(radii, 1)) ** power
+    products = (half * np.roll(half, 1)) ** power
     area = 4 * np.pi * products.mean() ** (1 / power)
 
     def sample(rng: Generator, count: int) -> np.ndarray:
         direction = rng.standard_normal((count, 3))
-        return direction / np.linalg.norm(direction, axis=1, keepdims=True) * radii + center
+        return direction / np.linalg.norm(direction, axis=1, keepdims=True) * half + middle
 
     return Surface(float(area), sample)
 
@@ -100,6 +102,7 @@ def torus(ring: float, thickness: float, *, arc: float = 2 * np.pi, start: float
         arc (float): angle covered, in radians.
         start (float): where the arc begins, counter-clockwise from +x.
     """
+
     def sample(rng: Generator, count: int) -> np.ndarray:
         angle = start + arc * rng.random(count)
         around = 2 * np.pi * rng.random(count)
@@ -155,5 +158,5 @@ def _frustum_height(share: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np
     """Height in [0, 1] below which a ``share`` of the mantle lies, for radii from ``begin`` to ``end``."""
     # The mantle up to height t is proportional to begin * t + (end - begin) * t^2 / 2. Multiplying the
     # quadratic's solution by its conjugate keeps equal radii (a cylinder) free of 0 / 0.
-    root = np.sqrt(begin ** 2 * (1 - share) + end ** 2 * share)
+    root = np.sqrt(begin**2 * (1 - share) + end**2 * share)
     return share * (begin + end) / np.maximum(begin + root, 1e-12)

@@ -1,4 +1,5 @@
 """The "scan" corruption: what a depth camera in a room would give instead of a clean object."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -25,16 +26,17 @@ class ScanSettings:
         jitter (float): standard deviation of the noise.
     """
 
-    tilt: float = 0.15
-    background: tuple[float, float] = (0.05, 0.3)
+    tilt: float = 0.1
+    background: tuple[float, float] = (0.0, 0.2)
     elevation: tuple[float, float] = (0.1, 0.7)
     cell: float = 0.1
-    margin: float = 0.15
-    jitter: float = 0.015
+    margin: float = 0.25
+    jitter: float = 0.01
 
 
-def scan_object(points: np.ndarray, parts: np.ndarray, rng: Generator, *, num_points: int,
-                settings: ScanSettings) -> tuple[np.ndarray, np.ndarray]:
+def scan_object(
+    points: np.ndarray, parts: np.ndarray, rng: Generator, *, num_points: int, settings: ScanSettings
+) -> tuple[np.ndarray, np.ndarray]:
     """Turn, occlude, surround and jitter an object.
 
     Args:
@@ -52,7 +54,9 @@ def scan_object(points: np.ndarray, parts: np.ndarray, rng: Generator, *, num_po
     room = _room(points, rng, count=round(share * len(points)))
     everything = np.concatenate([points, room])
     labels = np.concatenate([parts, np.full(len(room), BACKGROUND)])
-    seen = np.flatnonzero(visible(everything, _camera(rng, settings), cell=settings.cell, margin=settings.margin))
+    seen = np.flatnonzero(
+        visible(everything, _camera(rng, settings), cell=settings.cell, margin=settings.margin)
+    )
     chosen = rng.choice(seen, num_points, replace=len(seen) < num_points)
     noise = settings.jitter * rng.standard_normal((num_points, 3))
     return everything[chosen] + noise, labels[chosen]
@@ -84,13 +88,17 @@ def visible(points: np.ndarray, direction: np.ndarray, *, cell: float, margin: f
 def _random_pose(rng: Generator, settings: ScanSettings) -> np.ndarray:
     """Any turn about the up axis, then a small tilt."""
     tilt_x, tilt_z = rng.uniform(-settings.tilt, settings.tilt, size=2)
-    return rotation_about(0, tilt_x) @ rotation_about(2, tilt_z) @ rotation_about(1, rng.uniform(0, 2 * np.pi))
+    return (
+        rotation_about(0, tilt_x) @ rotation_about(2, tilt_z) @ rotation_about(1, rng.uniform(0, 2 * np.pi))
+    )
 
 
 def _camera(rng: Generator, settings: ScanSettings) -> np.ndarray:
     """Unit vector (3,) towards the camera; the walls are behind the object, so azimuth stays in front."""
     azimuth, elevation = rng.uniform(-0.9, 0.9), rng.uniform(*settings.elevation)
-    return np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    return np.array(
+        [np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)]
+    )
 
 
 def _room(points: np.ndarray, rng: Generator, *, count: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Recipes of chair, stool, bench, sofa and bed. Objects face +z and stand on y = 0."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,8 +37,10 @@ def bench(rng: Generator) -> list[Piece]:
     pieces: list[Piece] = []
     if chance(rng, 0.4):
         slats = int(rng.integers(2, 6))
-        pieces += [('seat', box((width, 0.04, 0.8 * depth / slats), (0, height, depth * ((i + 0.5) / slats - 0.5))))
-                   for i in range(slats)]
+        pieces += [
+            ('seat', box((width, 0.04, 0.8 * depth / slats), (0, height, depth * ((i + 0.5) / slats - 0.5))))
+            for i in range(slats)
+        ]
     else:
         pieces += [('seat', box((width, between(rng, 0.03, 0.12), depth), (0, height, 0)))]
     pieces += four_legs(rng, width, depth, height)
@@ -55,16 +58,32 @@ def sofa(rng: Generator) -> list[Piece]:
     floor = between(rng, 0.0, 0.12)
     pieces: list[Piece] = [
         ('seat', box((width, height - floor, depth), (0, (height + floor) / 2, 0))),
-        ('back', box((width, back + height, thick), (0, (back + height) / 2 + floor / 2, -depth / 2)))]
+        ('back', box((width, back + height, thick), (0, (back + height) / 2 + floor / 2, -depth / 2))),
+    ]
     cushions = int(rng.integers(0, 4))
-    pieces += [('seat', box((0.95 * width / cushions, 0.12, 0.8 * depth),
-                            (width * ((i + 0.5) / cushions - 0.5), height + 0.06, 0.05))) for i in range(cushions)]
+    pieces += [
+        (
+            'seat',
+            box(
+                (0.95 * width / cushions, 0.12, 0.8 * depth),
+                (width * ((i + 0.5) / cushions - 0.5), height + 0.06, 0.05),
+            ),
+        )
+        for i in range(cushions)
+    ]
     if chance(rng, 0.8):
         top = height + between(rng, 0.05, back)
         pieces += [('arm', box((thick, top, depth), (side * width / 2, top / 2, 0))) for side in (-1, 1)]
     if chance(rng, 0.2):
-        pieces.append(('seat', box((0.35 * width, height, depth), (rng.choice([-1, 1]) * 0.33 * width, height / 2,
-                                                                   0.8 * depth))))
+        pieces.append(
+            (
+                'seat',
+                box(
+                    (0.35 * width, height, depth),
+                    (rng.choice([-1, 1]) * 0.33 * width, height / 2, 0.8 * depth),
+                ),
+            )
+        )
     if floor > 0.03:
         pieces += four_legs(rng, width, depth, floor)
     return pieces
@@ -80,10 +99,21 @@ def bed(rng: Generator) -> list[Piece]:
         pieces.append(('mattress', box((width, mattress, length), (0, level + height + mattress / 2, 0))))
         pieces.append(('frame', box((1.04 * width, 0.08, 1.04 * length), (0, level + height, 0))))
         pillows = 2 if width > 1.2 else 1
-        pieces += [('pillow', box((0.7 * width / pillows, 0.1, 0.35), (width * ((i + 0.5) / pillows - 0.5),
-                   level + height + mattress + 0.05, -0.38 * length))) for i in range(pillows) if chance(rng, 0.7)]
+        pieces += [
+            (
+                'pillow',
+                box(
+                    (0.7 * width / pillows, 0.1, 0.35),
+                    (width * ((i + 0.5) / pillows - 0.5), level + height + mattress + 0.05, -0.38 * length),
+                ),
+            )
+            for i in range(pillows)
+            if chance(rng, 0.7)
+        ]
     if board > 0.1:
-        pieces.append(('frame', box((1.04 * width, board + height, 0.06), (0, (board + height) / 2, -length / 2))))
+        pieces.append(
+            ('frame', box((1.04 * width, board + height, 0.06), (0, (board + height) / 2, -length / 2)))
+        )
     if chance(rng, 0.35):
         foot = height + board * between(rng, 0.2, 0.8)
         pieces.append(('frame', box((1.04 * width, foot, 0.06), (0, foot / 2, length / 2))))
@@ -105,8 +135,12 @@ def backrest(rng: Generator, width: float, depth: float, height: float, rise: fl
         count = int(rng.integers(3, 8))
         places = width * ((np.arange(count) + 0.5) / count - 0.5)
         upright = [box((width, 0.12 * rise, thick), (0, 0.95 * rise, 0))]
-        upright += [box((0.5 * width / count, rise, thick / 2), (x, rise / 2, 0)) if style == 'slats'
-                    else tube((x, 0, 0), (x, rise, 0), thick / 3) for x in places]
+        upright += [
+            box((0.5 * width / count, rise, thick / 2), (x, rise / 2, 0))
+            if style == 'slats'
+            else tube((x, 0, 0), (x, rise, 0), thick / 3)
+            for x in places
+        ]
     tilt = rotation_about(0, -between(rng, 0.0, 0.3))
     return [('back', piece.moved(tilt, (0, height, -depth / 2 + thick / 2))) for piece in upright]
 

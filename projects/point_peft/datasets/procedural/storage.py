@@ -1,4 +1,5 @@
 """Recipes of table, desk, bookshelf, cabinet and monitor. Objects face +z and stand on y = 0."""
+
 from __future__ import annotations
 
 from numpy.random import Generator
@@ -36,9 +37,9 @@ def desk(rng: Generator) -> list[Piece]:
         fall = height * between(rng, 0.3, 0.9)
         pieces.append(('drawer', box((0.95 * width, fall, 0.03), (0, height - fall / 2, -0.45 * depth))))
     if chance(rng, 0.35):
-        size = (width * between(rng, 0.5, 1.0), between(rng, 0.15, 0.5), 0.3 * depth)
-        middle = (0, height + size[1] / 2, -0.35 * depth)
-        pieces += carcass(rng, size, middle, part='rack') + shelves(rng, size, middle, part='rack')
+        rack = (width * between(rng, 0.5, 1.0), between(rng, 0.15, 0.5), 0.3 * depth)
+        place = (0, height + rack[1] / 2, -0.35 * depth)
+        pieces += carcass(rng, rack, place, part='rack') + shelves(rng, rack, place, part='rack')
     return pieces
 
 
@@ -54,7 +55,9 @@ def bookshelf(rng: Generator) -> list[Piece]:
         pieces.append(('frame', box((width, base, depth), (0, base / 2, 0))))
     for _ in range(int(rng.integers(0, 4))):
         block = (width * between(rng, 0.1, 0.4), height * between(rng, 0.08, 0.18), 0.7 * depth)
-        pieces.append(('shelf', box(block, (between(rng, -0.3, 0.3) * width, between(rng, 0.1, 0.9) * height, 0))))
+        pieces.append(
+            ('shelf', box(block, (between(rng, -0.3, 0.3) * width, between(rng, 0.1, 0.9) * height, 0)))
+        )
     return pieces
 
 
@@ -87,7 +90,9 @@ def monitor(rng: Generator) -> list[Piece]:
     style = rng.choice(['stand', 'laptop', 'tube', 'feet'], p=[0.45, 0.2, 0.2, 0.15])
     lift = between(rng, 0.1, 0.4) if style == 'stand' else 0.04
     lean = rotation_about(0, -between(rng, 0.0, 0.5 if style == 'laptop' else 0.15))
-    pieces: list[Piece] = [('screen', box((width, height, thick), (0, height / 2, 0)).moved(lean, (0, lift, 0)))]
+    pieces: list[Piece] = [
+        ('screen', box((width, height, thick), (0, height / 2, 0)).moved(lean, (0, lift, 0)))
+    ]
     if style == 'laptop':
         depth = height * between(rng, 0.8, 1.1)
         pieces.append(('stand', box((width, 0.03, depth), (0, 0.02, depth / 2))))
@@ -100,5 +105,7 @@ def monitor(rng: Generator) -> list[Piece]:
     else:
         base = (width * between(rng, 0.25, 0.6), 0.03, between(rng, 0.15, 0.35))
         pieces.append(('stand', box(base, (0, 0.015, 0))))
-        pieces.append(('stand', tube((0, 0, -0.03), (0, lift + height / 3, -thick), between(rng, 0.02, 0.06))))
+        pieces.append(
+            ('stand', tube((0, 0, -0.03), (0, lift + height / 3, -thick), between(rng, 0.02, 0.06)))
+        )
     return pieces

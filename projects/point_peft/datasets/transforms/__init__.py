@@ -1,4 +1,5 @@
 """Batched augmentations (B, N, C >= 3), run on the training device by the data preprocessor."""
+
 from .jitter import RandomJitter
 from .rotate import RandomRotate
 from .scale import RandomScale, RandomScaleTranslate

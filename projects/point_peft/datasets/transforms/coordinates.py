@@ -1,5 +1,8 @@
 """Helpers shared by the augmentations: uniform draws and writing back coordinates."""
+
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -21,7 +24,7 @@ def replace_coordinates(points: Tensor, coordinates: Tensor) -> Tensor:
     return torch.cat([coordinates, points[..., 3:]], dim=-1)
 
 
-def check_range(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
+def check_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
     """Return ``bounds`` if they are (low, high) with low <= high.
 
     Raises:
@@ -29,5 +32,5 @@ def check_range(name: str, bounds: tuple[float, float]) -> tuple[float, float]:
     """
     low, high = bounds
     if low > high:
-        raise ValueError(f'{name}={bounds} is not a range; give (low, high) with low <= high.')
+        raise ValueError(f'{name}={tuple(bounds)} is not a range; give (low, high) with low <= high.')
     return low, high

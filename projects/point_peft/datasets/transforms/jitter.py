@@ -1,4 +1,5 @@
 """Random displacement of every point."""
+
 from __future__ import annotations
 
 import torch

@@ -1,4 +1,5 @@
 """Random rotation about an axis."""
+
 from __future__ import annotations
 
 import math
@@ -36,7 +37,9 @@ class RandomRotate:
     def __call__(self, points: Tensor) -> Tensor:
         """Rotate the coordinates of ``points`` (B, N, C >= 3); further channels stay."""
         angle = uniform(points, len(points), low=-self.angle, high=self.angle)
-        return replace_coordinates(points, points[..., :3] @ rotation_matrix(angle, self.axis).transpose(1, 2))
+        return replace_coordinates(
+            points, points[..., :3] @ rotation_matrix(angle, self.axis).transpose(1, 2)
+        )
 
     def __repr__(self) -> str:
         """Name and settings."""

@@ -1,4 +1,5 @@
 """Random scaling and translation."""
+
 from __future__ import annotations
 
 from torch import Tensor
@@ -18,7 +19,7 @@ class RandomScale:
     """
 
     def __init__(self, scale: tuple[float, float] = (0.9, 1.1)) -> None:
-        self.scale = check_range('scale', tuple(scale))
+        self.scale = check_range('scale', scale)
 
     def __call__(self, points: Tensor) -> Tensor:
         """Scale the coordinates of ``points`` (B, N, C >= 3); further channels stay."""
@@ -43,7 +44,7 @@ class RandomScaleTranslate:
     """
 
     def __init__(self, scale: tuple[float, float] = (2 / 3, 3 / 2), translate: float = 0.2) -> None:
-        self.scale = check_range('scale', tuple(scale))
+        self.scale = check_range('scale', scale)
         self.translate = translate
 
     def __call__(self, points: Tensor) -> Tensor:

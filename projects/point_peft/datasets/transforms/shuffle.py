@@ -1,4 +1,5 @@
 """Random order of the points."""
+
 from __future__ import annotations
 
 import torch

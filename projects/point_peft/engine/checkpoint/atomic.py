@@ -1,6 +1,8 @@
 """Files that are either complete or not there."""
+
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -8,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.fileio import LocalBackend, register_backend
 from safetensors.torch import save as serialize_safetensors
 from torch import Tensor
@@ -17,7 +20,7 @@ _PARTIAL = re.compile(r'\..+\.(\d+)\.partial')
 
 
 class AtomicLocalBackend(LocalBackend):
-    """MMEngine's local storage, with writes that never leave half a file (``backend_args=dict(backend='atomic_local')``)."""
+    """MMEngine's local storage without half-written files: ``backend_args=dict(backend='atomic_local')``."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes; see :func:`write_atomically`."""
@@ -58,17 +61,24 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     _sync_directory(path.parent)
 
 
-def save_safetensors(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write a safetensors file atomically, with every value of ``meta`` as JSON in its metadata.
+def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and plain facts atomically, as :func:`load_checkpoint_file` reads them.
 
     Args:
-        path (str | Path): File to write.
+        path (str | Path): File to write; ``.safetensors``, with every value of ``meta`` as JSON in the
+            metadata, or anything else for ``torch.save``.
         tensors (Mapping[str, Tensor]): Tensors by name, of any device and memory layout.
-        meta (Mapping[str, Any]): Plain data, as :func:`load_checkpoint_file` gives it back.
+        meta (Mapping[str, Any]): Plain data.
     """
     # Clones, because safetensors refuses tensors that share memory.
     own = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
-    write_atomically(path, serialize_safetensors(own, {key: json.dumps(value) for key, value in meta.items()}))
+    if Path(path).suffix == '.safetensors':
+        content = serialize_safetensors(own, {key: json.dumps(value) for key, value in meta.items()})
+    else:
+        buffer = io.BytesIO()
+        torch.save(dict(state_dict=own, meta=dict(meta)), buffer)
+        content = buffer.getvalue()
+    write_atomically(path, content)
 
 
 def remove_partial_files(directory: str | Path) -> list[str]:

@@ -3,6 +3,7 @@
 MMEngine puts its ``HistoryBuffer`` and numpy objects into checkpoints, which is why resuming fails with
 ``torch >= 2.6``. Here they are written as tensors, numbers and dicts, and made anew on loading.
 """
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -39,8 +40,12 @@ def to_plain(value: Any, name: str = 'checkpoint') -> Any:
         return value
     if isinstance(value, HistoryBuffer):
         history, counts = value.data
-        return {KIND: 'HistoryBuffer', 'history': _to_tensor(history, name), 'counts': _to_tensor(counts, name),
-                'max_length': value.max_length}
+        return {
+            KIND: 'HistoryBuffer',
+            'history': _to_tensor(history, name),
+            'counts': _to_tensor(counts, name),
+            'max_length': value.max_length,
+        }
     if isinstance(value, np.ndarray):
         if value.dtype.kind in 'OSU':
             return to_plain(value.tolist(), name)
@@ -64,7 +69,9 @@ def from_plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         kind = value.get(KIND)
         if kind == 'HistoryBuffer':
-            return HistoryBuffer(value['history'].cpu().numpy(), value['counts'].cpu().numpy(), value['max_length'])
+            return HistoryBuffer(
+                value['history'].cpu().numpy(), value['counts'].cpu().numpy(), value['max_length']
+            )
         if kind == 'ndarray':
             return value['data'].cpu().numpy()
         if kind == 'set':
@@ -77,20 +84,29 @@ def from_plain(value: Any) -> Any:
     return value
 
 
-def without_log_history(message_hub: Mapping[str, Any]) -> dict[str, Any]:
-    """A message hub's state without the curves of the whole run, for files that are not resumed from.
+def reduce_message_hub(message_hub: Mapping[str, Any], *, with_curves: bool) -> dict[str, Any]:
+    """A message hub's state without what need not be saved.
 
     Args:
         message_hub (Mapping): ``MessageHub.state_dict()``.
+        with_curves (bool): Keep the curves of the whole run; only a file that is resumed from needs them.
+
+    Returns:
+        dict: The state, with ``resumed_keys`` only for what is in it (MMEngine warns about others).
     """
-    info = message_hub['runtime_info']
-    resumed = {key: value for key, value in message_hub['resumed_keys'].items() if key in info}
-    return dict(log_scalars={}, runtime_info=info, resumed_keys=resumed)
+    scalars = dict(message_hub['log_scalars']) if with_curves else {}
+    info = dict(message_hub['runtime_info'])
+    resumed = {
+        key: value for key, value in message_hub['resumed_keys'].items() if key in scalars or key in info
+    }
+    return dict(log_scalars=scalars, runtime_info=info, resumed_keys=resumed)
 
 
 def _convert_mapping(value: Mapping, name: str) -> dict:
     """A mapping as a dict, or as an OrderedDict where module versions hang on it (``state_dict()``)."""
-    return _same_mapping(value, {to_plain(key, name): to_plain(item, f'{name}.{key}') for key, item in value.items()})
+    return _same_mapping(
+        value, {to_plain(key, name): to_plain(item, f'{name}.{key}') for key, item in value.items()}
+    )
 
 
 def _same_mapping(source: Mapping, items: dict) -> dict:
@@ -108,8 +124,9 @@ def _to_tensor(array: np.ndarray, name: str) -> torch.Tensor:
     try:
         return torch.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
     except TypeError as error:
-        raise CheckpointSaveError(f'{name} is an array of {array.dtype}, which cannot be saved safely; make it an '
-                                  'array of numbers.') from error
+        raise CheckpointSaveError(
+            f'{name} is an array of {array.dtype}, which cannot be saved safely; make it an array of numbers.'
+        ) from error
 
 
 def _check_plain(value: Any, name: str) -> Any:
@@ -119,5 +136,7 @@ def _check_plain(value: Any, name: str) -> Any:
     for plain in (str, bool, int, float):
         if isinstance(value, plain):
             return plain(value)
-    raise CheckpointSaveError(f'{name} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be saved '
-                              'safely; put numbers, strings, tensors, lists or dicts there.')
+    raise CheckpointSaveError(
+        f'{name} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be saved '
+        'safely; put numbers, strings, tensors, lists or dicts there.'
+    )

@@ -1,4 +1,5 @@
 """Reading checkpoints without running anything in them."""
+
 from __future__ import annotations
 
 import hashlib
@@ -30,17 +31,19 @@ def load_checkpoint_file(path: str | Path, map_location: MapLocation = 'cpu') ->
     """Read a checkpoint; the one place where the project opens one.
 
     Args:
-        path (str | Path): A ``.safetensors`` file, or a file of ``torch.save`` that holds plain tensors and numbers.
+        path (str | Path): A ``.safetensors`` file, or a file of ``torch.save`` that holds plain tensors and
+            numbers.
         map_location: Device to put the tensors on, as for ``torch.load``.
 
     Returns:
-        dict: The saved dict; for safetensors ``dict(state_dict=tensors, meta=metadata)`` with every metadata value
+        dict: The saved dict; for safetensors ``dict(state_dict=tensors, meta=metadata)`` with every metadata
+            value
         decoded from JSON where it is JSON.
 
     Raises:
         MissingFileError: The file does not exist.
-        UnsafeCheckpointError: The file is a pickle that asks for anything but tensors and plain types. It is never
-            opened any other way.
+        UnsafeCheckpointError: The file is a pickle that asks for anything but tensors and plain types. It is
+            never opened any other way.
         CorruptCheckpointError: The file is empty, truncated or not a checkpoint.
         CheckpointError: The file holds something else than a dict.
     """
@@ -49,8 +52,10 @@ def load_checkpoint_file(path: str | Path, map_location: MapLocation = 'cpu') ->
         return _load_safetensors(path, map_location)
     loaded = _load_restricted(path, map_location)
     if not isinstance(loaded, dict):
-        raise CheckpointError(f'{path} holds a {type(loaded).__name__}, but a checkpoint is a dict of tensors; '
-                              'give the file that training or the converter wrote.')
+        raise CheckpointError(
+            f'{path} holds a {type(loaded).__name__}, but a checkpoint is a dict of tensors; '
+            'give the file that training or the converter wrote.'
+        )
     return loaded
 
 
@@ -71,17 +76,19 @@ def load_tensor_file(path: str | Path, map_location: MapLocation = 'cpu') -> Ten
     else:
         loaded = _load_restricted(path, map_location)
     if not isinstance(loaded, Tensor):
-        raise CheckpointError(f'{path} should hold one tensor but holds a {type(loaded).__name__}; name another file.')
+        raise CheckpointError(
+            f'{path} should hold one tensor but holds a {type(loaded).__name__}; name another file.'
+        )
     return loaded
 
 
 def use_safe_loading() -> None:
     """Make MMEngine read every checkpoint through :func:`load_checkpoint_file`.
 
-    MMEngine's own loaders call ``torch.load`` with its defaults, which execute pickles before torch 2.6 and, for
-    files from the internet, after it too. This replaces the loaders of local paths and of http(s); the other schemes
-    (``torchvision://``, ``s3://`` ...) are refused, since nothing in the project needs them. Importing
-    ``point_peft.engine`` calls it; calling it again does no harm.
+    MMEngine's own loaders call ``torch.load`` with its defaults, which execute pickles before torch 2.6 and,
+    for files from the internet, after it too. This replaces the loaders of local paths and of http(s); the
+    other schemes (``torchvision://``, ``s3://`` ...) are refused, since nothing in the project needs them.
+    Importing ``point_peft.engine`` calls it; calling it again does no harm.
     """
     for scheme in list(CheckpointLoader._schemes):
         CheckpointLoader.register_scheme(scheme, loader=load_from_nowhere, force=True)
@@ -100,15 +107,21 @@ def load_from_http(filename: str, map_location: MapLocation = None) -> dict[str,
     Raises:
         CheckpointError: The address cannot be reached; else as :func:`load_checkpoint_file`.
     """
-    folder = Path(torch.hub.get_dir()) / 'checkpoints' / hashlib.blake2b(filename.encode(), digest_size=4).hexdigest()
+    folder = (
+        Path(torch.hub.get_dir())
+        / 'checkpoints'
+        / hashlib.blake2b(filename.encode(), digest_size=4).hexdigest()
+    )
     target = folder / Path(urlparse(filename).path).name
     if is_main_process() and not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         try:
             torch.hub.download_url_to_file(filename, str(target), progress=sys.stderr.isatty())
         except (urllib.error.URLError, OSError) as error:
-            raise CheckpointError(f'{filename} cannot be downloaded ({error}); download it elsewhere and give the '
-                                  'path of the file.') from error
+            raise CheckpointError(
+                f'{filename} cannot be downloaded ({error}); download it elsewhere and give the '
+                'path of the file.'
+            ) from error
     barrier()
     return load_checkpoint_file(target, map_location)
 
@@ -119,7 +132,9 @@ def load_from_nowhere(filename: str, map_location: MapLocation = None) -> dict[s
     Raises:
         CheckpointError: Always.
     """
-    raise CheckpointError(f'{filename} uses a scheme that is not supported; give a local path or an http(s) address.')
+    raise CheckpointError(
+        f'{filename} uses a scheme that is not supported; give a local path or an http(s) address.'
+    )
 
 
 def _existing(path: str | Path) -> Path:
@@ -141,16 +156,24 @@ def _load_restricted(path: Path, map_location: MapLocation) -> Any:
     except Exception as error:  # a damaged file can fail anywhere in zip, pickle and utf-8 decoding
         if _is_refusal(error):
             raise UnsafeCheckpointError(
-                f'checkpoint {path} was not loaded: it is not made of plain tensors only ({_refused(error)}), and reading '
-                'that could run code; get a safetensors version of it, or convert it where you trust its source.') from None
-        raise CorruptCheckpointError(f'checkpoint {path} is truncated or not a checkpoint ({type(error).__name__}: '
-                                     f'{_first_line(error)}); delete it and use another one.') from error
+                f'checkpoint {path} was not loaded: it is not made of plain tensors only '
+                f'({_refused(error)}), and reading that could run code; get a safetensors version of it, or '
+                'convert it where you trust its source.'
+            ) from None
+        raise CorruptCheckpointError(
+            f'checkpoint {path} is truncated or not a checkpoint ({type(error).__name__}: '
+            f'{_first_line(error)}); delete it and use another one.'
+        ) from error
 
 
 def _is_refusal(error: Exception) -> bool:
     """Whether torch refused the content, rather than failed to read it."""
     text = str(error)
-    return 'TorchScript' in text or isinstance(error, pickle.UnpicklingError) and 'Weights only load failed' in text
+    return (
+        'TorchScript' in text
+        or isinstance(error, pickle.UnpicklingError)
+        and 'Weights only load failed' in text
+    )
 
 
 def _refused(error: Exception) -> str:
@@ -158,7 +181,9 @@ def _refused(error: Exception) -> str:
     match = _FORBIDDEN_NAME.search(str(error))
     if match:
         return f'it asks for {match.group(1)}'
-    return 'it is a TorchScript program' if 'TorchScript' in str(error) else 'it uses other pickle instructions'
+    return (
+        'it is a TorchScript program' if 'TorchScript' in str(error) else 'it uses other pickle instructions'
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -173,8 +198,10 @@ def _load_safetensors(path: Path, map_location: MapLocation) -> dict[str, Any]:
             meta = {key: _decode(value) for key, value in (file.metadata() or {}).items()}
             state = {key: file.get_tensor(key) for key in file.keys()}
     except SafetensorError as error:
-        raise CorruptCheckpointError(f'checkpoint {path} is truncated or not a safetensors file ({_first_line(error)}); '
-                                     'delete it and use another one.') from error
+        raise CorruptCheckpointError(
+            f'checkpoint {path} is truncated or not a safetensors file ({_first_line(error)}); '
+            'delete it and use another one.'
+        ) from error
     if isinstance(map_location, (str, torch.device)):
         state = {key: value.to(map_location) for key, value in state.items()}
     return dict(state_dict=state, meta=meta)

@@ -1,0 +1,30 @@
+# Everything that is the same for all runs. Hooks are named, so that a config can change or drop one:
+# default_hooks=dict(protocol=dict(test_interval=10), delta=None).
+default_scope = 'point_peft'
+
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    epoch_seed=dict(type='EpochSeedHook'),
+    sync_batch_norm=dict(type='SyncBatchNormHook'),
+    trainable=dict(type='TrainableParametersHook'),
+    protocol=dict(type='ProtocolHook', test_interval=1),
+    memory_bank=dict(type='MemoryBankHook'),
+    delta=dict(type='DeltaCheckpointHook'),
+    # Two files, so that a damaged one does not cost the run.
+    checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2, save_best='overall_accuracy', rule='greater'))
+
+randomness = dict(seed=0)
+env_cfg = dict(
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    dist_cfg=dict(backend='nccl', timeout=1800))
+
+log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
+log_level = 'INFO'
+visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+
+load_from = None
+resume = False

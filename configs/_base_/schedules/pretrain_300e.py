@@ -1,0 +1,14 @@
+# Masked pre-training as published for Point-MAE: AdamW, 300 epochs, 10 of them warm-up, batch size 128.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    constructor='PointOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
+    clip_grad=dict(max_norm=10))
+
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6 / 1e-3, begin=0, end=10),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, begin=10, end=300),
+]
+
+train_cfg = dict(by_epoch=True, max_epochs=300)
+auto_scale_lr = dict(base_batch_size=128)

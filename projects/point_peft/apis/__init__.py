@@ -1,0 +1,4 @@
+"""Python entry points."""
+from .inference import init_model
+
+__all__ = ['init_model']

@@ -1,0 +1,76 @@
+"""Building a model from a config and a checkpoint."""
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.registry import init_default_scope
+
+from ..engine.checkpoint import META_KEY, load_checkpoint_file, load_weights
+from ..engine.config import load_config
+from ..engine.config_check import check_config
+from ..engine.hooks.memory_bank import FILE_NAME
+from ..engine.memory_bank import attach_bank, find_prompt
+from ..registry import MODELS
+
+
+def init_model(config: str | Path | Config, checkpoint: str | Path | None = None,
+               device: str | torch.device = 'cpu') -> BaseModel:
+    """Build a task model for inference.
+
+    Args:
+        config (str | Path | Config): Config file, or a config.
+        checkpoint (str | Path | None): A full checkpoint, or an adapter; an adapter also needs the base weights that
+            the config names, and its memory bank beside it. None builds without any file: random weights (pre-trained
+            ones if the config's file is there), and an empty bank, which leaves prompts un-enhanced.
+        device (str | torch.device): Where to put the model.
+
+    Returns:
+        BaseModel: In eval mode; ``model(dict(points=x), mode='tensor')`` with x (B, N, 3) returns raw logits.
+
+    Raises:
+        PointPEFTError: If a file is missing, unsafe or does not fit, or the config has a typo.
+
+    Examples:
+        >>> import torch
+        >>> model = init_model('configs/point_peft/pointmae_mini_shapes.py')
+        >>> model(dict(points=torch.rand(2, 1024, 3)), mode='tensor').shape
+        torch.Size([2, 16])
+    """
+    cfg = config if isinstance(config, Config) else load_config(config)
+    init_default_scope(cfg.get('default_scope', 'point_peft'))
+    check_config(cfg)
+    model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
+    if checkpoint is None:
+        _start_without_checkpoint(model, cfg)
+    else:
+        load_weights(model, checkpoint)
+        _find_bank(model, cfg, Path(checkpoint))
+    return model.to(device).eval()
+
+
+def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path) -> None:
+    """Load the memory bank of an adapter: the config's file, or the one beside the adapter."""
+    meta = load_checkpoint_file(checkpoint).get('meta') or {}
+    hook = (cfg.get('default_hooks') or {}).get('memory_bank') or {}
+    candidates = [file for file in (hook.get('file'), checkpoint.parent / FILE_NAME) if file]
+    attach_bank(model, candidates, wanted_hash=(meta.get(META_KEY) or {}).get('bank_hash'))
+
+
+def _start_without_checkpoint(model: BaseModel, cfg: Config) -> None:
+    """Use the pre-trained backbone if its file is there, and say in one warning what is missing."""
+    pretrained = (cfg.model.get('backbone') or cfg.model.get('encoder') or {}).get('init_cfg') or {}
+    path = pretrained.get('checkpoint')
+    found = path is not None and Path(path).is_file()
+    if found:
+        model.init_weights()
+    state = f'the backbone is pre-trained ({path}), all else random' if found else 'all weights are random'
+    prompt = find_prompt(model)
+    if prompt is not None:
+        prompt[1].bank.warned_empty = True
+        state += ', and the memory bank is empty, so prompts are not enhanced'
+    print_log(f'model built without a checkpoint: {state}.', logger='current', level=logging.WARNING)

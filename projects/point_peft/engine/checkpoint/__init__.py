@@ -1,0 +1,50 @@
+"""Checkpoints: safe reading, atomic writing, plain types, adapters."""
+
+from .atomic import AtomicLocalBackend, remove_partial_files, save_checkpoint, write_atomically
+from .delta import (
+    META_KEY,
+    CheckpointSizes,
+    adapter_state,
+    bank_hash,
+    check_base,
+    checkpoint_sizes,
+    delta_state,
+    describe_checkpoint,
+    external_keys,
+)
+from .fingerprint import BaseFingerprint, base_fingerprint, hash_tensor, unwrap
+from .loading import LoadReport, complete_state, full_state, load_weights, log_report, warn_other_bank
+from .plain_state import from_plain, reduce_message_hub, to_plain
+from .safe_load import load_checkpoint_file, load_tensor_file, use_safe_loading
+
+__all__ = [
+    'META_KEY',
+    'AtomicLocalBackend',
+    'BaseFingerprint',
+    'CheckpointSizes',
+    'LoadReport',
+    'adapter_state',
+    'bank_hash',
+    'base_fingerprint',
+    'check_base',
+    'checkpoint_sizes',
+    'complete_state',
+    'delta_state',
+    'describe_checkpoint',
+    'external_keys',
+    'from_plain',
+    'full_state',
+    'hash_tensor',
+    'load_checkpoint_file',
+    'load_tensor_file',
+    'load_weights',
+    'log_report',
+    'reduce_message_hub',
+    'remove_partial_files',
+    'save_checkpoint',
+    'to_plain',
+    'unwrap',
+    'use_safe_loading',
+    'warn_other_bank',
+    'write_atomically',
+]

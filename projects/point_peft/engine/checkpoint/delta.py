@@ -1,0 +1,114 @@
+"""Adapter checkpoints: what training changed, and the hash of the base weights it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from ..errors import BaseWeightsMismatchError
+from .fingerprint import BaseFingerprint, base_fingerprint, unwrap
+
+META_KEY = 'point_peft'
+"""Key of the project's own facts in a checkpoint's ``meta``."""
+
+BYTES_PER_MB = 1024**2
+
+
+class CheckpointSizes(NamedTuple):
+    """Sizes of a model's parts in MB (2**20 bytes), as tensors without optimizer state.
+
+    Attributes:
+        adapter (float): What training changed.
+        bank (float): The memory bank.
+        full (float): The complete model, bank included.
+    """
+
+    adapter: float
+    bank: float
+    full: float
+
+
+def delta_state(state_dict: Mapping[str, Tensor], fingerprint: BaseFingerprint) -> dict[str, Tensor]:
+    """Entries that are not in the base, or whose bytes differ from it."""
+    return {name: value for name, value in state_dict.items() if not fingerprint.is_unchanged(name, value)}
+
+
+def adapter_state(model: nn.Module, state_dict: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """What an adapter file of the model holds: :func:`delta_state` without the memory bank.
+
+    Args:
+        model (nn.Module): The model; its fingerprint must have been taken (see :func:`base_fingerprint`).
+        state_dict (Mapping[str, Tensor] | None): Its state, if it is at hand already.
+    """
+    state = unwrap(model).state_dict() if state_dict is None else state_dict
+    external = external_keys(model)
+    return delta_state(
+        {name: value for name, value in state.items() if name not in external}, base_fingerprint(model)
+    )
+
+
+def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, str | None]:
+    """The facts that go to ``meta['point_peft']``.
+
+    Args:
+        model (nn.Module): The model that is saved.
+        kind (str): ``delta`` or ``full``.
+
+    Returns:
+        dict: ``format``, ``base_hash`` (None without pre-trained weights) and ``bank_hash`` (None without a
+            bank).
+    """
+    return dict(format=kind, base_hash=base_fingerprint(model).hash, bank_hash=bank_hash(model))
+
+
+def check_base(fingerprint: BaseFingerprint, meta: Mapping[str, Any], source: str = 'the checkpoint') -> None:
+    """Refuse an adapter on other base weights than those it was trained on.
+
+    Args:
+        fingerprint (BaseFingerprint): Of the model that is to take the adapter.
+        meta (Mapping): ``meta`` of the checkpoint; files that are not adapters pass.
+        source (str): Name of the checkpoint for the message.
+
+    Raises:
+        BaseWeightsMismatchError: With both hashes and what to do.
+    """
+    own = meta.get(META_KEY) or {}
+    wanted = own.get('base_hash')
+    if own.get('format') != 'delta' or wanted is None or wanted == fingerprint.hash:
+        return
+    found = (
+        f'has base weights {fingerprint.hash}'
+        if fingerprint.hash
+        else 'was built without pre-trained weights'
+    )
+    raise BaseWeightsMismatchError(
+        f'{source} is an adapter for base weights {wanted}, but the model {found}; set the pre-trained '
+        "checkpoint of the backbone's init_cfg to the one the adapter was trained on, or use a merged "
+        'file (tools/model_converters/merge_adapter.py).'
+    )
+
+
+def checkpoint_sizes(model: nn.Module) -> CheckpointSizes:
+    """Sizes of the adapter, the memory bank and the complete model."""
+    state = unwrap(model).state_dict()
+    external = external_keys(model)
+    bank = {name: value for name, value in state.items() if name in external}
+    return CheckpointSizes(_megabytes(adapter_state(model, state)), _megabytes(bank), _megabytes(state))
+
+
+def external_keys(model: nn.Module) -> set[str]:
+    """Names in ``state_dict()`` of what is kept in a file of its own (``model.external_state_keys()``)."""
+    return set(getattr(unwrap(model), 'external_state_keys', list)())
+
+
+def bank_hash(model: nn.Module) -> str | None:
+    """Hash of the memory bank (the model's attribute or method ``bank_hash``); None without a filled bank."""
+    found = getattr(unwrap(model), 'bank_hash', None)
+    return (found() if callable(found) else found) or None
+
+
+def _megabytes(state: Mapping[str, Tensor]) -> float:
+    """Size of tensors in MB."""
+    return sum(value.numel() * value.element_size() for value in state.values()) / BYTES_PER_MB

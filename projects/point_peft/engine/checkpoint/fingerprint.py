@@ -1,0 +1,76 @@
+"""Hashes of the pre-trained weights: which base an adapter belongs to, and what training changed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from mmengine.model import is_model_wrapper
+from torch import Tensor, nn
+
+_DIGEST_BYTES = 16
+
+_taken: WeakKeyDictionary[nn.Module, BaseFingerprint] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class BaseFingerprint:
+    """Hashes of the tensors that a model took from its pre-trained file.
+
+    Attributes:
+        tensors (Mapping[str, str]): Hex hash of each tensor, by its name in ``model.state_dict()``.
+    """
+
+    tensors: Mapping[str, str]
+
+    @classmethod
+    def of(cls, base_state: Mapping[str, Tensor]) -> BaseFingerprint:
+        """Hash the given tensors."""
+        return cls({name: hash_tensor(value) for name, value in base_state.items()})
+
+    @property
+    def hash(self) -> str | None:
+        """Hex hash of all names and tensors together; None where there is no base."""
+        if not self.tensors:
+            return None
+        digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+        for name in sorted(self.tensors):
+            digest.update(f'{name}={self.tensors[name]};'.encode())
+        return digest.hexdigest()
+
+    def is_unchanged(self, name: str, value: Tensor) -> bool:
+        """Whether ``value`` is, bit for bit, the base tensor ``name``."""
+        return self.tensors.get(name) == hash_tensor(value)
+
+
+def base_fingerprint(model: nn.Module) -> BaseFingerprint:
+    """Fingerprint of a model's base weights, taken once.
+
+    The first call must come after ``init_weights`` and before the weights change (training, or loading a
+    checkpoint); every later call returns what that one found. A model says which tensors are its base by
+    ``model.base_state() -> dict[str, Tensor]``; one that does not has no base.
+
+    Args:
+        model (nn.Module): The model, wrapped for several processes or not.
+    """
+    model = unwrap(model)
+    if model not in _taken:
+        base_state = getattr(model, 'base_state', dict)
+        _taken[model] = BaseFingerprint.of(base_state())
+    return _taken[model]
+
+
+def hash_tensor(value: Tensor) -> str:
+    """Hex hash of a tensor's type, shape and bytes, whatever its device and memory layout."""
+    value = value.detach().cpu().contiguous()
+    digest = hashlib.blake2b(f'{value.dtype}{tuple(value.shape)}'.encode(), digest_size=_DIGEST_BYTES)
+    digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def unwrap(model: nn.Module) -> nn.Module:
+    """The model inside a wrapper for several processes."""
+    return model.module if is_model_wrapper(model) else model

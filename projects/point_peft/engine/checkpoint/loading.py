@@ -1,0 +1,204 @@
+"""Loading full checkpoints and adapters into a model, with a report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from ..errors import BaseWeightsMismatchError, UnmatchedCheckpointError
+from .delta import META_KEY, bank_hash, check_base, external_keys
+from .fingerprint import base_fingerprint, unwrap
+from .plain_state import from_plain
+from .safe_load import load_checkpoint_file
+
+_NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a checkpoint gave to a model.
+
+    Attributes:
+        source (str): Name of the checkpoint.
+        kind (str): ``delta`` for an adapter, else ``full``.
+        loaded (tuple[str, ...]): Tensors taken from the checkpoint.
+        base (tuple[str, ...]): Tensors kept from the base weights or the memory bank.
+        missing (tuple[str, ...]): Tensors of the model that neither gives; they keep their initial values.
+        unexpected (tuple[str, ...]): Tensors of the checkpoint that the model does not have.
+    """
+
+    source: str
+    kind: str
+    loaded: tuple[str, ...]
+    base: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One line."""
+        return (
+            f'{self.kind} checkpoint {self.source}: {len(self.loaded)} tensors loaded, {len(self.base)} kept '
+            f'from the base weights and the bank, missing: {_names(self.missing)}, '
+            f'unexpected: {_names(self.unexpected)}'
+        )
+
+
+def load_weights(
+    model: nn.Module, checkpoint: str | Path | Mapping[str, Any], *, allow_other_base: bool = False
+) -> LoadReport:
+    """Load a full checkpoint or an adapter into a model.
+
+    An adapter needs the base weights, so ``model.init_weights()`` is called first if nobody has; a full
+    checkpoint does not, and loads without the pre-trained file.
+
+    Args:
+        model (nn.Module): Model to fill.
+        checkpoint: A file (see :func:`load_checkpoint_file`) or its content.
+        allow_other_base (bool): Only warn when the adapter was trained on other base weights.
+
+    Raises:
+        BaseWeightsMismatchError: The adapter belongs to other base weights.
+        UnmatchedCheckpointError: No tensor matches, or one has another shape.
+        CheckpointError: The file cannot be read.
+    """
+    if isinstance(checkpoint, Mapping):
+        source, content = 'given in memory', checkpoint
+    else:
+        source, content = str(checkpoint), load_checkpoint_file(checkpoint)
+    meta = from_plain(content.get('meta') or {})
+    state, report = complete_state(
+        model, content.get('state_dict', content), meta, source=source, allow_other_base=allow_other_base
+    )
+    unwrap(model).load_state_dict(state, strict=False)
+    log_report(report)
+    warn_other_bank(model, meta, source)
+    return report
+
+
+def complete_state(
+    model: nn.Module,
+    state_dict: Mapping[str, Any],
+    meta: Mapping[str, Any],
+    *,
+    source: str,
+    allow_other_base: bool = False,
+) -> tuple[dict[str, Tensor], LoadReport]:
+    """Check a checkpoint against a model and add to an adapter what it leaves to the base weights.
+
+    Args:
+        model (nn.Module): Model that is to be filled; for an adapter its base weights are loaded if they were
+            not.
+        state_dict (Mapping): Tensors of the checkpoint; a prefix ``module.`` is dropped.
+        meta (Mapping): Its ``meta``.
+        source (str): Its name.
+        allow_other_base (bool): Only warn when the adapter was trained on other base weights.
+
+    Returns:
+        tuple: The state dict to load, and the report.
+
+    Raises:
+        BaseWeightsMismatchError, UnmatchedCheckpointError: See :func:`load_weights`.
+    """
+    model = unwrap(model)
+    kind = (meta.get(META_KEY) or {}).get('format', 'full')
+    if kind == 'delta':
+        _need_base(model, meta, source, allow_other_base)
+    state = {
+        name.removeprefix('module.'): value for name, value in state_dict.items() if isinstance(value, Tensor)
+    }
+    own = model.state_dict()
+    external = external_keys(model)
+    _check_match(state, own, source, resizable=external)
+    kept = external | (set(base_fingerprint(model).tensors) if kind == 'delta' else set())
+    filled = {name: own[name] for name in own if name in kept and name not in state}
+    if kind == 'delta':
+        _check_filled(model, {name: value for name, value in filled.items() if name not in external}, source)
+    complete = {**state, **filled}
+    report = LoadReport(
+        source,
+        kind,
+        loaded=tuple(name for name in state if name in own),
+        base=tuple(filled),
+        missing=tuple(name for name in own if name not in complete),
+        unexpected=tuple(name for name in state if name not in own),
+    )
+    return complete, report
+
+
+def log_report(report: LoadReport) -> None:
+    """Log what was loaded in one line, as a warning if something is missing."""
+    complete = not report.missing and not report.unexpected
+    print_log(str(report), logger='current', level=logging.INFO if complete else logging.WARNING)
+
+
+def warn_other_bank(model: nn.Module, meta: Mapping[str, Any], source: str) -> None:
+    """Warn if the model holds another memory bank than the one the checkpoint was trained with."""
+    wanted, found = (meta.get(META_KEY) or {}).get('bank_hash'), bank_hash(model)
+    if wanted and found and wanted != found:
+        print_log(
+            f'{source} was trained with memory bank {wanted}, but the model holds bank {found}: accuracy '
+            'will differ; use the bank file of that training.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def full_state(model: nn.Module) -> dict[str, Tensor]:
+    """The complete state of a model, base weights and memory bank included, copied to the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in unwrap(model).state_dict().items()}
+
+
+def _need_base(model: nn.Module, meta: Mapping[str, Any], source: str, allow_other_base: bool) -> None:
+    """Load the base weights if nobody has, and compare their hash."""
+    if not getattr(model, '_is_init', False) and hasattr(model, 'init_weights'):
+        model.init_weights()
+    try:
+        check_base(base_fingerprint(model), meta, source)
+    except BaseWeightsMismatchError as error:
+        if not allow_other_base:
+            raise
+        print_log(f'loading all the same: {error}', logger='current', level=logging.WARNING)
+
+
+def _check_match(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], source: str, *, resizable: set[str]
+) -> None:
+    """Refuse a checkpoint that has nothing in common with the model, or tensors of another shape."""
+    common = [name for name in state if name in own]
+    if not common:
+        raise UnmatchedCheckpointError(
+            f'none of the {len(state)} tensors of {source} is in the model (the file has '
+            f'{_names(tuple(state))}; the model has {_names(tuple(own))}); use the config it was trained '
+            'with, or convert it with tools/model_converters/convert_official.py.'
+        )
+    for name in common:
+        # What is empty in the model, as an unfilled memory bank, takes any size.
+        if state[name].shape != own[name].shape and own[name].numel() and name not in resizable:
+            raise UnmatchedCheckpointError(
+                f'{name} has shape {tuple(state[name].shape)} in {source} but {tuple(own[name].shape)} in '
+                'the model; use the config it was trained with (number of classes, dimension, number of '
+                'prompts ...).'
+            )
+
+
+def _check_filled(model: nn.Module, filled: Mapping[str, Tensor], source: str) -> None:
+    """Refuse to complete an adapter with tensors that are no longer the base weights."""
+    fingerprint = base_fingerprint(model)
+    for name, value in filled.items():
+        if not fingerprint.is_unchanged(name, value):
+            raise BaseWeightsMismatchError(
+                f'{source} leaves {name} to the base weights, but the model no longer holds them, since it '
+                'was trained or loaded before; build the model anew before loading.'
+            )
+
+
+def _names(names: tuple[str, ...]) -> str:
+    """A few of the names and how many there are."""
+    shown = ', '.join(names[:_NAMES_SHOWN]) or 'none'
+    return f'{shown} ... ({len(names)} in all)' if len(names) > _NAMES_SHOWN else shown

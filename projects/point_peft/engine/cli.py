@@ -1,0 +1,134 @@
+"""What the command-line tools share: flags, errors as sentences, and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from mmengine.config import DictAction
+
+from .distributed import leave_processes
+from .errors import PointPEFTError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+FAILED = 1
+EXIT_BY_SIGNAL = 128
+"""A run that a signal ends exits with this plus the number of the signal, as shells have it."""
+
+MENDABLE = (OSError, ValueError, KeyError)
+"""Errors that the package raises with a sentence about a file or a value."""
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that training and testing share."""
+    parser.add_argument('--work-dir', help='directory for logs and checkpoints (default: work_dirs/CONFIG)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config, e.g. optim_wrapper.optimizer.lr=1e-4 data_root=/data/modelnet40',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='who started the processes (dist_train.sh: pytorch, slurm_train.sh: slurm)',
+    )
+    parser.add_argument('--device', choices=['auto', 'cpu', 'cuda'], default='auto', help='device to run on')
+    # The launchers of old and new torch spell it differently; the environment variable is what counts.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+    """Run the body of a tool and turn its end into an exit code.
+
+    Errors that the user can mend are printed as one sentence; others keep their traceback. SIGTERM and SIGINT
+    end the tool with 143 and 130 after files are closed.
+
+    Args:
+        main (Callable): Body of the tool.
+        args (argparse.Namespace): Its arguments; ``launcher`` counts if there is one.
+    """
+    if getattr(args, 'launcher', 'none') == 'none':
+        # Of several processes one may wait for another in C++, where a handler would not run.
+        signal.signal(signal.SIGTERM, _stop)
+    try:
+        main(args)
+    except KeyboardInterrupt:
+        return _interrupted(signal.SIGINT)
+    except _Terminated:
+        return _interrupted(signal.SIGTERM)
+    except Exception as error:
+        if not is_mendable(error):
+            raise
+        rank = os.environ.get('RANK')
+        sys.stdout.flush()
+        print(
+            f'error: {_sentence(error)}' if rank is None else f'error (process {rank}): {_sentence(error)}',
+            file=sys.stderr,
+            flush=True,
+        )
+        return FAILED
+    leave_processes()
+    return 0
+
+
+def is_mendable(error: BaseException) -> bool:
+    """Whether an error speaks to the user: the project's own, or a plain one its code raised on purpose."""
+    if isinstance(error, PointPEFTError):
+        return True
+    frames = traceback.extract_tb(error.__traceback__)
+    raised_here = bool(frames) and PACKAGE in Path(frames[-1].filename).resolve().parents
+    return isinstance(error, MENDABLE) and raised_here and (frames[-1].line or '').startswith('raise ')
+
+
+def select_device(device: str) -> None:
+    """Keep MMEngine to a device.
+
+    Args:
+        device (str): ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        PointPEFTError: There is no CUDA device although one is asked for.
+    """
+    import torch
+    from mmengine.device import utils as mmengine_device
+
+    if device == 'cuda' and not torch.cuda.is_available():
+        raise PointPEFTError('--device cuda was given, but torch sees no CUDA device; use --device cpu.')
+    if device == 'cpu':
+        mmengine_device.DEVICE = 'cpu'
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Handle SIGTERM."""
+    raise _Terminated
+
+
+def _interrupted(number: signal.Signals) -> int:
+    """Say how to go on, and give the exit code of a signal."""
+    print(
+        f'interrupted by {number.name}; train.py --resume auto goes on from the last checkpoint',
+        file=sys.stderr,
+        flush=True,
+    )
+    return EXIT_BY_SIGNAL + number
+
+
+def _sentence(error: Any) -> str:
+    """An error's message; a KeyError quotes its own."""
+    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)

@@ -1,0 +1,236 @@
+"""Finding typos in a config before anything is built.
+
+Every dict with a ``type`` is compared with the signature of what the type names, so a misspelt argument or
+name is reported at once, with the nearest right ones.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+from mmengine.runner.loops import EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop, ValLoop
+from torch.utils.data import DataLoader
+
+from .. import registry as project_registry
+from .config import DATALOADERS
+from .errors import ConfigError
+from .registries import SCOPE, root_registries
+
+CONFIG_KEYS = {'type', '_scope_', '_delete_'}
+"""Keys that the registries take out of a dict before they build from it."""
+
+BUILDER_KEYS = {
+    'hook': {'priority'},
+    'parameter scheduler': {'convert_to_iter_based'},
+    'optim_wrapper': {'constructor', 'paramwise_cfg'},
+}
+"""Further keys that MMEngine's builders take, by the name of the registry."""
+
+LOADER_KEYS = {
+    'dataset',
+    'sampler',
+    'batch_sampler',
+    'collate_fn',
+    'worker_init_fn',
+    'num_batch_per_epoch',
+    'disable_subprocess_warning',
+}
+"""Keys of a data loader's config that MMEngine handles."""
+
+EXPECTED_REGISTRY = {
+    'model': 'model',
+    'default_hooks': 'hook',
+    'custom_hooks': 'hook',
+    'train_dataloader': 'dataset',
+    'val_dataloader': 'dataset',
+    'test_dataloader': 'dataset',
+    'val_evaluator': 'metric',
+    'test_evaluator': 'metric',
+    'param_scheduler': 'parameter scheduler',
+}
+"""Registry whose names are suggested first, by the top-level key."""
+
+_TYPO_CUTOFF = 0.9
+"""Similarity from which an accepted but unused name counts as a misspelling."""
+
+
+def check_config(cfg: Config) -> None:
+    """Check the types and arguments in a config.
+
+    Dicts of another package (``mmdet3d.VoteNet``) are left to that package.
+
+    Raises:
+        ConfigError: An unknown type, argument or section, with its place and the nearest names.
+    """
+    _check_sections(cfg)
+    for name, value in cfg.items():
+        _check_node(value, name)
+
+
+def _check_sections(cfg: Config) -> None:
+    """Check the top-level keys against those of the runner, and the sections that have no ``type``."""
+    known = [name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')]
+    known += ['default_scope', 'model_wrapper_cfg', 'custom_imports']
+    for name, value in cfg.items():
+        similar = difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_CUTOFF)
+        if name not in known and similar and isinstance(value, (dict, list)):
+            raise ConfigError(
+                f"the config has a section '{name}', which nothing reads; did you mean '{similar[0]}'?"
+            )
+    for name in DATALOADERS:
+        _check_untyped(cfg, name, DataLoader, LOADER_KEYS)
+    by_epoch = (cfg.get('train_cfg') or {}).get('by_epoch', True)
+    _check_untyped(cfg, 'train_cfg', EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop, {'by_epoch'})
+    _check_untyped(cfg, 'val_cfg', ValLoop)
+    _check_untyped(cfg, 'test_cfg', TestLoop)
+    _check_untyped(cfg, 'randomness', Runner.set_randomness)
+
+
+def _check_untyped(cfg: Config, name: str, target: Callable, extra: Collection[str] = ()) -> None:
+    """Check a section that MMEngine always hands to the same class or function."""
+    section = cfg.get(name)
+    if isinstance(section, Mapping) and 'type' not in section:
+        _check_arguments(
+            section, name, target, set(inspect.signature(target).parameters) - {'self'} | set(extra)
+        )
+
+
+def _check_node(node: Any, path: str) -> None:
+    """Check a value of the config and all below it."""
+    if isinstance(node, Mapping):
+        if _is_foreign(node):
+            return
+        if 'type' in node:
+            _check_typed(node, path)
+        for key, value in node.items():
+            _check_node(value, f'{path}.{key}')
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            _check_node(value, f'{path}[{index}]')
+
+
+def _is_foreign(node: Mapping) -> bool:
+    """Whether a dict belongs to another package."""
+    scope = node.get('_scope_')
+    kind = node.get('type')
+    if scope is None and isinstance(kind, str) and '.' in kind:
+        scope = kind.partition('.')[0]
+    return scope not in (None, SCOPE, 'mmengine')
+
+
+def _check_typed(node: Mapping, path: str) -> None:
+    """Check the type of a dict and its arguments."""
+    kind = node['type']
+    if callable(kind):
+        candidates = [(kind, set())]
+    elif isinstance(kind, str):
+        candidates = [
+            (registry.get(kind), BUILDER_KEYS.get(registry.name, set()))
+            for registry in _registries_with(kind)
+        ]
+    else:
+        return  # a plain dict that has something called type
+    if not candidates:
+        raise ConfigError(_unknown_type(kind, path))
+    failures = []
+    for target, extra in candidates:
+        accepted = accepted_arguments(target)
+        try:
+            _check_arguments(node, path, target, None if accepted is None else accepted | extra)
+            return
+        except ConfigError as error:
+            failures.append(error)
+    raise failures[0]
+
+
+def accepted_arguments(target: Any) -> set[str] | None:
+    """Names of the arguments that a class or function takes.
+
+    ``**kwargs`` of a class are taken to go to the next class in its method resolution order; where that ends
+    in a class that swallows them, or nothing can be known, the answer is None.
+
+    Args:
+        target: Class or function.
+    """
+    functions = (
+        [vars(cls)['__init__'] for cls in inspect.getmro(target) if '__init__' in vars(cls)]
+        if inspect.isclass(target)
+        else [target]
+    )
+    names: set[str] = set()
+    for function in functions:
+        if function is object.__init__:
+            return None
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            return None
+        names |= {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            return names - {'self', 'args'}
+    return None
+
+
+def _check_arguments(node: Mapping, path: str, target: Any, accepted: set[str] | None) -> None:
+    """Report an argument ``target`` does not take; where it takes any (None), one that looks misspelt."""
+    known = _named_arguments(target) if accepted is None else accepted
+    for key in (str(key) for key in node if key not in known and key not in CONFIG_KEYS):
+        similar = difflib.get_close_matches(key, known, n=1, cutoff=_TYPO_CUTOFF if accepted is None else 0.5)
+        if similar:
+            raise ConfigError(
+                f"{path}: {target.__name__} got an unknown argument '{key}'; did you mean '{similar[0]}'?"
+            )
+        if accepted is not None:
+            raise ConfigError(
+                f"{path}: {target.__name__} got an unknown argument '{key}'; it takes "
+                f'{", ".join(sorted(known)) or "none"}.'
+            )
+
+
+def _named_arguments(target: Any) -> set[str]:
+    """All arguments that a class or its bases name."""
+    names: set[str] = set()
+    for cls in inspect.getmro(target) if inspect.isclass(target) else ():
+        if '__init__' in vars(cls) and cls is not object:
+            names |= set(inspect.signature(vars(cls)['__init__']).parameters)
+    return names - {'self', 'args', 'kwargs'}
+
+
+def _registries() -> Iterator[Registry]:
+    """The project's registries, then MMEngine's."""
+    yield from (
+        value
+        for value in vars(project_registry).values()
+        if isinstance(value, Registry) and value.scope == SCOPE
+    )
+    yield from root_registries().values()
+
+
+def _registries_with(kind: str) -> list[Registry]:
+    """Registries that hold a name themselves."""
+    found = []
+    for registry in _registries():
+        registry.import_from_location()
+        if kind.rpartition('.')[2] in registry.module_dict:
+            found.append(registry)
+    return found
+
+
+def _unknown_type(kind: str, path: str) -> str:
+    """The sentence for a type that no registry has."""
+    expected = EXPECTED_REGISTRY.get(path.partition('.')[0].partition('[')[0])
+    names = {name: registry.name == expected for registry in _registries() for name in registry.module_dict}
+    similar = difflib.get_close_matches(kind, names, n=6, cutoff=0.6)
+    similar = sorted(similar, key=lambda name: not names[name])[:3]
+    hint = (
+        f'; did you mean {" or ".join(repr(name) for name in similar)}?'
+        if similar
+        else '; check its spelling and imports.'
+    )
+    return f"{path}: nothing is registered as '{kind}'{hint}"

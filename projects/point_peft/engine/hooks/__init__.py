@@ -1,0 +1,21 @@
+"""Runner hooks."""
+
+from .checkpoint import AtomicCheckpointHook
+from .delta_checkpoint import DeltaCheckpointHook
+from .epoch_seed import EpochSeedHook
+from .memory_bank import MemoryBankHook
+from .protocol import ProtocolHook
+from .sync_batch_norm import SyncBatchNormHook
+from .trainable_parameters import TrainableParametersHook, count_parameters, format_trainable
+
+__all__ = [
+    'AtomicCheckpointHook',
+    'DeltaCheckpointHook',
+    'EpochSeedHook',
+    'MemoryBankHook',
+    'ProtocolHook',
+    'SyncBatchNormHook',
+    'TrainableParametersHook',
+    'count_parameters',
+    'format_trainable',
+]

@@ -1,0 +1,178 @@
+"""Checkpoint hook that never has fewer usable files than before."""
+
+from __future__ import annotations
+
+import os.path as osp
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from ...registry import HOOKS
+from ..checkpoint import remove_partial_files, write_atomically
+from ..errors import CheckpointSaveError, ConfigError
+
+ATOMIC = dict(backend='atomic_local')
+
+
+@HOOKS.register_module()
+class AtomicCheckpointHook(CheckpointHook):
+    """MMEngine's CheckpointHook with its order of steps put right.
+
+    MMEngine deletes the old file, writes the new one in place and then notes its name. Here the new file is
+    written beside the old one and takes its name in one step, then ``last_checkpoint`` is written likewise,
+    and only then are older files deleted. If a file cannot be written (disk full, read-only), one warning is
+    logged and training goes on with the previous checkpoint in place; only a failure at the very end of
+    training is an error.
+
+    Args:
+        backend_args (dict | None): Storage to write to; the atomic local one by default.
+        **kwargs: All options of :class:`mmengine.hooks.CheckpointHook` (``interval``, ``max_keep_ckpts``,
+            ``save_best``, ``rule`` ...).
+    """
+
+    def __init__(self, *args: Any, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, backend_args=dict(ATOMIC) if backend_args is None else backend_args, **kwargs)
+        self._in_training = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Prepare the directory, and clear away what a killed run left unfinished there."""
+        super().before_train(runner)
+        self._in_training = True
+        if is_main_process():
+            for directory in {self.out_dir, runner.work_dir}:
+                for name in remove_partial_files(directory):
+                    runner.logger.info(
+                        f'removed {name}, which an interrupted run left unfinished in {directory}'
+                    )
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
+        """Write the checkpoint of a step, then note its name, then delete what is too old."""
+        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+        kept = [other for other in getattr(self, 'keep_ckpt_ids', ()) if other != step] + [step]
+        outdated = kept[: -self.max_keep_ckpts] if self.max_keep_ckpts > 0 else []
+        info: dict[str, Any] = {'last_ckpt': path}
+        if self.max_keep_ckpts > 0:
+            info['keep_ckpt_ids'] = kept[len(outdated) :]
+        options = dict(
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            by_epoch=self.by_epoch,
+            **self.args,
+        )
+        if not self._save(
+            runner, osp.basename(path), info, meta=meta, is_final=self._is_final(runner, step), **options
+        ):
+            return
+        self.last_ckpt = path
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids.clear()
+            self.keep_ckpt_ids.extend(info['keep_ckpt_ids'])
+        if is_main_process():
+            write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), path.encode())
+            for other in outdated:
+                self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(other)))
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
+        """Write the checkpoint of every metric that improved, then delete its predecessor."""
+        if not self.save_best or not self._in_training:
+            return
+        if 'auto' in self.key_indicators:
+            self._init_rule(self.rules, [next(iter(metrics))])
+        improved = [
+            self._save_if_best(runner, name, rule, metrics)
+            for name, rule in zip(self.key_indicators, self.rules)
+        ]
+        if any(improved) and self.last_ckpt is not None:
+            # Once more, so that the file that is resumed from knows the best score.
+            meta = dict(epoch=runner.epoch, iter=runner.iter)
+            self._save_checkpoint_with_step(runner, runner.epoch if self.by_epoch else runner.iter, meta)
+
+    def _save_if_best(self, runner: Runner, name: str, rule: str, metrics: Mapping[str, Any]) -> bool:
+        """Write the best checkpoint of one metric, if it improved; says whether it was written."""
+        if name not in metrics:
+            raise ConfigError(
+                f"save_best='{name}' is not among the metrics of the validation {sorted(metrics)}; set "
+                'default_hooks.checkpoint.save_best to one of them.'
+            )
+        suffix = f'_{name}' if len(self.key_indicators) > 1 else ''
+        hub, score = runner.message_hub, metrics[name]
+        best = hub.get_info(f'best_score{suffix}', self.init_value_map[rule])
+        if score is None or not self.is_better_than[name](score, best):
+            return False
+        step = runner.epoch if self.by_epoch else runner.iter
+        file_name = f'best_{name}_{self.filename_tmpl.format(step)}'.replace('/', '_')
+        path, previous = (
+            self.file_backend.join_path(self.out_dir, file_name),
+            hub.get_info(f'best_ckpt{suffix}'),
+        )
+        info = {f'best_score{suffix}': score, f'best_ckpt{suffix}': path}
+        if not self._save(
+            runner,
+            file_name,
+            info,
+            meta=dict(epoch=runner.epoch, iter=runner.iter),
+            is_final=self._is_final(runner, step),
+            save_optimizer=False,
+            save_param_scheduler=False,
+            by_epoch=False,
+        ):
+            return False
+        self._note_best_path(name, path)
+        if previous and previous != path and is_main_process():
+            self._remove(previous)
+        runner.logger.info(
+            f'The best checkpoint with {score:0.4f} {name} at step {step} is saved to {file_name}.'
+        )
+        return True
+
+    def _save(
+        self, runner: Runner, file_name: str, info: Mapping[str, Any], *, is_final: bool, **options: Any
+    ) -> bool:
+        """Write a checkpoint that carries ``info``; without success take ``info`` back, warn and return
+        False.
+
+        Raises:
+            CheckpointSaveError: It cannot be written and there will be no later one.
+        """
+        hub = runner.message_hub
+        before = {key: hub.get_info(key) for key in info}
+        hub.update_info_dict(dict(info))
+        try:
+            runner.save_checkpoint(
+                self.out_dir, file_name, self.file_client_args, backend_args=self.backend_args, **options
+            )
+        except OSError as error:
+            for key, value in before.items():
+                hub.pop_info(key)
+                if value is not None:
+                    hub.update_info(key, value)
+            problem = f'checkpoint {file_name} could not be written to {self.out_dir} ({error})'
+            if is_final:
+                raise CheckpointSaveError(
+                    f'{problem}, and training is over; make room and run again with --resume auto, '
+                    f'which starts from {self.last_ckpt or "the beginning"}.'
+                ) from error
+            runner.logger.warning(
+                f'{problem}; training goes on, the last usable checkpoint is {self.last_ckpt or "none"}'
+            )
+            return False
+        return True
+
+    def _note_best_path(self, name: str, path: str) -> None:
+        """Remember the best file where MMEngine's hook looks for it."""
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = path
+        else:
+            self.best_ckpt_path_dict[name] = path
+
+    def _is_final(self, runner: Runner, step: int) -> bool:
+        """Whether no checkpoint follows that of ``step``."""
+        return step >= (runner.max_epochs if self.by_epoch else runner.max_iters)
+
+    def _remove(self, path: str) -> None:
+        """Delete an outdated checkpoint, if it is still there."""
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)

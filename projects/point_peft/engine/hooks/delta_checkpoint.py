@@ -1,0 +1,110 @@
+"""Hook that makes checkpoints small, safe to load and tied to their base weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ...registry import HOOKS
+from ..checkpoint import (
+    META_KEY,
+    adapter_state,
+    base_fingerprint,
+    checkpoint_sizes,
+    complete_state,
+    describe_checkpoint,
+    from_plain,
+    log_report,
+    reduce_message_hub,
+    to_plain,
+    unwrap,
+    warn_other_bank,
+)
+
+
+@HOOKS.register_module()
+class DeltaCheckpointHook(Hook):
+    """Saves what training changed, plus the hash of the base weights, in plain types; loads it back.
+
+    On saving, ``state_dict`` keeps the tensors that are not, bit for bit, in the pre-trained file; the memory
+    bank is a file of its own and left out. On loading, the base hash is compared, the base weights fill the
+    rest, and one line says what came from where. See the functions in ``engine/checkpoint`` for the format
+    and the errors.
+
+    Args:
+        full (bool): Write complete files, base weights and memory bank included.
+        allow_other_base (bool): Only warn when an adapter was trained on other base weights.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, full: bool = False, allow_other_base: bool = False) -> None:
+        self.full = full
+        self.allow_other_base = allow_other_base
+        self._loaded_meta: dict[str, Any] = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Restore objects, check the base weights and complete an adapter, before MMEngine loads it.
+
+        In training this runs after ``init_weights``; for a test it loads the base weights itself if the
+        checkpoint needs them.
+        """
+        for key in [key for key in checkpoint if key not in ('state_dict', 'optimizer')]:
+            checkpoint[key] = from_plain(checkpoint[key])
+        meta = checkpoint.get('meta') or {}
+        # Files of others may be bare state dicts; MMEngine looks under this key first.
+        state = checkpoint.get('state_dict', checkpoint)
+        checkpoint['state_dict'], report = complete_state(
+            runner.model, state, meta, source=_source(runner), allow_other_base=self.allow_other_base
+        )
+        log_report(report)
+        self._loaded_meta = meta
+
+    def before_train(self, runner: Runner) -> None:
+        """Note what the base weights are, at the latest before the first step."""
+        base_fingerprint(runner.model)
+        self._check_bank(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check the memory bank of a loaded adapter."""
+        self._check_bank(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check the memory bank of a loaded adapter."""
+        self._check_bank(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Reduce the checkpoint to the adapter and to plain types."""
+        model = unwrap(runner.model)
+        if not self.full:
+            checkpoint['state_dict'] = adapter_state(model, checkpoint['state_dict'])
+        checkpoint['meta'][META_KEY] = describe_checkpoint(model, 'full' if self.full else 'delta')
+        if 'message_hub' in checkpoint:
+            checkpoint['message_hub'] = reduce_message_hub(
+                checkpoint['message_hub'], with_curves='optimizer' in checkpoint
+            )
+        for key in [key for key in checkpoint if key != 'state_dict']:
+            checkpoint[key] = to_plain(checkpoint[key], key)
+
+    def after_train(self, runner: Runner) -> None:
+        """Log how large the adapter, the memory bank and the complete model are."""
+        sizes = checkpoint_sizes(runner.model)
+        runner.logger.info(
+            f'sizes without optimizer state: adapter {sizes.adapter:.2f} MB, memory bank {sizes.bank:.2f} '
+            f'MB, complete model {sizes.full:.2f} MB'
+        )
+        for name, size in sizes._asdict().items():
+            runner.message_hub.update_info(f'{name}_mb', size, resumed=False)
+
+    def _check_bank(self, runner: Runner) -> None:
+        """Warn once if the memory bank is not the one of the loaded checkpoint."""
+        if self._loaded_meta:
+            warn_other_bank(runner.model, self._loaded_meta, _source(runner))
+            self._loaded_meta = {}
+
+
+def _source(runner: Runner) -> str:
+    """Name of the checkpoint that the runner loads, for messages."""
+    return str(runner._load_from or 'the checkpoint')

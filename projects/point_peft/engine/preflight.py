@@ -1,0 +1,71 @@
+"""Looking for the files of a run before anything heavy is built."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..registry import DATASETS
+from .config import DATALOADERS, walk_dicts
+from .errors import ConfigError, MissingFileError
+
+NO_DOWNLOAD_CONFIG = 'configs/point_peft/pointmae_mini_shapes.py'
+"""Config that needs neither data nor weights from elsewhere."""
+
+
+def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretrained: bool = True) -> None:
+    """Check that the data and the weights that a config names exist.
+
+    Args:
+        cfg (Config): The config.
+        dataloaders (Sequence[str]): Data loaders that will be used.
+        pretrained (bool): Whether the pre-trained weights will be needed.
+
+    Raises:
+        MissingFileError: Something is missing; says what, where to get it, and which config needs no
+            download.
+        ConfigError: A section that the run needs is missing.
+    """
+    if cfg.get('model') is None:
+        raise ConfigError('the config has no model; inherit one of configs/_base_/models.')
+    if pretrained:
+        for place, node in walk_dicts(cfg.model, 'model'):
+            _check_weights(node.get('checkpoint') if node.get('type') == 'Pretrained' else None, place)
+    _check_weights(cfg.get('load_from'), 'load_from')
+    for name in dataloaders:
+        for place, node in walk_dicts(cfg.get(name) or {}, name):
+            if 'data_root' in node:
+                _check_data_root(node, place)
+
+
+def _check_weights(path: Any, place: str) -> None:
+    """Report a checkpoint on this machine that does not exist."""
+    if isinstance(path, str) and '://' not in path and not Path(path).expanduser().is_file():
+        raise MissingFileError(
+            f"checkpoint '{path}' ({place}) does not exist; see docs/model_zoo.md for where to get it, or "
+            f'start with {NO_DOWNLOAD_CONFIG}, whose weights are shipped.'
+        )
+
+
+def _check_data_root(node: Mapping[str, Any], place: str) -> None:
+    """Report a data directory that does not exist."""
+    root = node['data_root']
+    if not root or Path(root).exists():
+        return
+    cls = DATASETS.get(node['type']) if isinstance(node.get('type'), str) else node.get('type')
+    # A dataset's module says where the data can be had.
+    origin = getattr(sys.modules.get(getattr(cls, '__module__', ''), None), 'ORIGIN', None)
+    source = (
+        f'get it from {origin} (see docs/datasets.md)'
+        if origin
+        else 'see docs/datasets.md for where to get it'
+    )
+    raise MissingFileError(
+        f"data of {node.get('type', 'the dataset')} not found: '{root}' ({place}) does not exist; {source}, "
+        f'set --cfg-options data_root=... to where you put it, or start with {NO_DOWNLOAD_CONFIG}, which '
+        'needs no download.'
+    )

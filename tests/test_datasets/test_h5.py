@@ -1,0 +1,75 @@
+"""Reading of h5 files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from point_peft.datasets.errors import DatasetError
+from point_peft.datasets.h5 import concatenate, read_h5
+
+
+def test_types(tmp_path: Path, write_h5) -> None:
+    """float16 points with normals and (M, 1) bytes become float32 coordinates and int64 labels."""
+    data = np.arange(2 * 4 * 6, dtype=np.float16).reshape(2, 4, 6)
+    clouds = read_h5(write_h5(tmp_path / 'a.h5', data, np.array([[3], [255]], dtype=np.uint8)))
+    assert clouds.points.dtype == np.float32 and clouds.labels.dtype == np.int64
+    assert clouds.points[1, 0].tolist() == [24, 25, 26]
+    assert clouds.labels.tolist() == [3, 255]
+    assert clouds.sources[1] == f'{tmp_path / "a.h5"}[1]'
+
+
+@pytest.mark.parametrize('keep', [0, 100, 0.5])
+def test_truncated(tmp_path: Path, write_h5, clouds, keep: float) -> None:
+    """A file cut anywhere is named."""
+    path = write_h5(tmp_path / 'cut.h5', clouds(20, 50), np.zeros(20))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content)) if isinstance(keep, float) else keep])
+    with pytest.raises(DatasetError, match=r"cut.h5' cannot be read as h5 .* download it again"):
+        read_h5(path)
+
+
+def test_wrong_key(tmp_path: Path, write_h5, clouds) -> None:
+    """The keys that are there are listed."""
+    path = write_h5(tmp_path / 'key.h5', clouds(2, 5), np.zeros(2), data_key='points')
+    with pytest.raises(DatasetError, match=r"key.h5' has no key 'data' \(it has \['label', 'points'\]\)"):
+        read_h5(path)
+
+
+@pytest.mark.parametrize(
+    ('shape', 'labels', 'message'),
+    [
+        ((4, 5), 4, r'data of shape \(4, 5\)'),
+        ((4, 5, 2), 4, r'data of shape \(4, 5, 2\)'),
+        ((4, 5, 3), 3, '3 labels for 4 objects'),
+    ],
+)
+def test_wrong_shape(tmp_path: Path, write_h5, shape: tuple[int, ...], labels: int, message: str) -> None:
+    """The shape found is said."""
+    path = write_h5(tmp_path / 'shape.h5', np.zeros(shape, dtype=np.float32), np.zeros(labels))
+    with pytest.raises(DatasetError, match=message):
+        read_h5(path)
+
+
+def test_a_group_is_no_array(tmp_path: Path) -> None:
+    """A group where an array should be is named, not a traceback of h5py."""
+    with h5py.File(tmp_path / 'group.h5', 'w') as file:
+        file.create_group('data')
+        file['label'] = np.zeros(2)
+    with pytest.raises(DatasetError, match="group.h5' has a group named 'data'"):
+        read_h5(tmp_path / 'group.h5')
+
+
+def test_resolutions_do_not_mix(tmp_path: Path, write_h5, clouds) -> None:
+    """Files of one resolution are joined in order; others are refused."""
+    first = read_h5(write_h5(tmp_path / 'a.h5', clouds(2, 5), np.zeros(2)))
+    second = read_h5(write_h5(tmp_path / 'b.h5', clouds(3, 5), np.ones(3)))
+    third = read_h5(write_h5(tmp_path / 'c.h5', clouds(3, 6), np.ones(3)))
+    joined = concatenate([first, second])
+    assert joined.labels.tolist() == [0, 0, 1, 1, 1] and joined.sources == first.sources + second.sources
+    np.testing.assert_array_equal(joined.points[2:], second.points)
+    with pytest.raises(DatasetError, match=r'different numbers of points \[5, 6\]'):
+        concatenate([first, third])

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from toy_engine import make_config
+
+from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.engine.errors import CheckpointSaveError, ConfigError
+from point_peft.engine.hooks import AtomicCheckpointHook
+
+
+class Scores(Hook):
+    """Replaces the validation metric by given scores, one per epoch."""
+
+    priority = 'HIGHEST'
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        metrics['overall_accuracy'] = self.scores.pop(0)
+
+
+def checkpoints(work_dir: Path) -> list[str]:
+    return sorted(path.name for path in work_dir.glob('*.pth'))
+
+
+def train(
+    work_dir: Path, *, epochs: int = 3, scores: tuple[float, ...] = (1, 2, 3), **changes: Any
+) -> Runner:
+    cfg = make_config(work_dir, epochs=epochs, **changes)
+    cfg.test_dataloader = cfg.test_cfg = cfg.test_evaluator = None
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(Scores(*scores))
+    runner.train()
+    return runner
+
+
+def test_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
+    train(tmp_path, epochs=4, scores=(1, 3, 2, 3), **{'default_hooks.checkpoint.max_keep_ckpts': 2})
+    assert checkpoints(tmp_path) == ['best_overall_accuracy_epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth']
+    assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_4.pth')
+    info = load_checkpoint_file(tmp_path / 'epoch_4.pth')['message_hub']['runtime_info']
+    assert info['best_score'] == 3 and info['best_ckpt'] == str(
+        tmp_path / 'best_overall_accuracy_epoch_2.pth'
+    )
+    assert info['keep_ckpt_ids'] == [3, 4]
+    assert not list(tmp_path.glob('.*.partial'))
+
+
+@pytest.mark.parametrize('keep', [1, 2])
+def test_new_files_are_complete_before_old_ones_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: int
+) -> None:
+    """Whenever a file gets its name or is deleted, what is there is loadable and last_checkpoint names it."""
+    states: list[list[str]] = []
+
+    def watch(function: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            found = checkpoints(tmp_path)
+            for name in found:
+                load_checkpoint_file(tmp_path / name)
+            if (tmp_path / 'last_checkpoint').exists():
+                assert Path((tmp_path / 'last_checkpoint').read_text()).name in found
+            states.append(found)
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    monkeypatch.setattr(os, 'replace', watch(os.replace))
+    monkeypatch.setattr(os, 'remove', watch(os.remove))
+    train(tmp_path, **{'default_hooks.checkpoint.max_keep_ckpts': keep})
+    first_best = next(index for index, found in enumerate(states) if any('best' in name for name in found))
+    assert all(any(name.startswith('epoch') for name in found) for found in states[1:])
+    assert all(any('best' in name for name in found) for found in states[first_best:])
+    assert len(checkpoints(tmp_path)) == keep + 1
+
+
+def fail_writing(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    """Let the disk be full for files with ``part`` in their name."""
+    from point_peft.engine.checkpoint import atomic
+
+    write = atomic.write_atomically
+
+    def failing(path: Any, content: bytes) -> None:
+        if part in Path(path).name:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        write(path, content)
+
+    monkeypatch.setattr(atomic, 'write_atomically', failing)
+
+
+def test_full_disk_costs_a_warning_and_no_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_writing(monkeypatch, 'epoch_2')
+    runner = train(tmp_path, scores=(1, 2, 1.5), **{'default_hooks.checkpoint.max_keep_ckpts': 1})
+    assert checkpoints(tmp_path) == ['best_overall_accuracy_epoch_3.pth', 'epoch_3.pth']
+    assert runner.epoch == 3
+    info = load_checkpoint_file(tmp_path / 'epoch_3.pth')['message_hub']['runtime_info']
+    assert info['best_score'] == 1.5  # the unsaved best of epoch 2 does not count
+    log = next(tmp_path.rglob('*.log')).read_text()
+    assert log.count('checkpoint epoch_2.pth could not be written') == 1
+    assert 'No space left on device' in log and 'the last usable checkpoint is' in log
+
+
+def test_failure_at_the_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_writing(monkeypatch, 'epoch_3')
+    with pytest.raises(CheckpointSaveError, match=r'epoch_3\.pth could not be written .* --resume auto'):
+        train(tmp_path, **{'default_hooks.checkpoint.max_keep_ckpts': 1})
+    assert 'epoch_2.pth' in checkpoints(tmp_path)
+    assert (tmp_path / 'last_checkpoint').read_text().endswith('epoch_2.pth')
+
+
+def test_unfinished_files_of_a_killed_run_are_removed(tmp_path: Path) -> None:
+    (tmp_path / '.epoch_9.pth.999999999.partial').write_bytes(b'half')
+    train(tmp_path, epochs=1)
+    assert not list(tmp_path.glob('.*.partial'))
+
+
+def test_several_best_metrics(tmp_path: Path) -> None:
+    train(
+        tmp_path,
+        scores=(2, 1, 3),
+        **{'default_hooks.checkpoint.save_best': ['overall_accuracy', 'mean_class_accuracy']},
+    )
+    best = [name for name in checkpoints(tmp_path) if name.startswith('best')]
+    assert len(best) == 2 and 'best_overall_accuracy_epoch_3.pth' in best
+
+
+def test_best_file_has_no_optimizer_and_no_curves(tmp_path: Path) -> None:
+    train(tmp_path, epochs=1, scores=(1,))
+    best = load_checkpoint_file(tmp_path / 'best_overall_accuracy_epoch_1.pth')
+    last = load_checkpoint_file(tmp_path / 'epoch_1.pth')
+    assert 'optimizer' not in best and best['message_hub']['log_scalars'] == {}
+    assert 'optimizer' in last and 'train/loss' in last['message_hub']['log_scalars']
+    assert all(torch.equal(value, last['state_dict'][name]) for name, value in best['state_dict'].items())
+
+
+def test_unknown_metric_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"save_best='accuracy' is not among .*'overall_accuracy'"):
+        train(tmp_path, **{'default_hooks.checkpoint.save_best': 'accuracy'})
+
+
+def test_options_are_mmengines() -> None:
+    hook = AtomicCheckpointHook(interval=5, max_keep_ckpts=3, save_best='auto', rule='less')
+    assert hook.interval == 5 and hook.backend_args == dict(backend='atomic_local')
+    assert AtomicCheckpointHook(backend_args=dict(backend='local')).backend_args == dict(backend='local')
+    with pytest.raises(KeyError, match='rule must be'):
+        AtomicCheckpointHook(save_best='a', rule='sideways')

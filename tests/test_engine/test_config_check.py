@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from mmengine.config import Config
+from mmengine.optim import LinearLR
+from toy_engine import ToyModel, make_config
+
+from point_peft.engine.config_check import accepted_arguments, check_config
+from point_peft.engine.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_good_config_passes(tmp_path: Path) -> None:
+    check_config(make_config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    'key, value, wanted',
+    [
+        (
+            'model.hiden_dim',
+            3,
+            r"model: ToyModel got an unknown argument 'hiden_dim'; did you mean 'hidden_dim'\?",
+        ),
+        ('model.type', 'ToyModle', r"model: nothing is registered as 'ToyModle'; did you mean 'ToyModel'"),
+        ('default_hooks.checkpoint.max_keep_ckpt', 3, "'max_keep_ckpts'"),
+        ('default_hooks.delta.ful', True, "'full'"),
+        ('default_hooks.logger.intervall', 3, "'interval'"),
+        ('optim_wrapper.optimizer.lrr', 1, "AdamW got an unknown argument 'lrr'; did you mean 'lr'"),
+        ('optim_wrapper.clip_gard', {}, "'clip_grad'"),
+        (
+            'optim_wraper',
+            dict(type='x'),
+            "section 'optim_wraper', which nothing reads; did you mean 'optim_wrapper'",
+        ),
+        (
+            'param_scheduler.0.start_facto',
+            1,
+            r"param_scheduler\[0\]: LinearLR got .* did you mean 'start_factor'",
+        ),
+        ('train_dataloader.batchsize', 3, "'batch_size'"),
+        ('train_dataloader.dataset.data_rot', 'x', r'train_dataloader\.dataset: ToyClouds'),
+        ('train_dataloader.collate_fn.type', 'pseudo_colate', "'pseudo_collate'"),
+        ('train_cfg.max_epoch', 3, "'max_epochs'"),
+        ('val_cfg.fp61', True, "'fp16'"),
+        ('randomness.seeed', 1, "'seed'"),
+        ('test_evaluator.prefx', 'a', "'prefix'"),
+        ('visualizer.vis_backend', [], "'vis_backends'"),
+        ('model.zzz', 1, 'it takes .*hidden_dim'),
+        ('model.type', 'zzzz', 'check its spelling and imports'),
+    ],
+)
+def test_typos_name_the_place_and_the_nearest(tmp_path: Path, key: str, value: Any, wanted: str) -> None:
+    cfg = make_config(tmp_path)
+    cfg.merge_from_dict({key: value})
+    with pytest.raises(ConfigError, match=wanted):
+        check_config(cfg)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, 9), letter=st.sampled_from('aeqz'))
+def test_any_changed_letter_of_an_argument_is_found(position: int, letter: str) -> None:
+    name = 'hidden_dim'
+    typo = name[:position] + letter + name[position + 1 :]
+    assume(typo != name)
+    with pytest.raises(ConfigError, match="did you mean 'hidden_dim'"):
+        check_config(Config(dict(model={'type': 'ToyModel', typo: 4})))
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        dict(type='mmdet3d.VoteNet', anything=dict(type='Whatever', x=1)),
+        dict(type='VoteNet', _scope_='mmdet3d', anything=1),
+        dict(type=ToyModel, hidden_dim=2),
+        dict(type='point_peft.ToyModel', hidden_dim=2),
+        dict(
+            type='ToyModel', data_preprocessor=dict(type='mmengine.BaseDataPreprocessor', non_blocking=True)
+        ),
+    ],
+)
+def test_other_packages_and_scopes_pass(model: dict) -> None:
+    check_config(Config(dict(model=model)))
+
+
+def test_arguments_follow_kwargs_to_the_bases() -> None:
+    class Base:
+        def __init__(self, a: int, *, b: int = 0) -> None: ...
+
+    class Child(Base):
+        def __init__(self, c: int, **kwargs: Any) -> None: ...
+
+    class Closed(Child):
+        def __init__(self, d: int) -> None: ...
+
+    class Open:
+        def __init__(self, a: int, **kwargs: Any) -> None: ...
+
+    assert accepted_arguments(Base) == {'a', 'b'}
+    assert accepted_arguments(Child) == {'a', 'b', 'c'} - {'c'} | {'c', 'kwargs'} - {'kwargs'}
+    assert accepted_arguments(Closed) == {'d'}
+    assert accepted_arguments(Open) is None
+    assert {'start_factor', 'begin', 'by_epoch'} <= accepted_arguments(LinearLR)
+
+
+def test_class_that_takes_anything_is_checked_for_typos_only() -> None:
+    check_config(Config(dict(default_hooks=dict(checkpoint=dict(type='AtomicCheckpointHook', unheard_of=1)))))
+
+
+def test_every_shipped_config_passes() -> None:
+    """No typo in any config of the repository, and no false alarm."""
+    paths = [path for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts]
+    for path in paths:
+        check_config(Config.fromfile(path))

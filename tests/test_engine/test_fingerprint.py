@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_engine import ToyModel
+
+from point_peft.engine.checkpoint import BaseFingerprint, base_fingerprint, hash_tensor
+
+
+def test_hash_sees_bytes_type_and_shape() -> None:
+    value = torch.arange(6.0)
+    others = [value.reshape(2, 3), value.double(), value + 1, torch.tensor(0.0), torch.zeros(0)]
+    assert len({hash_tensor(other) for other in [value, *others]}) == 6
+    assert hash_tensor(torch.tensor(0.0)) != hash_tensor(torch.tensor(-0.0))
+    assert hash_tensor(torch.tensor([True])) and hash_tensor(torch.ones(2, dtype=torch.bfloat16))
+
+
+def test_hash_ignores_layout() -> None:
+    value = torch.randn(4, 5)
+    assert hash_tensor(value.T.contiguous().T) == hash_tensor(value)
+    assert hash_tensor(torch.nn.Parameter(value)) == hash_tensor(value)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.dictionaries(
+        st.text(min_size=1, max_size=4),
+        st.lists(st.floats(width=32, allow_nan=False), max_size=3),
+        min_size=1,
+        max_size=4,
+    ),
+    st.data(),
+)
+def test_combined_hash_changes_with_any_tensor_and_not_with_order(content: dict, data: st.DataObject) -> None:
+    state = {name: torch.tensor(values) for name, values in content.items()}
+    reference = BaseFingerprint.of(state).hash
+    assert BaseFingerprint.of(dict(reversed(state.items()))).hash == reference
+    name = data.draw(st.sampled_from(sorted(state)))
+    assert BaseFingerprint.of({**state, name: torch.cat([state[name], torch.ones(1)])}).hash != reference
+    assert BaseFingerprint.of({key: value for key, value in state.items() if key != name}).hash != reference
+
+
+def test_no_base_has_no_hash() -> None:
+    assert BaseFingerprint.of({}).hash is None
+    assert base_fingerprint(torch.nn.Linear(1, 1)).hash is None
+
+
+def test_fingerprint_is_taken_once(pretrained) -> None:
+    model = ToyModel(str(pretrained))
+    model.init_weights()
+    before = base_fingerprint(model).hash
+    with torch.no_grad():
+        model.backbone.linear.bias += 1
+    assert base_fingerprint(model).hash == before
+    assert BaseFingerprint.of(model.base_state()).hash != before
+    assert not base_fingerprint(model).is_unchanged('backbone.linear.bias', model.backbone.linear.bias)
+    assert base_fingerprint(model).is_unchanged('backbone.linear.weight', model.backbone.linear.weight)
+
+
+@pytest.mark.parametrize('name', ['unknown', ''])
+def test_unknown_tensor_is_not_unchanged(name: str) -> None:
+    assert not BaseFingerprint.of(dict(a=torch.ones(1))).is_unchanged(name, torch.ones(1))

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from toy_engine import make_config
+
+from point_peft.engine.errors import ConfigError, MissingFileError
+from point_peft.engine.preflight import check_files
+
+
+def make(tmp_path: Path, **changes):
+    cfg = make_config(tmp_path)
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def test_config_without_files_passes(tmp_path: Path) -> None:
+    check_files(make(tmp_path))
+
+
+def test_missing_data_says_where_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = make(tmp_path, **{'val_dataloader.dataset.data_root': str(tmp_path / 'none')})
+    with pytest.raises(
+        MissingFileError, match=r'none.*val_dataloader\.dataset.*docs/datasets\.md.*needs no download'
+    ):
+        check_files(cfg)
+    check_files(cfg, ['train_dataloader'])
+    monkeypatch.setattr(sys.modules['toy_engine'], 'ORIGIN', 'https://example.org', raising=False)
+    with pytest.raises(MissingFileError, match=r'get it from https://example\.org'):
+        check_files(cfg)
+    (tmp_path / 'none').mkdir()
+    check_files(cfg)
+
+
+def test_data_below_a_wrapper_is_found(tmp_path: Path) -> None:
+    cfg = make(tmp_path)
+    cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[dict(type='ToyClouds', data_root='nowhere')]
+    )
+    with pytest.raises(MissingFileError, match=r'train_dataloader\.dataset\.datasets\[0\]'):
+        check_files(cfg)
+
+
+def test_missing_weights(tmp_path: Path) -> None:
+    cfg = make(tmp_path)
+    cfg.model.backbone = dict(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth')))
+    with pytest.raises(
+        MissingFileError, match=r'a\.pth. \(model\.backbone\.init_cfg\) does not exist.*shipped'
+    ):
+        check_files(cfg)
+    check_files(cfg, pretrained=False)
+    (tmp_path / 'a.pth').touch()
+    check_files(cfg)
+    cfg.model.backbone.init_cfg.checkpoint = 'https://example.org/a.pth'
+    check_files(cfg)
+
+
+def test_missing_checkpoint_and_model(tmp_path: Path) -> None:
+    with pytest.raises(MissingFileError, match=r"checkpoint 'b\.pth' \(load_from\)"):
+        check_files(make(tmp_path, load_from='b.pth'))
+    cfg = make(tmp_path)
+    del cfg.model
+    with pytest.raises(ConfigError, match='has no model'):
+        check_files(cfg)

@@ -1,0 +1,188 @@
+"""Time every point operation against its plain form and against each back end that is installed."""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+from torch.utils.benchmark import Timer
+
+from point_peft.ops import (
+    chamfer_distance,
+    farthest_point_sample,
+    farthest_point_sample_loop,
+    gather,
+    knn,
+    three_nn,
+)
+from point_peft.ops.fps import mmcv_sampler, quickfps_sampler
+
+MAX_PAIRS = 2 ** 26
+"""Distances that a plain form may hold at once (256 MiB of float32); larger chamfer cases are left out."""
+
+FEATURE_WIDTH = 384
+
+Candidates = dict[str, Callable[[], object]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Timing:
+    """One row of the report; ``ratio`` is the time divided by that of the first back end of the same case."""
+
+    op: str
+    backend: str
+    num_points: int
+    milliseconds: float
+    ratio: float
+
+
+def main(arguments: list[str] | None = None) -> list[Timing]:
+    """Run the benchmark, print the table and write the JSON if asked.
+
+    Args:
+        arguments (list[str] | None): Command line without the program name; None reads ``sys.argv``.
+
+    Returns:
+        list[Timing]: All rows, in the order of the table.
+    """
+    args = parse_args(arguments)
+    torch.manual_seed(0)
+    cases = [(op, num_points) for num_points in args.points for op in args.ops]
+    timings = [timing for case in cases for timing in measure(*case, args)]
+    print_table(timings, args)
+    if args.json:
+        report = {
+            'torch': torch.__version__,
+            'settings': {name: value for name, value in vars(args).items() if name != 'json'},
+            'timings': [dataclasses.asdict(timing) for timing in timings],
+        }
+        args.json.write_text(json.dumps(report, indent=2) + '\n')
+    return timings
+
+
+def parse_args(arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument(
+        '--points', type=int, nargs='+', default=[1024, 2048, 8192, 40000], help='points per cloud')
+    parser.add_argument('--ops', nargs='+', default=list(OPS), choices=list(OPS), help='operations to time')
+    parser.add_argument('--batch', type=int, default=4, help='clouds per batch')
+    parser.add_argument('--samples', type=int, default=128, help='FPS picks, queries of the others')
+    parser.add_argument('--neighbors', type=int, default=32, help='neighbours of each query')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    parser.add_argument('--min-run-time', type=float, default=0.2, help='seconds spent on each row')
+    parser.add_argument('--json', type=Path, help='file to write the rows to')
+    return parser.parse_args(arguments)
+
+
+def measure(op: str, num_points: int, args: argparse.Namespace) -> Iterator[Timing]:
+    """Time all back ends of one operation on the same input.
+
+    Args:
+        op (str): Key of ``OPS``.
+        num_points (int): N, points per cloud.
+        args (argparse.Namespace): The command line.
+
+    Yields:
+        Timing: One row per back end, the plain form first.
+    """
+    points = torch.rand(args.batch, num_points, 3, device=args.device)
+    base = None
+    for backend, run in OPS[op](points, args).items():
+        timer = Timer('run()', globals={'run': run}, num_threads=args.threads)
+        milliseconds = timer.blocked_autorange(min_run_time=args.min_run_time).median * 1e3
+        base = base or milliseconds
+        yield Timing(op, backend, num_points, milliseconds, milliseconds / base)
+
+
+def fps_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Farthest point sampling: the torch loop, each compiled back end that is installed, and ours."""
+    candidates: Candidates = {'loop': lambda: farthest_point_sample_loop(points, args.samples)}
+    name, sample = ('mmcv', mmcv_sampler()) if points.is_cuda else ('torch_quickfps', quickfps_sampler())
+    if sample is not None:
+        candidates[name] = functools.partial(sample, points, args.samples)
+    candidates['point_peft'] = lambda: farthest_point_sample(points, args.samples)
+    return candidates
+
+
+def knn_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """k nearest neighbours: one exact matrix, the matrix-product expansion, and ours."""
+    query, k = points[:, :args.samples].contiguous(), args.neighbors
+
+    def cdist(compute_mode: str) -> Tensor:
+        return torch.cdist(query, points, compute_mode=compute_mode).topk(k, largest=False).indices
+
+    return {
+        'cdist exact': lambda: cdist('donot_use_mm_for_euclid_dist'),
+        'cdist matmul': lambda: cdist('use_mm_for_euclid_dist'),
+        'point_peft': lambda: knn(query, points, k),
+    }
+
+
+def three_nn_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Three neighbours of every point among the centers: a full sort, as PointNet++ code does, and ours."""
+    support = points[:, :args.samples].contiguous()
+    return {
+        'sort': lambda: torch.cdist(points, support).square().sort(-1),
+        'point_peft': lambda: three_nn(points, support),
+    }
+
+
+def gather_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Look-up of token features, forward and backward: ``torch.gather`` and ours."""
+    features = points.new_empty(points.shape[0], args.samples, FEATURE_WIDTH).normal_().requires_grad_()
+    index = torch.randint(args.samples, points.shape[:2], device=points.device)
+    wide = index.unsqueeze(-1).expand(-1, -1, FEATURE_WIDTH)
+    return {
+        'torch.gather': lambda: torch.autograd.grad(features.gather(1, wide).sum(), features),
+        'point_peft': lambda: torch.autograd.grad(gather(features, index).sum(), features),
+    }
+
+
+def chamfer_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Chamfer distance, forward and backward: one matrix of distances, and ours."""
+    if points.shape[0] * points.shape[1] ** 2 > MAX_PAIRS:
+        return {}
+    a, b = points.clone().requires_grad_(), torch.rand_like(points)
+
+    def matrix() -> Tensor:
+        squared = torch.cdist(a, b).square()
+        return squared.amin(1).mean() + squared.amin(2).mean()
+
+    return {
+        'matrix': lambda: torch.autograd.grad(matrix(), a),
+        'point_peft': lambda: torch.autograd.grad(chamfer_distance(a, b), a),
+    }
+
+
+def print_table(timings: list[Timing], args: argparse.Namespace) -> None:
+    """Print the rows; a ratio below one is faster than the plain form."""
+    title = f'{args.batch} clouds on {args.device}, {args.threads} thread(s), torch {torch.__version__}'
+    table = Table(title=title)
+    for column in ('op', 'points', 'back end', 'ms', 'ratio'):
+        table.add_column(column, justify='left' if column in ('op', 'back end') else 'right')
+    for row in timings:
+        table.add_row(row.op, str(row.num_points), row.backend, f'{row.milliseconds:.3f}', f'{row.ratio:.2f}')
+    Console().print(table)
+
+
+OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
+    'fps': fps_candidates,
+    'knn': knn_candidates,
+    'three_nn': three_nn_candidates,
+    'gather': gather_candidates,
+    'chamfer': chamfer_candidates,
+}
+"""Operation name to the back ends to compare; the first of each is the plain form, ratio 1."""
+
+if __name__ == '__main__':
+    main()

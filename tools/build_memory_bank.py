@@ -1,0 +1,49 @@
+"""Build the memory bank of a Point-PEFT config: ``python tools/build_memory_bank.py CONFIG --out F.safetensors``."""
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.registry import init_default_scope
+
+from point_peft.engine.cli import add_common_arguments, run_tool, select_device
+from point_peft.engine.config import load_config
+from point_peft.engine.config_check import check_config
+from point_peft.engine.memory_bank import build_bank, find_prompt, save_bank
+from point_peft.engine.preflight import check_files
+from point_peft.registry import DATASETS, MODELS
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Build a memory bank from the training split of a config')
+    parser.add_argument('config', help='config with a Point-prior Prompt')
+    parser.add_argument('--out', required=True, help='safetensors file to write')
+    parser.add_argument('--batch-size', type=int, default=64, help='clouds per step')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Load the pre-trained backbone, describe every training cloud, and write the file."""
+    from mmengine.device import get_device
+    select_device(args.device)
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    check_config(cfg)
+    check_files(cfg, ['train_dataloader'])
+    init_default_scope('point_peft')
+    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    if find_prompt(model) is None:
+        raise ValueError(f'{args.config} has no Point-prior Prompt, so it needs no memory bank; use a point_peft config.')
+    model.init_weights()
+    model.to(get_device())
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    provenance = build_bank(model, dataset, batch_size=args.batch_size)
+    prompt = find_prompt(model)[1]
+    save_bank(args.out, prompt.bank, provenance)
+    print(f'wrote {len(prompt.bank)} features to {args.out}: {provenance}')
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))

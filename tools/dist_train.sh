@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Train with several processes on this machine, with or without GPUs:
+#   bash tools/dist_train.sh CONFIG PROCESSES [flags of tools/train.py]
+# For several machines set NNODES, NODE_RANK and MASTER_ADDR on each; PORT if the default one is taken.
+set -euo pipefail
+
+CONFIG=${1:?usage: dist_train.sh CONFIG PROCESSES [flags]}
+PROCESSES=${2:?usage: dist_train.sh CONFIG PROCESSES [flags]}
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+
+export PYTHONPATH="$TOOLS/../projects${PYTHONPATH:+:$PYTHONPATH}"
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
+exec "${PYTHON:-python}" -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$PROCESSES" \
+    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"

@@ -1,0 +1,39 @@
+"""Print a config with everything it inherits: ``python tools/misc/print_config.py CONFIG``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+from point_peft.engine.cli import run_tool
+from point_peft.engine.config import load_config
+from point_peft.engine.config_check import check_config
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Print a config with everything it inherits')
+    parser.add_argument('config', help='config file')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config',
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the config, and check it for typos."""
+    cfg = load_config(args.config, args.cfg_options)
+    print(cfg.pretty_text)
+    check_config(cfg)
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))

@@ -1,0 +1,91 @@
+"""Evaluate a checkpoint or an adapter on the test set: ``python tools/test.py CONFIG CHECKPOINT``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+
+from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, write_atomically
+from point_peft.engine.cli import add_common_arguments, run_tool, select_device
+from point_peft.engine.config import load_config
+from point_peft.engine.config_check import check_config
+from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
+from point_peft.engine.errors import ConfigError
+from point_peft.engine.preflight import check_files
+
+TRAINING = (
+    'train_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'val_dataloader',
+    'val_cfg',
+    'val_evaluator',
+)
+"""Sections that a test does not use."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint or adapter')
+    parser.add_argument('--out', metavar='JSON', help='file to write the metrics to')
+    add_common_arguments(parser)
+    return parser.parse_args()
+
+
+def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the flags into the config.
+
+    Raises:
+        ConfigError: The config has no test set.
+    """
+    for name in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        if cfg.get(name) is None:
+            raise ConfigError(f'config {args.config} has no {name}, so there is nothing to test on; add one.')
+    cfg.launcher, cfg.load_from, cfg.resume = args.launcher, args.checkpoint, False
+    for name in TRAINING:
+        cfg[name] = None
+
+
+def main(args: argparse.Namespace) -> None:
+    """Check everything that is quickly checked, then test."""
+    select_device(args.device)
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    apply_arguments(cfg, args)
+    check_config(cfg)
+    check_files(cfg, ['test_dataloader'], pretrained=needs_base_weights(args.checkpoint))
+    if args.launcher != 'none':
+        init_processes(
+            args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
+        )
+        wrap_for_any_device(cfg)
+    metrics = Runner.from_cfg(cfg).test()
+    if args.out and is_main_process():
+        write_metrics(args.out, metrics)
+
+
+def needs_base_weights(checkpoint: str) -> bool:
+    """Whether a checkpoint is an adapter on pre-trained weights; one from the internet is not looked into."""
+    if '://' in checkpoint:
+        return False
+    own = (load_checkpoint_file(checkpoint).get('meta') or {}).get(META_KEY) or {}
+    return own.get('format') == 'delta' and own.get('base_hash') is not None
+
+
+def write_metrics(path: str, metrics: dict[str, Any]) -> None:
+    """Write the numbers among the metrics as JSON."""
+    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    write_atomically(path, json.dumps(numbers, indent=1).encode())
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))
