@@ -1,5 +1,8 @@
-# Everything that is the same for all runs. Hooks are named, so that a config can change or drop one:
-# default_hooks=dict(protocol=dict(test_interval=10), delta=None).
+"""Everything that is the same for all runs.
+
+Hooks are named, so that a config can change or drop one:
+``default_hooks=dict(protocol=dict(test_interval=10), delta=None)``.
+"""
 default_scope = 'point_peft'
 
 default_hooks = dict(
@@ -11,10 +14,16 @@ default_hooks = dict(
     sync_batch_norm=dict(type='SyncBatchNormHook'),
     trainable=dict(type='TrainableParametersHook'),
     protocol=dict(type='ProtocolHook', test_interval=1),
+    check_classes=dict(type='CheckClassesHook'),
     memory_bank=dict(type='MemoryBankHook'),
     delta=dict(type='DeltaCheckpointHook'),
     # Two files, so that a damaged one does not cost the run.
-    checkpoint=dict(type='AtomicCheckpointHook', interval=1, max_keep_ckpts=2, save_best='overall_accuracy', rule='greater'))
+    checkpoint=dict(
+        type='AtomicCheckpointHook',
+        interval=1,
+        max_keep_ckpts=2,
+        save_best='overall_accuracy',
+        rule='greater'))
 
 randomness = dict(seed=0)
 env_cfg = dict(

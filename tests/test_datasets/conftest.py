@@ -42,7 +42,7 @@ def clouds() -> Callable[[int, int], np.ndarray]:
 
 @pytest.fixture
 def modelnet_h5_root(tmp_path: Path, write_h5, clouds) -> Path:
-    """ModelNet10 in the ``modelnet40_ply_hdf5_2048`` layout: two train files of 30 objects, one test file of 10."""
+    """``modelnet40_ply_hdf5_2048`` layout, ten classes: two train files of 30 objects, one test of 10."""
     root = tmp_path / 'ModelNet10'
     labels = np.arange(30).reshape(-1, 1) % 10
     write_h5(root / 'ply_data_train0.h5', clouds(30, 16), labels.astype(np.uint8))
@@ -57,7 +57,7 @@ def modelnet_h5_root(tmp_path: Path, write_h5, clouds) -> Path:
 
 @pytest.fixture
 def modelnet_txt_root(tmp_path: Path) -> Path:
-    """ModelNet10 in the ``modelnet40_normal_resampled`` layout: 2 train and 1 test object of each class, 20 points."""
+    """``modelnet40_normal_resampled`` layout: 2 train and 1 test objects of ten classes, 20 points each."""
     root = tmp_path / 'modelnet40_normal_resampled'
     classes = ['bathtub', 'night_stand', *(f'class_{i}' for i in range(8))]
     rng = np.random.default_rng(0)

@@ -51,7 +51,7 @@ def test_item() -> None:
 
 
 def test_splits_partition_the_train_file() -> None:
-    """train and val are disjoint and together trainval; the same seed holds out the same objects."""
+    """The sets train and val are disjoint and together trainval; the same seed holds out the same objects."""
     sources = {split: InMemory(split=split).clouds.sources for split in ('train', 'val', 'trainval', 'test')}
     assert sorted(sources['train'] + sources['val']) == sorted(sources['trainval'])
     assert len(sources['val']) == 2 and len(sources['trainval']) == 20

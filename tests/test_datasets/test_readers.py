@@ -59,7 +59,7 @@ def test_clouds(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize('name', ['mesh.off', 'mesh.obj', 'mesh.ply'])
 def test_meshes_are_sampled_on_their_surface(tmp_path: Path, name: str) -> None:
-    """Points lie on a face of the tetrahedron, on each in proportion to its area, and are the same each time."""
+    """Points lie on the faces of the tetrahedron, in proportion to their area, and are the same each time."""
     path = tmp_path / name
     {'.off': write_off, '.obj': write_obj, '.ply': lambda p: write_ply(p, text=False, faces=True)}[
         path.suffix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from point_peft.datasets.splits import check_split, stratified_split
@@ -18,6 +18,7 @@ def test_every_class_gives_its_share() -> None:
     assert np.bincount(labels[kept]).tolist() == [18, 9]
 
 
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.floats(0, 0.95), st.integers(0, 100))
 def test_partition(labels: list[int], fraction: float, seed: int) -> None:
     """The two sides are disjoint, complete, repeatable, and no class is held out whole."""

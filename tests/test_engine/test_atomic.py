@@ -23,9 +23,8 @@ def test_backend_is_registered(tmp_path: Path) -> None:
     backend = get_file_backend(tmp_path, backend_args=dict(backend='atomic_local'))
     backend.put(b'abc', tmp_path / 'new' / 'a.pth')
     backend.put_text('text', tmp_path / 'b.txt')
-    assert (tmp_path / 'new' / 'a.pth').read_bytes() == b'abc' and backend.get_text(
-        tmp_path / 'b.txt'
-    ) == 'text'
+    assert (tmp_path / 'new' / 'a.pth').read_bytes() == b'abc'
+    assert backend.get_text(tmp_path / 'b.txt') == 'text'
     assert names(tmp_path) == ['b.txt', 'new']
 
 
@@ -59,7 +58,8 @@ def test_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / 'disk').mkdir()
     (tmp_path / 'link').symlink_to(tmp_path / 'disk' / 'a')
     write_atomically(tmp_path / 'link', b'new')
-    assert (tmp_path / 'disk' / 'a').read_bytes() == b'new' and (tmp_path / 'link').is_symlink()
+    assert (tmp_path / 'disk' / 'a').read_bytes() == b'new'
+    assert (tmp_path / 'link').is_symlink()
 
 
 def test_kill_between_write_and_replace(tmp_path: Path) -> None:

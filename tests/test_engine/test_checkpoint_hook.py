@@ -48,9 +48,8 @@ def test_keeps_the_newest_and_the_best(tmp_path: Path) -> None:
     assert checkpoints(tmp_path) == ['best_overall_accuracy_epoch_2.pth', 'epoch_3.pth', 'epoch_4.pth']
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_4.pth')
     info = load_checkpoint_file(tmp_path / 'epoch_4.pth')['message_hub']['runtime_info']
-    assert info['best_score'] == 3 and info['best_ckpt'] == str(
-        tmp_path / 'best_overall_accuracy_epoch_2.pth'
-    )
+    assert info['best_score'] == 3
+    assert info['best_ckpt'] == str(tmp_path / 'best_overall_accuracy_epoch_2.pth')
     assert info['keep_ckpt_ids'] == [3, 4]
     assert not list(tmp_path.glob('.*.partial'))
 
@@ -106,7 +105,8 @@ def test_full_disk_costs_a_warning_and_no_old_file(tmp_path: Path, monkeypatch: 
     assert info['best_score'] == 1.5  # the unsaved best of epoch 2 does not count
     log = next(tmp_path.rglob('*.log')).read_text()
     assert log.count('checkpoint epoch_2.pth could not be written') == 1
-    assert 'No space left on device' in log and 'the last usable checkpoint is' in log
+    assert 'No space left on device' in log
+    assert 'the last usable checkpoint is' in log
 
 
 def test_failure_at_the_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,15 +130,18 @@ def test_several_best_metrics(tmp_path: Path) -> None:
         **{'default_hooks.checkpoint.save_best': ['overall_accuracy', 'mean_class_accuracy']},
     )
     best = [name for name in checkpoints(tmp_path) if name.startswith('best')]
-    assert len(best) == 2 and 'best_overall_accuracy_epoch_3.pth' in best
+    assert len(best) == 2
+    assert 'best_overall_accuracy_epoch_3.pth' in best
 
 
 def test_best_file_has_no_optimizer_and_no_curves(tmp_path: Path) -> None:
     train(tmp_path, epochs=1, scores=(1,))
     best = load_checkpoint_file(tmp_path / 'best_overall_accuracy_epoch_1.pth')
     last = load_checkpoint_file(tmp_path / 'epoch_1.pth')
-    assert 'optimizer' not in best and best['message_hub']['log_scalars'] == {}
-    assert 'optimizer' in last and 'train/loss' in last['message_hub']['log_scalars']
+    assert 'optimizer' not in best
+    assert best['message_hub']['log_scalars'] == {}
+    assert 'optimizer' in last
+    assert 'train/loss' in last['message_hub']['log_scalars']
     assert all(torch.equal(value, last['state_dict'][name]) for name, value in best['state_dict'].items())
 
 
@@ -149,7 +152,8 @@ def test_unknown_metric_names_those_there_are(tmp_path: Path) -> None:
 
 def test_options_are_mmengines() -> None:
     hook = AtomicCheckpointHook(interval=5, max_keep_ckpts=3, save_best='auto', rule='less')
-    assert hook.interval == 5 and hook.backend_args == dict(backend='atomic_local')
+    assert hook.interval == 5
+    assert hook.backend_args == dict(backend='atomic_local')
     assert AtomicCheckpointHook(backend_args=dict(backend='local')).backend_args == dict(backend='local')
     with pytest.raises(KeyError, match='rule must be'):
         AtomicCheckpointHook(save_best='a', rule='sideways')

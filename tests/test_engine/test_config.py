@@ -26,10 +26,11 @@ def write(path: Path, text: str = CONFIG) -> Path:
 def test_data_root_reaches_every_dataset(tmp_path: Path) -> None:
     cfg = load_config(write(tmp_path / 'c.py'), {'data_root': '/x', 'model.lr': 2})
     roots = [node['data_root'] for _, node in walk_dicts(cfg) if 'data_root' in node]
-    assert (
-        roots.count('/x') == 6 and roots.count('data/b') == 1 and len(roots) == 7
-    )  # other data stay where they are
-    assert cfg.val_dataloader.dataset.datasets[1].data_root == 'data/b' and cfg.model.lr == 2
+    assert roots.count('/x') == 6
+    assert roots.count('data/b') == 1
+    assert len(roots) == 7
+    assert cfg.val_dataloader.dataset.datasets[1].data_root == 'data/b'
+    assert cfg.model.lr == 2
 
 
 def test_data_root_without_a_variable(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_missing_config_names_similar_ones(tmp_path: Path) -> None:
         load_config(tmp_path / 'zzzz')
 
 
-@pytest.mark.parametrize('text', ['a = (', "_base_ = './none.py'", 'a = b', '{{_base_.x}}'])
+@pytest.mark.parametrize('text', ['a = (', "_base_ = './none.py'", 'a = b'])
 def test_broken_config_is_one_sentence(tmp_path: Path, text: str) -> None:
     with pytest.raises((ConfigError, MissingFileError), match=r'config .* (cannot be read|does not exist)'):
         load_config(write(tmp_path / 'broken.py', text))

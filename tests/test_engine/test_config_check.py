@@ -21,7 +21,7 @@ def test_good_config_passes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'key, value, wanted',
+    ('key', 'value', 'wanted'),
     [
         (
             'model.hiden_dim',
@@ -103,7 +103,7 @@ def test_arguments_follow_kwargs_to_the_bases() -> None:
         def __init__(self, a: int, **kwargs: Any) -> None: ...
 
     assert accepted_arguments(Base) == {'a', 'b'}
-    assert accepted_arguments(Child) == {'a', 'b', 'c'} - {'c'} | {'c', 'kwargs'} - {'kwargs'}
+    assert accepted_arguments(Child) == {'a', 'b', 'c'}
     assert accepted_arguments(Closed) == {'d'}
     assert accepted_arguments(Open) is None
     assert {'start_factor', 'begin', 'by_epoch'} <= accepted_arguments(LinearLR)

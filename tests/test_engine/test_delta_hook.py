@@ -37,11 +37,9 @@ def test_adapter_file_by_content(tmp_path: Path, pretrained: Path) -> None:
         *(name for name in runner.model.state_dict() if name.startswith(('adapter', 'head'))),
     }
     own = checkpoint['meta']['point_peft']
-    assert (
-        own['format'] == 'delta'
-        and own['bank_hash'] == runner.model.bank_hash()
-        and len(own['base_hash']) == 32
-    )
+    assert own['format'] == 'delta'
+    assert own['bank_hash'] == runner.model.bank_hash()
+    assert len(own['base_hash']) == 32
 
 
 def test_frozen_weights_are_byte_identical_after_training(tmp_path: Path, pretrained: Path) -> None:

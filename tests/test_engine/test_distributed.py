@@ -68,13 +68,12 @@ def test_gloo_group_and_wrapped_model(launcher: str, monkeypatch: pytest.MonkeyP
     wrapped = MODEL_WRAPPERS.build(
         dict(type='DeviceAwareDataParallel'), default_args=dict(module=model, device_ids=[0])
     )
-    assert (
-        isinstance(wrapped, DeviceAwareDataParallel)
-        and wrapped.device_ids is None
-        and not wrapped.broadcast_buffers
-    )
+    assert isinstance(wrapped, DeviceAwareDataParallel)
+    assert wrapped.device_ids is None
+    assert not wrapped.broadcast_buffers
     wrapped(torch.ones(1, 2)).sum().backward()
-    assert model[0].weight.grad is None and model[1].weight.grad is not None
+    assert model[0].weight.grad is None
+    assert model[1].weight.grad is not None
 
 
 def test_host_name_from_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +99,7 @@ def test_gpus_are_left_to_mmengine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    'launcher, message',
+    ('launcher', 'message'),
     [
         ('pytorch', 'needs the environment variable RANK'),
         ('slurm', 'needs SLURM_PROCID'),

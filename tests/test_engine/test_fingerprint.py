@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,7 +16,8 @@ def test_hash_sees_bytes_type_and_shape() -> None:
     others = [value.reshape(2, 3), value.double(), value + 1, torch.tensor(0.0), torch.zeros(0)]
     assert len({hash_tensor(other) for other in [value, *others]}) == 6
     assert hash_tensor(torch.tensor(0.0)) != hash_tensor(torch.tensor(-0.0))
-    assert hash_tensor(torch.tensor([True])) and hash_tensor(torch.ones(2, dtype=torch.bfloat16))
+    assert hash_tensor(torch.tensor([True]))
+    assert hash_tensor(torch.ones(2, dtype=torch.bfloat16))
 
 
 def test_hash_ignores_layout() -> None:
@@ -47,7 +50,7 @@ def test_no_base_has_no_hash() -> None:
     assert base_fingerprint(torch.nn.Linear(1, 1)).hash is None
 
 
-def test_fingerprint_is_taken_once(pretrained) -> None:
+def test_fingerprint_is_taken_once(pretrained: Path) -> None:
     model = ToyModel(str(pretrained))
     model.init_weights()
     before = base_fingerprint(model).hash

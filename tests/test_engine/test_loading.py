@@ -62,7 +62,9 @@ def test_adapter_gives_identical_logits(
     fresh = ToyModel(base and str(base))
     report = load_weights(fresh, adapter)
     assert torch.equal(logits(fresh), logits(trained))
-    assert report.kind == 'delta' and not report.missing and not report.unexpected
+    assert report.kind == 'delta'
+    assert not report.missing
+    assert not report.unexpected
     assert ('backbone.linear.weight' in report.base) == with_base
 
 
@@ -74,7 +76,8 @@ def test_full_file_needs_no_pretrained_file(tmp_path: Path, pretrained: Path) ->
     pretrained.unlink()
     fresh = ToyModel(str(pretrained))
     report = load_weights(fresh, tmp_path / 'full.pth')
-    assert torch.equal(logits(fresh), logits(trained)) and report.kind == 'full'
+    assert torch.equal(logits(fresh), logits(trained))
+    assert report.kind == 'full'
 
 
 def test_foreign_state_dict_with_module_prefix(pretrained: Path) -> None:
@@ -114,9 +117,11 @@ def test_missing_and_unexpected_are_one_warning(pretrained: Path, warnings_logge
     state = make_trained(pretrained).state_dict()
     del state['head.1.bias']
     report = load_weights(ToyModel(), {**state, 'extra': torch.ones(1)})
-    assert report.missing == ('head.1.bias',) and report.unexpected == ('extra',)
+    assert report.missing == ('head.1.bias',)
+    assert report.unexpected == ('extra',)
     lines = [line for line in warnings_logged if 'missing: head.1.bias, unexpected: extra' in line]
-    assert len(lines) == 1 and '\n' not in lines[0]
+    assert len(lines) == 1
+    assert '\n' not in lines[0]
 
 
 def test_second_adapter_needs_the_base_back(tmp_path: Path, pretrained: Path) -> None:

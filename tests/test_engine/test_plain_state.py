@@ -28,7 +28,8 @@ def test_history_buffer_by_hand() -> None:
     plain = to_plain(buffer)
     assert plain['history'].tolist() == [1.5, 2.5]
     restored = through_a_file(buffer)
-    assert isinstance(restored, HistoryBuffer) and restored.max_length == 10
+    assert isinstance(restored, HistoryBuffer)
+    assert restored.max_length == 10
     assert restored.mean() == 1.0  # (1.5 + 2.5) / (1 + 3)
     restored.update(7.0)
     assert restored.current() == 7.0
@@ -46,10 +47,15 @@ def test_numpy_and_containers() -> None:
         h=np.zeros(()),
     )
     restored = through_a_file(value)
-    assert np.array_equal(restored['a'], value['a']) and restored['a'].dtype == value['a'].dtype
-    assert restored['b'] == 0.1 and type(restored['b']) is float
-    assert restored['c'] == (1, [2]) and restored['d'] == {3, 4}
-    assert restored['e'] == ['x', 'y'] and restored['f'] == 'w' and restored['g'] is True
+    assert np.array_equal(restored['a'], value['a'])
+    assert restored['a'].dtype == value['a'].dtype
+    assert restored['b'] == 0.1
+    assert type(restored['b']) is float
+    assert restored['c'] == (1, [2])
+    assert restored['d'] == {3, 4}
+    assert restored['e'] == ['x', 'y']
+    assert restored['f'] == 'w'
+    assert restored['g'] is True
     assert restored['h'].shape == ()
 
 

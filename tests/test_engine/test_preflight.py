@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mmengine.config import Config
 from toy_engine import make_config
 
 from point_peft.engine.errors import ConfigError, MissingFileError
 from point_peft.engine.preflight import check_files
 
 
-def make(tmp_path: Path, **changes):
+def make(tmp_path: Path, **changes: Any) -> Config:
     cfg = make_config(tmp_path)
     cfg.merge_from_dict(changes)
     return cfg
@@ -61,6 +63,6 @@ def test_missing_checkpoint_and_model(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"checkpoint 'b\.pth' \(load_from\)"):
         check_files(make(tmp_path, load_from='b.pth'))
     cfg = make(tmp_path)
-    del cfg.model
+    cfg.pop('model')
     with pytest.raises(ConfigError, match='has no model'):
         check_files(cfg)

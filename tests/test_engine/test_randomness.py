@@ -33,7 +33,8 @@ def test_rng_is_given_back_after_an_error() -> None:
             raise KeyError
     except KeyError:
         pass
-    assert torch.equal(torch.get_rng_state(), state[0]) and random.getstate() == state[1]
+    assert torch.equal(torch.get_rng_state(), state[0])
+    assert random.getstate() == state[1]
 
 
 @given(st.tuples(*[st.integers(0, 2**20)] * 3), st.tuples(*[st.integers(0, 2**20)] * 3))
@@ -49,4 +50,5 @@ def test_no_overlap_of_epochs_and_processes() -> None:
 def test_worker_keeps_its_seed() -> None:
     torch.manual_seed(5)
     keep_worker_seed(3)
-    assert torch.initial_seed() == 5 and FUNCTIONS.get('keep_worker_seed') is keep_worker_seed
+    assert torch.initial_seed() == 5
+    assert FUNCTIONS.get('keep_worker_seed') is keep_worker_seed

@@ -42,7 +42,8 @@ def test_damaged_file_falls_back_with_one_warning(tmp_path: Path, log: list[str]
     content = (tmp_path / 'epoch_2.pth').read_bytes()
     (tmp_path / 'epoch_2.pth').write_bytes(content[:-cut] if cut else b'')
     assert find_resumable_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
-    assert len(log) == 1 and log[0].startswith('not resuming from epoch_2.pth')
+    assert len(log) == 1
+    assert log[0].startswith('not resuming from epoch_2.pth')
 
 
 def test_file_without_optimizer_is_passed_over(tmp_path: Path, log: list[str]) -> None:

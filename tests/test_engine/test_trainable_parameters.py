@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmengine.runner import Runner
-from toy_engine import make_config
 from torch import nn
+from toy_engine import make_config
 
 from point_peft.engine.hooks import count_parameters, format_trainable
 

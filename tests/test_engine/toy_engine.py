@@ -1,4 +1,4 @@
-"""A tiny tuned model with its data, for tests of the engine: a frozen backbone, an adapter, a head and a bank."""
+"""A tiny tuned model with its data: a frozen backbone, an adapter, a head and a bank."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class ToyModel(BaseModel):
             return dict(
                 loss=nn.functional.cross_entropy(logits, torch.stack([s.gt_label for s in data_samples]))
             )
-        for sample, label in zip(data_samples, logits.argmax(dim=1)):
+        for sample, label in zip(data_samples, logits.argmax(dim=1), strict=False):
             sample.pred_label = label
         return data_samples
 
@@ -188,7 +188,7 @@ def write_pretrained(path: Path, seed: int = 7) -> Path:
 
 
 def make_config(work_dir: Path, pretrained: Path | None = None, *, epochs: int = 3, **changes: Any) -> Config:
-    """Config of a toy run on the project's default runtime; ``changes`` override top-level keys or dotted ones."""
+    """Config of a toy run on the project's default runtime; ``changes`` as for ``--cfg-options``."""
     root = Path(__file__).resolve().parents[2]
     cfg = Config.fromfile(root / 'configs/_base_/default_runtime.py')
     cfg.merge_from_dict(Config.fromfile(root / 'configs/_base_/schedules/adamw_mini.py').to_dict())

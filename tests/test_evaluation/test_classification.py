@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +113,33 @@ def test_missing_prediction() -> None:
     """A sample without a prediction says what it has."""
     with pytest.raises(KeyError, match="no 'pred_label'.*gt_label"):
         ClassificationAccuracy().process({}, [dict(gt_label=torch.tensor(0))])
+
+
+PROCESS = """
+import sys, torch
+from mmengine.evaluator import Evaluator
+from point_peft.evaluation import ClassificationAccuracy
+
+rank = int(sys.argv[1])
+torch.distributed.init_process_group('gloo', init_method='file://' + sys.argv[2], rank=rank, world_size=2)
+evaluator = Evaluator(ClassificationAccuracy())
+evaluator.dataset_meta = dict(classes=('a', 'b'))
+# Five objects dealt out in turn; the sampler repeats the first to even out the processes.
+truth, guess = [0, 0, 0, 1, 1, 0], [0, 0, 1, 1, 0, 1]
+samples = [dict(gt_label=torch.tensor(t), pred_label=torch.tensor(p)) for t, p in zip(truth, guess)]
+evaluator.process(data_samples=samples[rank::2])
+print(evaluator.evaluate(5))
+"""
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    """Both processes get the accuracies over all objects, each counted once: 3 of 5, and (2/3 + 1/2) / 2."""
+    command = [sys.executable, '-c', PROCESS]
+    running = [
+        subprocess.Popen([*command, str(rank), str(tmp_path / 'store')], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    outputs = [process.communicate(timeout=60)[0] for process in running]
+    for output in outputs:
+        result = ast.literal_eval(output.strip().splitlines()[-1])
+        assert result == pytest.approx(dict(overall_accuracy=60.0, mean_class_accuracy=350 / 6))

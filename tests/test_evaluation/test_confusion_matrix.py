@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -28,7 +29,5 @@ def test_picture(tmp_path: Path, num_classes: int) -> None:
 
 def test_matplotlib_is_not_imported_by_the_package() -> None:
     """Importing the metrics does not pay for matplotlib."""
-    import subprocess
-
     code = 'import sys, point_peft.evaluation; sys.exit("matplotlib" in sys.modules)'
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -1,5 +1,6 @@
-"""Read every cloud of a config's datasets and summarise them: ``python tools/dataset_converters/check_dataset.py CONFIG``.
+"""Read every cloud of a config's datasets and summarise them.
 
+Use: ``python tools/dataset_converters/check_dataset.py CONFIG [--cfg-options data_root=DIR]``.
 Ends with an error that names the first file, index and fault if something cannot be used.
 """
 

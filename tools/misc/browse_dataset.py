@@ -1,4 +1,4 @@
-"""Draw the clouds a config feeds to its model: ``python tools/misc/browse_dataset.py CONFIG --out-dir DIR``."""
+"""Draw the clouds a config feeds to its model: ``python tools/misc/browse_dataset.py CONFIG``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,10 @@ from point_peft.engine.cli import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
 from point_peft.registry import DATASETS, MODELS
+from point_peft.visualization import plot_clouds, save_figure
 
 COLUMNS, ROWS = 8, 6
 """Clouds in a picture."""
-
-AZIMUTH, ELEVATION = np.deg2rad(35), np.deg2rad(20)
-"""Where the pictures are taken from; y is up, and 0 looks along -z."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -66,7 +64,8 @@ def main(args: argparse.Namespace) -> None:
         clouds = prepare(cfg, items, training=args.split == 'train', show=args.show)
         titles = [dataset.metainfo['classes'][int(item['data_samples'].gt_label)] for item in items]
         path = out_dir / f'{args.split}_{page:03d}.png'
-        draw_page(clouds.numpy(), titles, path)
+        colors = list(clouds[..., 3].int().numpy()) if args.show == 'parts' else None
+        save_figure(plot_clouds(list(clouds[..., :3].numpy()), titles, colors=colors, columns=COLUMNS), path)
         print(path)
 
 
@@ -111,37 +110,6 @@ def prepare(cfg: Config, items: list[dict], *, training: bool, show: str) -> Ten
     inputs = [torch.cat([cloud, color[:, None].float()], dim=1) for cloud, color in zip(points, colors)]
     batch = dict(inputs=dict(points=inputs), data_samples=[item['data_samples'] for item in items])
     return MODELS.build(settings)(batch, training)['inputs']['points']
-
-
-def draw_page(clouds: np.ndarray, titles: list[str], path: Path) -> None:
-    """Draw up to COLUMNS x ROWS clouds (B, N, 4) to one PNG, without a display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = min(COLUMNS, len(clouds))
-    rows = -(-len(clouds) // columns)
-    figure = Figure(figsize=(2 * columns, 2.2 * rows), layout='constrained')
-    FigureCanvasAgg(figure)
-    for cell, (cloud, title) in enumerate(zip(clouds, titles), start=1):
-        axes = figure.add_subplot(rows, columns, cell)
-        plane, depth = project(cloud[:, :3])
-        order = np.argsort(depth)
-        parts = np.unique(cloud[:, 3], return_inverse=True)[1].reshape(-1)
-        color, scheme = (parts, 'tab10') if parts.max() > 0 else (depth, 'viridis')
-        axes.scatter(plane[order, 0], plane[order, 1], c=color[order], cmap=scheme, s=1.5, linewidths=0)
-        axes.set_title(title, fontsize=8)
-        axes.set_aspect('equal', adjustable='datalim')
-        axes.set_axis_off()
-    figure.savefig(path, dpi=110)
-
-
-def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthographic view of points (N, 3): positions in the picture (N, 2), and nearness to the viewer (N,)."""
-    right = np.array([np.cos(AZIMUTH), 0, -np.sin(AZIMUTH)])
-    toward = np.array(
-        [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
-    )
-    return points @ np.stack([right, np.cross(toward, right)], axis=1), points @ toward
 
 
 if __name__ == '__main__':

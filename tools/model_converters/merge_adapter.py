@@ -10,19 +10,11 @@ import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
-from mmengine.registry import init_default_scope
 
-from point_peft.engine.checkpoint import (
-    META_KEY,
-    describe_checkpoint,
-    full_state,
-    load_weights,
-    save_checkpoint,
-)
+from point_peft.apis import init_model
+from point_peft.engine.checkpoint import META_KEY, describe_checkpoint, full_state, save_checkpoint
 from point_peft.engine.cli import run_tool
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
-from point_peft.registry import MODELS
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,12 +35,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Build the model, load base weights and adapter, and write everything."""
+    """Build the model with base weights, adapter and memory bank, and write everything."""
     cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg)
-    init_default_scope(cfg.get('default_scope', 'point_peft'))
-    model = MODELS.build(cfg.model)
-    print(load_weights(model, args.adapter))
+    model = init_model(cfg, args.adapter)
     state = full_state(model)
     save_checkpoint(args.out, state, {META_KEY: describe_checkpoint(model, 'full'), 'cfg': cfg.pretty_text})
     print(f'{args.out}: {len(state)} tensors, {args.out.stat().st_size / 1e6:.1f} MB')

@@ -32,4 +32,4 @@ test_dataloader = dict(
     dataset=dict(type=dataset_type, data_root=data_root, variant='pb_t50_rs', split='test'))
 
 val_evaluator = dict(type='ClassificationAccuracy')
-test_evaluator = dict(type='ClassificationAccuracy', per_class=True)
+test_evaluator = dict(type='ClassificationAccuracy')

@@ -30,4 +30,4 @@ test_dataloader = dict(
     dataset=dict(type=dataset_type, num_samples=800, split='test'))
 
 val_evaluator = dict(type='ClassificationAccuracy')
-test_evaluator = dict(type='ClassificationAccuracy', per_class=True)
+test_evaluator = dict(type='ClassificationAccuracy')

@@ -4,11 +4,11 @@ model = dict(
     backbone=dict(
         type='PointMAE',
         embed_dim=128,
-        depth=6,
+        depth=4,
         num_heads=4,
         num_groups=64,
         group_size=16,
         patch_dims=(64, 128, 256),
         drop_path_rate=0.0,
         init_cfg=dict(type='Pretrained', checkpoint='checkpoints/point_mae_mini_shapes.safetensors')),
-    head=dict(type='PointClsHead'))
+    head=dict(type='PointClsHead', pool=('max', 'mean'), dropout=0.2))

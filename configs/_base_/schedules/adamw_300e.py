@@ -1,5 +1,4 @@
-# Fine-tuning as published for Point-MAE and Point-PEFT: AdamW, 300 epochs, 10 of them warm-up, batch size 32;
-# the learning rate changes once per epoch.
+"""Fine-tuning as published for Point-MAE and Point-PEFT; the learning rate changes once per epoch."""
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='PointOptimWrapperConstructor',

@@ -1,4 +1,4 @@
-# Masked pre-training as published for Point-MAE: AdamW, 300 epochs, 10 of them warm-up, batch size 128.
+"""Masked pre-training as published for Point-MAE."""
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='PointOptimWrapperConstructor',

@@ -59,7 +59,10 @@ class Conversion:
 def _sizes(state: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
     """Dimensions of a Point-MAE, read from its tensors."""
     depth = len({name.split('.')[2 + prefix.count('.')] for name in state if name.startswith(f'{prefix}blocks.blocks.')})
-    dim = len(state[f'{prefix}norm.weight'])
+    norm = state.get(f'{prefix}norm.weight')
+    if norm is None:
+        raise CheckpointError(f'the file has no {prefix}norm.weight, so it is incomplete; give it as published.')
+    dim = len(norm)
     return {'embed_dim': dim, 'depth': depth, 'num_heads': max(1, dim // 64)}
 
 
@@ -79,6 +82,7 @@ def _autoencoder(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 CLASSIFIER_RENAMES = ((HEAD, f'head.{HEAD}'), ('', 'backbone.'))
+PRIOR_RENAMES = (('MAE_encoder.', 'backbone.prior.'), ('', 'unused.'))
 
 LAYOUTS = (
     Layout('Point-PEFT on Point-MAE, fine-tuned', 'configs/point_peft/release/pointmae_scanobjnn.py', r'blocks\.attn1\.qkv\.weight',
@@ -119,15 +123,15 @@ def convert_checkpoint(state: Mapping[str, Tensor], *, source: str, prior: Mappi
     converted = {ours: state[name] for name, ours in used.items()}
     skipped = [name for name in state if name not in used]
     if prior is not None:
-        given = {f'backbone.prior.{name.removeprefix("MAE_encoder.")}': (name, value) for name, value in prior.items()}
-        fitting = {ours: value for ours, (_, value) in given.items() if expected.get(ours) == value.shape}
+        renamed = {name: _rename(name, PRIOR_RENAMES) for name in prior}
+        fitting = {name: ours for name, ours in renamed.items() if expected.get(ours) == prior[name].shape}
         if not fitting:
             raise CheckpointError('no tensor of the file given with --prior fits the prior Point_MAE; give the pre-trained '
                                   'Point-MAE checkpoint.')
-        converted.update(fitting)
-        skipped += [f'prior: {name}' for ours, (name, _) in given.items() if ours not in fitting]
+        converted.update({ours: prior[name] for name, ours in fitting.items()})
+        skipped += [f'prior: {name}' for name in prior if name not in fitting]
     if memory_bank is not None:
-        converted['backbone.memory_bank'] = _checked_bank(memory_bank, len(converted['backbone.norm.weight']))
+        converted['backbone.memory_bank'] = _checked_bank(memory_bank, expected['backbone.norm.weight'][0])
     missed = [name for name in expected if name not in converted]
     return Conversion(layout.kind, layout.config, converted, list(used), skipped, missed)
 

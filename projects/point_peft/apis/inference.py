@@ -10,11 +10,11 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
-from ..engine.checkpoint import META_KEY, load_checkpoint_file, load_weights
+from ..engine.checkpoint import META_KEY, load_checkpoint_file, load_weights, warn_other_bank
 from ..engine.config import load_config
 from ..engine.config_check import check_config
 from ..engine.hooks.memory_bank import FILE_NAME
-from ..engine.memory_bank import attach_bank, find_prompt
+from ..engine.memory_bank import attach_bank
 from ..registry import MODELS
 
 
@@ -59,6 +59,7 @@ def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path) -> None:
     hook = (cfg.get('default_hooks') or {}).get('memory_bank') or {}
     candidates = [file for file in (hook.get('file'), checkpoint.parent / FILE_NAME) if file]
     attach_bank(model, candidates, wanted_hash=(meta.get(META_KEY) or {}).get('bank_hash'))
+    warn_other_bank(model, meta, str(checkpoint))
 
 
 def _start_without_checkpoint(model: BaseModel, cfg: Config) -> None:
@@ -69,8 +70,8 @@ def _start_without_checkpoint(model: BaseModel, cfg: Config) -> None:
     if found:
         model.init_weights()
     state = f'the backbone is pre-trained ({path}), all else random' if found else 'all weights are random'
-    prompt = find_prompt(model)
-    if prompt is not None:
-        prompt[1].bank.warned_empty = True
-        state += ', and the memory bank is empty, so prompts are not enhanced'
+    for module in model.modules():
+        if hasattr(module, 'warned_empty'):
+            module.warned_empty = True
+            state += ', and the memory bank is empty, so prompts are not enhanced'
     print_log(f'model built without a checkpoint: {state}.', logger='current', level=logging.WARNING)

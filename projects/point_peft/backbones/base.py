@@ -80,8 +80,8 @@ class PointBackbone(BaseModule, ABC):
         """Load the pre-trained checkpoint, if the config names one.
 
         Raises:
-            FileNotFoundError: If the file does not exist.
-            ValueError: If no tensor in it fits this network.
+            MissingFileError: If the file does not exist.
+            UnmatchedCheckpointError: If no tensor in it fits this network.
         """
         if self.checkpoint and not self.pretrained_names:
             self.pretrained_names = load_pretrained(self, self.checkpoint, prefixes=self.checkpoint_prefixes)

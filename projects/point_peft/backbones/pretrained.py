@@ -31,12 +31,13 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[s
         list[str]: Names of the loaded tensors.
 
     Raises:
-        FileNotFoundError: If ``path`` does not exist.
-        ValueError: If no tensor matches by name and shape.
+        MissingFileError: If ``path`` does not exist.
+        UnmatchedCheckpointError: If no tensor matches by name and shape.
     """
     from ..engine.checkpoint import load_checkpoint_file
+    from ..engine.errors import MissingFileError, UnmatchedCheckpointError
     if not Path(path).is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
             'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.')
     state = unwrap_state_dict(load_checkpoint_file(path))
@@ -45,8 +46,9 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[s
     matched = max(({name: value for name, value in candidate.items() if name in own and value.shape == own[name].shape}
                    for candidate in candidates), key=len)
     if not matched:
-        raise ValueError(f'no tensor of {path} fits {type(module).__name__} by name and shape; convert the file with '
-                         'tools/model_converters/convert_official.py or name another checkpoint.')
+        raise UnmatchedCheckpointError(
+            f'no tensor of {path} fits {type(module).__name__} by name and shape; convert the file with '
+            'tools/model_converters/convert_official.py or name another checkpoint.')
     module.load_state_dict(matched, strict=False)
     missing = [name for name in own if name not in matched]
     print_log(f'loaded {len(matched)} of {len(own)} tensors of {type(module).__name__} from {path}; '

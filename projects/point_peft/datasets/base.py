@@ -76,7 +76,7 @@ class PointCloudDataset(Dataset, ABC):
 
         Returns:
             dict: ``inputs`` = dict(points=(N, 3) float32), ``data_samples`` = PointDataSample with
-            ``gt_label``, ``gt_part`` where parts are known, and the meta fields ``sample_idx`` and ``source``.
+            ``gt_label``, ``gt_part`` where parts are known, and the meta fields ``sample_idx``, ``source``.
         """
         source = self.clouds.sources[index]
         points = self.clouds.points[index]

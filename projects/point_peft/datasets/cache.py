@@ -85,7 +85,7 @@ def _load(path: Path) -> np.ndarray | None:
 
 
 def _save(path: Path, points: np.ndarray) -> None:
-    """Write the cache atomically; a directory that cannot be written costs only the time of the next reading."""
+    """Write the cache atomically; where that is impossible, the next reading takes as long."""
     try:
         path.parent.mkdir(exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')

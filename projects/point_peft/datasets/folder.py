@@ -22,9 +22,9 @@ from .splits import stratified_split
 class PointCloudFolder(PointCloudDataset):
     """Files ``root/train/class/*`` and ``root/test/class/*``, or only ``root/class/*``.
 
-    Formats: npy, txt, xyz, ply, off, obj, pcd; meshes are sampled on their surface. Without ``train`` and ``test``
-    directories, ``test_fraction`` of every class is the test set. Every cloud is resampled to ``num_points`` with
-    a seed made from its class and file name, so the same file always gives the same cloud.
+    Formats: npy, txt, xyz, ply, off, obj, pcd; meshes are sampled on their surface. Without ``train`` and
+    ``test`` directories, ``test_fraction`` of every class is the test set. Every cloud is resampled to
+    ``num_points`` with a seed made from its class and file name, so a file always gives the same cloud.
 
     Args:
         data_root (str | Path): the directory.

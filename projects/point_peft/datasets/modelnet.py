@@ -31,7 +31,7 @@ class ModelNet(PointCloudDataset):
     Args:
         data_root (str | Path): directory of either layout.
         num_classes (int): 40 or 10.
-        normalize (str | None): ``unit_sphere``, None, or ``auto`` for what the layout's published loader does.
+        normalize (str | None): ``unit_sphere``, None, or ``auto``: as the layout's published loader does.
         **kwargs: see :class:`PointCloudDataset`.
     """
 

@@ -22,8 +22,8 @@ NUM_CLASSES = 55
 class ShapeNet55(PointCloudDataset):
     """``ShapeNet-55/{train,test}.txt`` list ``SYNSET-ID.npy``; the clouds (8192, 3) lie in ``shapenet_pc``.
 
-    Clouds are read when they are asked for and normalised to the unit sphere, as in Point-MAE's loader. The class
-    is the position of the synset among all synsets of both lists, sorted.
+    Clouds are read when they are asked for and normalised to the unit sphere, as in Point-MAE's loader. The
+    class is the position of the synset among all synsets of both lists, sorted.
 
     Args:
         data_root (str | Path): directory that holds ``ShapeNet-55`` and ``shapenet_pc``.

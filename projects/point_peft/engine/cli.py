@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -10,10 +11,10 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from mmengine.config import DictAction
 
+from .allocator import keep_freed_memory
 from .distributed import leave_processes
 from .errors import PointPEFTError
 
@@ -25,6 +26,9 @@ EXIT_BY_SIGNAL = 128
 
 MENDABLE = (OSError, ValueError, KeyError)
 """Errors that the package raises with a sentence about a file or a value."""
+
+DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+"""Numbers of errors that say that a disk is full, over quota, read-only or forbidden."""
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,25 +63,26 @@ def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
         main (Callable): Body of the tool.
         args (argparse.Namespace): Its arguments; ``launcher`` counts if there is one.
     """
+    received: list[signal.Signals] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt
+
     if getattr(args, 'launcher', 'none') == 'none':
         # Of several processes one may wait for another in C++, where a handler would not run.
-        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+    keep_freed_memory()
     try:
         main(args)
-    except KeyboardInterrupt:
-        return _interrupted(signal.SIGINT)
-    except _Terminated:
-        return _interrupted(signal.SIGTERM)
-    except Exception as error:
+    except BaseException as error:
+        # A library may have turned the interrupt into an error of its own.
+        if received or isinstance(error, KeyboardInterrupt):
+            return _interrupted(received[0] if received else signal.SIGINT)
         if not is_mendable(error):
             raise
-        rank = os.environ.get('RANK')
-        sys.stdout.flush()
-        print(
-            f'error: {_sentence(error)}' if rank is None else f'error (process {rank}): {_sentence(error)}',
-            file=sys.stderr,
-            flush=True,
-        )
+        _report(error)
         return FAILED
     leave_processes()
     return 0
@@ -85,7 +90,7 @@ def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
 
 def is_mendable(error: BaseException) -> bool:
     """Whether an error speaks to the user: the project's own, or a plain one its code raised on purpose."""
-    if isinstance(error, PointPEFTError):
+    if isinstance(error, PointPEFTError) or (isinstance(error, OSError) and error.errno in DISK_TROUBLE):
         return True
     frames = traceback.extract_tb(error.__traceback__)
     raised_here = bool(frames) and PACKAGE in Path(frames[-1].filename).resolve().parents
@@ -110,17 +115,10 @@ def select_device(device: str) -> None:
         mmengine_device.DEVICE = 'cpu'
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived."""
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    """Handle SIGTERM."""
-    raise _Terminated
-
-
 def _interrupted(number: signal.Signals) -> int:
     """Say how to go on, and give the exit code of a signal."""
+    for repeated in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(repeated, signal.SIG_IGN)  # on its way out, the exit code must not change any more
     print(
         f'interrupted by {number.name}; train.py --resume auto goes on from the last checkpoint',
         file=sys.stderr,
@@ -129,6 +127,13 @@ def _interrupted(number: signal.Signals) -> int:
     return EXIT_BY_SIGNAL + number
 
 
-def _sentence(error: Any) -> str:
-    """An error's message; a KeyError quotes its own."""
-    return str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+def _report(error: BaseException) -> None:
+    """Print an error as one sentence; a KeyError quotes its own."""
+    sentence = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    rank = os.environ.get('RANK')
+    sys.stdout.flush()
+    print(
+        f'error: {sentence}' if rank is None else f'error (process {rank}): {sentence}',
+        file=sys.stderr,
+        flush=True,
+    )

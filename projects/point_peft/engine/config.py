@@ -38,7 +38,7 @@ def load_config(
         raise MissingFileError(f'config {path} does not exist{_similar_files(path)}')
     try:
         cfg = Config.fromfile(path)
-    except (SyntaxError, KeyError, TypeError, NameError, ImportError) as error:
+    except (OSError, SyntaxError, KeyError, TypeError, NameError, ImportError) as error:
         raise ConfigError(
             f'config {path} cannot be read ({type(error).__name__}: {error}); mend the file.'
         ) from error
@@ -70,7 +70,7 @@ def set_data_root(cfg: Config, data_root: str) -> None:
 
 
 def drop_absent_hooks(cfg: Config) -> None:
-    """Remove the default hooks that a config sets to None; MMEngine understands that for its own hooks only."""
+    """Remove the default hooks that a config sets to None; MMEngine does so for its own hooks only."""
     hooks = cfg.get('default_hooks') or {}
     for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINE_HOOKS]:
         del hooks[name]
@@ -89,6 +89,6 @@ def walk_dicts(node: Any, path: str = '') -> Iterator[tuple[str, Any]]:
 
 def _similar_files(path: Path) -> str:
     """Configs with a similar name, beside ``path`` or below ``configs``, as the end of a sentence."""
-    candidates = {str(other) for other in (*path.parent.glob('*.py'), *Path('configs').rglob('*.py'))}
-    similar = difflib.get_close_matches(str(path), candidates, n=3, cutoff=0.6)
+    paths = {other.name: other for other in (*Path('configs').rglob('*.py'), *path.parent.glob('*.py'))}
+    similar = [str(paths[name]) for name in difflib.get_close_matches(path.name, paths, n=3, cutoff=0.7)]
     return f'; did you mean {" or ".join(similar)}?' if similar else '; see configs/ for what there is.'

@@ -128,7 +128,7 @@ def _check_typed(node: Mapping, path: str) -> None:
     """Check the type of a dict and its arguments."""
     kind = node['type']
     if callable(kind):
-        candidates = [(kind, set())]
+        candidates: list[tuple[Any, set[str]]] = [(kind, set())]
     elif isinstance(kind, str):
         candidates = [
             (registry.get(kind), BUILDER_KEYS.get(registry.name, set()))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import subprocess
+from typing import Any
 
 import torch.distributed as torch_dist
 from mmengine.config import Config
@@ -47,7 +48,7 @@ class DeviceAwareDataParallel(MMDistributedDataParallel):
         module: nn.Module,
         device_ids: list[int] | None = None,
         broadcast_buffers: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         on_cpu = next(module.parameters()).device.type == 'cpu'
         super().__init__(

@@ -130,6 +130,7 @@ def load_bank(path: str | Path, bank: MemoryBank, expected: BankProvenance) -> B
                 f'memory bank {path} was made with {name}={found.get(name)!r}, but this run needs {wanted!r}; delete the '
                 'file to have it rebuilt, or name the right one in default_hooks.memory_bank.file.')
     bank.fill(keys)
+    bank.keys = keys.to(bank.keys)  # normalising again would move the last bits, and with them the hash
     return BankProvenance(**found)
 
 

@@ -61,6 +61,7 @@ def format_protocol(rows: Mapping[str, EpochResult | None], metrics: Sequence[st
             value = None if result is None else getattr(result, split).get(metric)
             cells.append('-' if value is None else f'{value:.2f}')
         lines.append(
-            f'{label:{width}}  ' + '  '.join(f'{cell:>{len(title)}}' for cell, title in zip(cells, titles))
+            f'{label:{width}}  '
+            + '  '.join(f'{cell:>{len(title)}}' for cell, title in zip(cells, titles, strict=True))
         )
     return '\n'.join(lines)

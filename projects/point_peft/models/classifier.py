@@ -30,6 +30,15 @@ class PointClassifier(BaseModel):
         self.backbone = MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
         self.head = MODELS.build({'embed_dim': self.backbone.embed_dim, **head})
 
+    def init_weights(self) -> None:
+        """Load the pre-trained backbone.
+
+        All else got its values when it was built, so MMEngine's walk through the modules, which logs two lines per
+        parameter, has nothing to do.
+        """
+        self.backbone.init_weights()
+        self.is_init = True
+
     def forward(self, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None = None,
                 mode: str = 'tensor') -> Any:
         """Run the model.

@@ -56,11 +56,12 @@ class PointDataPreprocessor(BaseDataPreprocessor):
         """(B, N, 3) -> (B, num_points, 3); a cloud that has no more points than wanted is kept whole."""
         if self.num_points is None or points.shape[1] <= self.num_points:
             return points
-        size = min(self.num_candidates if training else self.num_points, points.shape[1])
-        points = gather(points, farthest_point_sample(points[..., :3].contiguous(), size))
-        if size == self.num_points:
+        size = self.num_candidates if training else self.num_points
+        if size < points.shape[1]:  # sampling all of them would only reorder
+            points = gather(points, farthest_point_sample(points[..., :3].contiguous(), size))
+        if points.shape[1] == self.num_points:
             return points
-        choice = torch.randperm(size, device=points.device)[:self.num_points]
+        choice = torch.randperm(points.shape[1], device=points.device)[:self.num_points]
         return points[:, choice]
 
 

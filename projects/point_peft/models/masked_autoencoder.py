@@ -45,6 +45,8 @@ class PointMAEPretrain(BaseModel):
             raise ValueError(f'mask_ratio={mask_ratio} is outside (0, 1).')
         self.mask_ratio = mask_ratio
         self.MAE_encoder = MODELS.build(encoder)
+        if int(mask_ratio * self.MAE_encoder.num_groups) < 1:
+            raise ValueError(f'mask_ratio={mask_ratio} masks none of the {self.MAE_encoder.num_groups} groups; raise it.')
         dim = self.MAE_encoder.embed_dim
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.decoder_pos_embed = position_mlp(dim)

@@ -70,7 +70,7 @@ class ReleasePointPEFT(BaseModule):
         self.requires_grad_(False)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(name in self.trained_names())
-        self._warned = False
+        self.warned_empty = False
 
     def trained_names(self) -> set[str]:
         """Parameters that the published rule trains."""
@@ -106,9 +106,9 @@ class ReleasePointPEFT(BaseModule):
     def query_bank(self, points: Tensor) -> Tensor | None:
         """The ten rows (B, 10, C) that the release adds to its prompts; None with an empty bank."""
         if not self.memory_bank.shape[1]:
-            if not self._warned:
+            if not self.warned_empty:
                 print_log('the memory bank is empty: prompts are not enhanced.', logger='current', level=30)
-                self._warned = True
+                self.warned_empty = True
             return None
         feature = self.prior.summarize(self.prior.embed(points))  # (B, C)
         similarity = F.normalize(feature, dim=1) @ self.memory_bank.to(feature)

@@ -91,11 +91,14 @@ class Tuner(nn.Module):
             return (changed, *args[1:]), kwargs
         self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
-    def on_output(self, module: nn.Module, function: Callable[..., Any]) -> None:
-        """Replace the output of ``module`` by ``function(input, output)`` while a context is open."""
+    def on_output(self, module: nn.Module, function: Callable[..., Any], *, first: bool = False) -> None:
+        """Replace the output of ``module`` by ``function(input, output)`` while a context is open.
+
+        ``first`` lets it act before the methods that were attached earlier.
+        """
         def hook(_: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
             return None if self.context is None else function(args[0], output)
-        self._handles.append(module.register_forward_hook(hook))
+        self._handles.append(module.register_forward_hook(hook, prepend=first))
 
 
 def _grow_mask(mask: Tensor, at: int, count: int) -> Tensor:

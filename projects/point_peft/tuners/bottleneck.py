@@ -74,4 +74,4 @@ class BottleneckAdapter(Tuner):
             self.on_output(block.get_submodule(self.at), self._adapt(adapter))
 
     def _adapt(self, adapter: nn.Module):  # noqa: ANN202
-        return lambda _, output: output + self.scale * adapter(output)
+        return lambda _, output: torch.add(output, adapter(output), alpha=self.scale)

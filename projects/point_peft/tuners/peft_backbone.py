@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -102,7 +103,10 @@ class PEFTBackbone(BaseModule):
         return self
 
     def init_weights(self) -> None:
-        """Load the pre-trained weights and remember those that are going to be trained in place."""
+        """Load the pre-trained weights and remember those that are going to be trained in place; done once."""
+        if self.is_init:
+            return
+        self.is_init = True
         self.backbone.init_weights()
         for name in self.tuned_names:
             self.get_buffer(_copy_name(name)).copy_(self.backbone.get_parameter(name).detach())
@@ -121,6 +125,18 @@ class PEFTBackbone(BaseModule):
         state = self.backbone.state_dict()
         state.update({name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
         return {name: value for name, value in state.items() if name not in self.backbone.prefix_parameters()}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PEFTBackbone:
+        """Copy without the hooks, which would act for the original's methods, and hook the copy up with its own."""
+        attached = [tuner for tuner in self.tuners if self.is_attached]
+        for tuner in attached:
+            tuner.detach(self.backbone)
+        clone = memo[id(self)] = type(self).__new__(type(self))
+        clone.__dict__.update(deepcopy(self.__dict__, memo))
+        for wrapper in (self, clone) if attached else ():
+            for tuner in wrapper.tuners:
+                tuner.attach(wrapper.backbone)
+        return clone
 
     @contextmanager
     def _hooks_acting(self, context: TuningContext) -> Iterator[None]:

@@ -53,7 +53,7 @@ class DeepPromptTuner(Tuner):
 
     def _attach_to(self, block: nn.Module, position: int) -> None:
         self.on_input(block, lambda x: self._insert(x, self.prompts(position)))
-        self.on_output(block, lambda _, x: self._take_out(x))
+        self.on_output(block, lambda _, x: self._take_out(x), first=True)  # whatever the order in the config
 
     def _insert(self, x: Tensor, prompts: Tensor) -> Tensor:
         assert self.context is not None

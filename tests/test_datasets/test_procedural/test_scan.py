@@ -9,14 +9,14 @@ from point_peft.datasets.procedural.scan import BACKGROUND, ScanSettings, scan_o
 
 
 def test_hidden_by_hand() -> None:
-    """Seen from +z: the nearer of two points on one line of sight hides the farther, one beside them is seen."""
+    """Seen from +z: of two points on one line of sight the nearer hides the other; one beside is seen."""
     points = np.array([[0, 0, 1.0], [0, 0, 0], [0.5, 0, 0], [0, 0, 0.95]])
     assert visible(points, np.array([0, 0, 1.0]), cell=0.1, margin=0.1).tolist() == [True, False, True, True]
 
 
 @pytest.mark.parametrize('direction', [(1, 0, 0), (0.6, 0.8, 0), (0, 0.6, -0.8)])
 def test_sphere_shows_its_near_side(direction: tuple[float, float, float]) -> None:
-    """Of a sphere, the half towards the camera is seen; of the other half, hardly a point where a pixel is empty."""
+    """Of a sphere, the near half is seen; of the far half, hardly a point, where a pixel is empty."""
     points = np.random.default_rng(0).standard_normal((4000, 3))
     points /= np.linalg.norm(points, axis=1, keepdims=True)
     toward = points @ np.array(direction)

@@ -18,7 +18,7 @@ def test_part_ids_are_global() -> None:
 
 @pytest.mark.parametrize('label', range(len(CLASSES)))
 def test_every_class(label: int) -> None:
-    """Finite points of the class's own parts; over many objects each part occurs, and no two objects are alike."""
+    """Finite points of the class's own parts; over many objects each part occurs and sizes differ."""
     seen: set[int] = set()
     extents = []
     for seed in range(60):
@@ -43,7 +43,7 @@ def test_points_and_parts_stay_together() -> None:
 
 def test_random_order() -> None:
     """The first half of the points shows every large part, so taking the first points thins evenly."""
-    points, parts = sample_object(CLASSES.index('table'), np.random.default_rng(1), 2000)
+    _, parts = sample_object(CLASSES.index('table'), np.random.default_rng(1), 2000)
     for part in np.unique(parts):
         share = (parts == part).mean()
         assert (parts[:1000] == part).mean() == pytest.approx(share, abs=0.05)

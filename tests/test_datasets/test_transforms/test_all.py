@@ -8,7 +8,7 @@ import torch
 from point_peft.datasets import transforms
 from point_peft.registry import TRANSFORMS
 
-NAMES = [name for name in transforms.__all__]
+NAMES = list(transforms.__all__)
 
 
 @pytest.mark.parametrize('name', NAMES)

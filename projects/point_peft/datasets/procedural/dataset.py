@@ -22,18 +22,18 @@ SCAN_DENSITY = 3
 class ProceduralShapes(PointCloudDataset):
     """Sixteen parametric object classes with part labels, generated in memory from a seed.
 
-    Object i of a split depends on the seed, the split and i alone: a larger dataset begins with the objects of a
-    smaller one, and no two splits share an object. Classes take turns (label = i mod 16). Points have y up and are
-    centred and scaled to the unit sphere. ``trainval`` is ``train`` followed by ``val_fraction`` as many objects of
-    ``val``.
+    Object i of a split depends on the seed, the split and i alone: a larger dataset begins with the objects
+    of a smaller one, and no two splits share an object. Classes take turns (label = i mod 16). Points have y
+    up and are centred and scaled to the unit sphere. ``trainval`` is ``train`` followed by ``val_fraction``
+    as many objects of ``val``.
 
     Args:
         num_samples (int): objects in the split.
         num_points (int): points per object.
         seed (int): another seed gives other objects.
         split (str): ``train``, ``val``, ``trainval`` or ``test``.
-        scan (bool): corrupt every object as a depth camera would: rotation about the up axis and a small tilt,
-            one-sided occlusion, floor and wall points (part -1), jitter.
+        scan (bool): corrupt every object as a depth camera would: rotation about the up axis and a small
+            tilt, one-sided occlusion, floor and wall points (part -1), jitter.
         scan_settings (dict | None): fields of :class:`ScanSettings` to change.
         val_fraction (float): share of val objects that ``trainval`` adds.
 
@@ -65,7 +65,7 @@ class ProceduralShapes(PointCloudDataset):
 
     @property
     def metainfo(self) -> dict:
-        """Classes and dataset name, and the parts: ``parts`` (names by id), ``class_parts`` (ids by class)."""
+        """Classes, dataset name, and parts: ``parts`` (names by id), ``class_parts`` (ids by class)."""
         return dict(**super().metainfo, parts=PARTS, class_parts=CLASS_PARTS)
 
     def load(self, subset: str) -> Clouds:

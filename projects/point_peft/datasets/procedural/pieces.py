@@ -24,7 +24,7 @@ def chance(rng: Generator, probability: float) -> bool:
 
 
 def four_legs(rng: Generator, width: float, depth: float, height: float) -> list[Piece]:
-    """Legs under the corners of a ``width`` x ``depth`` seat or top at ``height``: posts, splayed, or panels."""
+    """Legs under the corners of a ``width`` x ``depth`` top at ``height``: posts, splayed, or panels."""
     style = rng.choice(['posts', 'round', 'splayed', 'panels', 'frame'], p=[0.3, 0.25, 0.2, 0.12, 0.13])
     thick = between(rng, 0.025, 0.08)
     inset = between(rng, 0.0, 0.12)

@@ -52,8 +52,8 @@ def revolve(profile: Sequence[tuple[float, float]]) -> Surface:
     """Surface of revolution about the y axis.
 
     Args:
-        profile (Sequence[tuple[float, float]]): polyline of (radius, height); a segment that begins or ends at
-            radius 0 closes the solid.
+        profile (Sequence[tuple[float, float]]): polyline of (radius, height); a segment that begins or ends
+            at radius 0 closes the solid.
     """
     line = np.asarray(profile, dtype=float)
     begin, end = line[:-1], line[1:]

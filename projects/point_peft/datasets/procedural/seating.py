@@ -122,7 +122,7 @@ def bed(rng: Generator) -> list[Piece]:
 
 
 def backrest(rng: Generator, width: float, depth: float, height: float, rise: float) -> list[Piece]:
-    """A back of height ``rise`` on the rear edge of a seat: a panel, slats, spindles or rails; tilted a little."""
+    """A back of height ``rise`` on a seat's rear edge: a panel, slats, spindles or rails, tilted a little."""
     style = rng.choice(['panel', 'slats', 'spindles', 'rails'])
     thick = between(rng, 0.02, 0.07)
     if style == 'panel':

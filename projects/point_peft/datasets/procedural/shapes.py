@@ -45,8 +45,8 @@ CLASS_PARTS = {
 """Global part ids of every class."""
 
 STRETCH, TAPER, SHEAR, TURN = 0.4, 0.35, 0.15, 0.8
-"""Deformation of every object: largest log scale of an axis, change of width from bottom to top, lean per height,
-and turn about the up axis in radians. Chosen so that a linear probe of a frozen backbone errs now and then."""
+"""Deformation of every object: largest log scale of an axis, change of width from bottom to top, lean per
+height, and turn about the up axis in radians. Chosen so that linear probing is right for 80 to 90 %."""
 
 
 def sample_object(label: int, rng: Generator, num_points: int) -> tuple[np.ndarray, np.ndarray]:

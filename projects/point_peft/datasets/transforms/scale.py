@@ -40,7 +40,7 @@ class RandomScaleTranslate:
 
     Args:
         scale (tuple[float, float]): range of the three factors of a sample.
-        translate (float): the three offsets of a sample are U(-translate, translate), in the units of the cloud.
+        translate (float): the three offsets of a sample are U(-translate, translate), in units of the cloud.
     """
 
     def __init__(self, scale: tuple[float, float] = (2 / 3, 3 / 2), translate: float = 0.2) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -67,10 +68,10 @@ def hash_tensor(value: Tensor) -> str:
     """Hex hash of a tensor's type, shape and bytes, whatever its device and memory layout."""
     value = value.detach().cpu().contiguous()
     digest = hashlib.blake2b(f'{value.dtype}{tuple(value.shape)}'.encode(), digest_size=_DIGEST_BYTES)
-    digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The model inside a wrapper for several processes."""
-    return model.module if is_model_wrapper(model) else model
+    return cast(nn.Module, model.module) if is_model_wrapper(model) else model

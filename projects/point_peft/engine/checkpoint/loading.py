@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..errors import BaseWeightsMismatchError, UnmatchedCheckpointError
@@ -156,7 +157,7 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
 
 def _need_base(model: nn.Module, meta: Mapping[str, Any], source: str, allow_other_base: bool) -> None:
     """Load the base weights if nobody has, and compare their hash."""
-    if not getattr(model, '_is_init', False) and hasattr(model, 'init_weights'):
+    if isinstance(model, BaseModule) and not model.is_init:
         model.init_weights()
     try:
         check_base(base_fingerprint(model), meta, source)

@@ -196,7 +196,7 @@ def _load_safetensors(path: Path, map_location: MapLocation) -> dict[str, Any]:
     try:
         with safe_open(path, framework='pt', device='cpu') as file:
             meta = {key: _decode(value) for key, value in (file.metadata() or {}).items()}
-            state = {key: file.get_tensor(key) for key in file.keys()}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise CorruptCheckpointError(
             f'checkpoint {path} is truncated or not a safetensors file ({_first_line(error)}); '

@@ -1,5 +1,6 @@
 """Runner hooks."""
 
+from .check_classes import CheckClassesHook
 from .checkpoint import AtomicCheckpointHook
 from .delta_checkpoint import DeltaCheckpointHook
 from .epoch_seed import EpochSeedHook
@@ -10,6 +11,7 @@ from .trainable_parameters import TrainableParametersHook, count_parameters, for
 
 __all__ = [
     'AtomicCheckpointHook',
+    'CheckClassesHook',
     'DeltaCheckpointHook',
     'EpochSeedHook',
     'MemoryBankHook',

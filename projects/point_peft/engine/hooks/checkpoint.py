@@ -83,7 +83,7 @@ class AtomicCheckpointHook(CheckpointHook):
             self._init_rule(self.rules, [next(iter(metrics))])
         improved = [
             self._save_if_best(runner, name, rule, metrics)
-            for name, rule in zip(self.key_indicators, self.rules)
+            for name, rule in zip(self.key_indicators, self.rules, strict=True)
         ]
         if any(improved) and self.last_ckpt is not None:
             # Once more, so that the file that is resumed from knows the best score.
@@ -131,8 +131,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def _save(
         self, runner: Runner, file_name: str, info: Mapping[str, Any], *, is_final: bool, **options: Any
     ) -> bool:
-        """Write a checkpoint that carries ``info``; without success take ``info`` back, warn and return
-        False.
+        """Write a checkpoint that carries ``info``; failing that, take it back, warn and return False.
 
         Raises:
             CheckpointSaveError: It cannot be written and there will be no later one.

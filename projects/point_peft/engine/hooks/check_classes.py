@@ -1,0 +1,36 @@
+"""Hook that compares the head with the data before the first step."""
+
+from __future__ import annotations
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ...registry import HOOKS
+from ..checkpoint import unwrap
+from ..errors import ConfigError
+
+
+@HOOKS.register_module()
+class CheckClassesHook(Hook):
+    """Refuse a head that has another number of classes than the dataset.
+
+    A label outside the head would otherwise stop the run at the first batch that has one, and a head that is too
+    large would never be noticed. Models without a classification head pass.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare with the training set."""
+        self._check(runner, runner.train_dataloader.dataset)
+
+    def before_test(self, runner: Runner) -> None:
+        """Compare with the test set."""
+        self._check(runner, runner.test_dataloader.dataset)
+
+    def _check(self, runner: Runner, dataset: object) -> None:
+        classes = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+        num_classes = getattr(getattr(unwrap(runner.model), 'head', None), 'num_classes', None)
+        if classes is not None and num_classes is not None and len(classes) != num_classes:
+            raise ConfigError(
+                f'{type(dataset).__name__} has {len(classes)} classes, but model.head.num_classes is '
+                f'{num_classes}, so labels would fall outside the head; set it to {len(classes)}.'
+            )

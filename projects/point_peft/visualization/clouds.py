@@ -1,0 +1,116 @@
+"""Pictures of point clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from .figure import new_figure
+
+AZIMUTH, ELEVATION = np.deg2rad(35), np.deg2rad(20)
+"""Where clouds are seen from; y is up, and azimuth 0 looks along -z."""
+
+CELL_WIDTH, CELL_HEIGHT = 2.0, 2.2
+"""Inches that a cloud and its title take."""
+
+MARKER_SIZE = 1.5
+TITLE_SIZE = 8
+
+
+def plot_clouds(
+    clouds: Sequence[np.ndarray],
+    titles: Sequence[str],
+    *,
+    colors: Sequence[np.ndarray] | None = None,
+    title_colors: Sequence[str] | None = None,
+    columns: int = 8,
+) -> Figure:
+    """Draw clouds side by side, in rows of ``columns``.
+
+    Args:
+        clouds (Sequence[np.ndarray]): Clouds (N, 3) with y up, in any unit.
+        titles (Sequence[str]): What to write above each.
+        colors (Sequence[np.ndarray] | None): For each cloud the part (N,) of every point, as integers; None
+            colors by the nearness to the viewer.
+        title_colors (Sequence[str] | None): Matplotlib colors of the titles; None means black.
+        columns (int): Clouds in a row.
+
+    Returns:
+        Figure: See :func:`save_figure`.
+
+    Raises:
+        ValueError: There is no cloud, one is not (N, 3), or the lists differ in length.
+    """
+    columns = max(1, min(columns, len(clouds)))
+    rows = -(-len(clouds) // columns)
+    figure = new_figure(CELL_WIDTH * columns, CELL_HEIGHT * max(rows, 1))
+    draw_clouds(figure, clouds, titles, colors=colors, title_colors=title_colors, columns=columns)
+    return figure
+
+
+def draw_clouds(
+    figure: Figure | SubFigure,
+    clouds: Sequence[np.ndarray],
+    titles: Sequence[str],
+    *,
+    colors: Sequence[np.ndarray] | None = None,
+    title_colors: Sequence[str] | None = None,
+    columns: int = 8,
+) -> None:
+    """As :func:`plot_clouds`, into a figure, or a part of one, that is there."""
+    _check(clouds, titles=titles, colors=colors, title_colors=title_colors)
+    rows = -(-len(clouds) // columns)
+    for cell, (cloud, title) in enumerate(zip(clouds, titles)):
+        axes = figure.add_subplot(rows, columns, cell + 1)
+        _draw_cloud(axes, cloud, None if colors is None else colors[cell])
+        axes.set_title(title, fontsize=TITLE_SIZE, color=title_colors[cell] if title_colors else 'black')
+
+
+def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """View points from the side and a little from above, without perspective.
+
+    Args:
+        points (np.ndarray): (N, 3) coordinates, y up.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: Places in the picture (N, 2), x to the right and y up; nearness to the
+        viewer (N,); both in the unit of the points.
+    """
+    right = np.array([np.cos(AZIMUTH), 0, -np.sin(AZIMUTH)])
+    toward = np.array(
+        [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
+    )
+    return points @ np.stack([right, np.cross(toward, right)], axis=1), points @ toward
+
+
+def _draw_cloud(axes: Axes, cloud: np.ndarray, parts: np.ndarray | None) -> None:
+    """Draw one cloud (N, 3), the nearest points last."""
+    plane, nearness = project(cloud)
+    order = np.argsort(nearness)
+    # Part numbers run through all classes of a dataset; counted anew in one cloud they get distinct colors.
+    shade = nearness if parts is None else np.unique(parts, return_inverse=True)[1].reshape(-1)
+    axes.scatter(
+        plane[order, 0],
+        plane[order, 1],
+        c=shade[order],
+        cmap='viridis' if parts is None else 'tab10',
+        s=MARKER_SIZE,
+        linewidths=0,
+    )
+    axes.set_aspect('equal', adjustable='datalim')
+    axes.set_axis_off()
+
+
+def _check(clouds: Sequence[np.ndarray], **lists: Sequence | None) -> None:
+    """Check that there is something to draw and that everything has one entry per cloud."""
+    if not len(clouds):
+        raise ValueError('there is no cloud to draw; give at least one.')
+    for index, cloud in enumerate(clouds):
+        if cloud.ndim != 2 or cloud.shape[1] != 3:
+            raise ValueError(f'cloud {index} has shape {cloud.shape}; expected (number of points, 3).')
+    for name, values in lists.items():
+        if values is not None and len(values) != len(clouds):
+            raise ValueError(f'{len(clouds)} clouds came with {len(values)} {name}; give one for each.')

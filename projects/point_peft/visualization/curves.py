@@ -1,0 +1,85 @@
+"""Curves of a training, from the ``scalars.json`` that MMEngine writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .figure import new_figure
+
+Curve = list[tuple[float, float]]
+"""Points (step, value) in the order of the steps."""
+
+WIDTH, HEIGHT = 6.0, 4.0
+"""Inches of a picture of curves."""
+
+
+def plot_curves(curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> Figure:
+    """Draw curves into one pair of axes.
+
+    Args:
+        curves (Mapping[str, Curve]): Curves by the name that the legend shows.
+        x_label (str): What the steps are.
+        y_label (str): What the values are, with their unit.
+    """
+    figure = new_figure(WIDTH, HEIGHT)
+    draw_curves(figure.add_subplot(), curves, x_label=x_label, y_label=y_label)
+    return figure
+
+
+def draw_curves(axes: Axes, curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> None:
+    """As :func:`plot_curves`, into axes that are there.
+
+    Raises:
+        ValueError: There is no curve, or one has no points.
+    """
+    if not curves or not all(curves.values()):
+        empty = [name for name, curve in curves.items() if not curve]
+        raise ValueError(
+            f'curves without points: {empty or "all, none were given"}; train at least one epoch.'
+        )
+    for name, curve in curves.items():
+        steps, values = zip(*curve)
+        axes.plot(steps, values, marker='o', markersize=3, label=name)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def read_curve(path: str | Path, name: str) -> Curve:
+    """Read one quantity of a training.
+
+    Args:
+        path (str | Path): ``<work dir>/<time>/vis_data/scalars.json``: one JSON object per line.
+        name (str): Quantity, such as ``loss`` (step = iteration) or ``overall_accuracy`` (step = epoch).
+
+    Returns:
+        Curve: Its values by step.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no such log, or does not have the quantity; names those it has.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"'{path}' does not exist; give the vis_data/scalars.json of a training.")
+    try:
+        entries: list[dict] = [
+            dict(json.loads(line)) for line in path.read_text().splitlines() if line.strip()
+        ]
+        curve = [(entry['step'], entry[name]) for entry in entries if name in entry]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"'{path}' is not a log of one JSON object with a step per line ({error})."
+        ) from error
+    if not curve:
+        known = sorted({key for entry in entries for key in entry} - {'step'})
+        raise ValueError(f"'{path}' has no '{name}'; it has {', '.join(known) or 'nothing'}.")
+    return curve

@@ -1,0 +1,73 @@
+"""Fixtures of all tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from mmengine.logging import MMLogger
+
+TESTS = Path(__file__).resolve().parent
+ROOT = TESTS.parent
+
+for folder in (TESTS, TESTS / 'data', TESTS / 'reference'):
+    sys.path.insert(0, str(folder))
+
+
+class Log(list):
+    """Messages of MMEngine's logger as pairs (level name, message)."""
+
+    def at(self, level: str) -> list[str]:
+        """Messages of one level, such as ``WARNING``."""
+        return [message for name, message in self if name == level]
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    """What the test logs; nothing is printed."""
+    records = Log()
+
+    def handle(self: MMLogger, record: object) -> None:
+        records.append((record.levelname, record.getMessage()))
+
+    monkeypatch.setattr(MMLogger, 'handle', handle)
+    return records
+
+
+@pytest.fixture(scope='session')
+def load_tool() -> Callable[[str], ModuleType]:
+    """Function that imports a script of ``tools/`` by its path there."""
+
+    def load(path: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / 'tools' / path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+class Exploit:
+    """A pickle that creates a file when it is opened."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return Path.touch, (self.trace,)
+
+
+@pytest.fixture
+def malicious(tmp_path: Path) -> tuple[Path, Path]:
+    """A checkpoint that runs code when it is unpickled, and the file that this code creates."""
+    import torch
+
+    trace = tmp_path / 'executed'
+    file = tmp_path / 'malicious.pth'
+    torch.save({'state_dict': Exploit(trace)}, file)
+    return file, trace

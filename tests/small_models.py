@@ -1,0 +1,176 @@
+"""Models that are small enough to test properties in milliseconds, with weights at which every part matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from point_peft.backbones import PointMAE
+from point_peft.models import PointClassifier
+from point_peft.structures import PointDataSample
+
+ROOT = Path(__file__).resolve().parents[1]
+NUM_CLASSES = 5
+
+BACKBONE = dict(
+    type='PointMAE',
+    embed_dim=48,
+    depth=4,
+    num_heads=3,
+    num_groups=16,
+    group_size=8,
+    patch_dims=(16, 32, 64),
+    drop_path_rate=0.2,
+)
+
+POINT_PEFT = [
+    dict(type='PointPriorPrompt', num_tokens=6, num_prior_groups=8),
+    dict(type='BottleneckAdapter', dim=4),
+    dict(type='GeometryAwareAdapter', num_neighbors=4),
+    dict(type='SelectiveTuning'),
+]
+"""The hooks of configs/_base_/tuners/point_peft.py, at the size of the small backbone."""
+
+METHODS = {
+    'point_peft': POINT_PEFT,
+    'adapter': [dict(type='BottleneckAdapter', dim=4)],
+    'geometry': [dict(type='GeometryAwareAdapter', num_neighbors=4)],
+    'prompt': [dict(type='PointPriorPrompt', num_tokens=6, num_prior_groups=8)],
+    'bitfit': [dict(type='SelectiveTuning')],
+    'lora': [dict(type='LoRA', rank=2)],
+    'vpt_deep': [dict(type='VPTDeep', num_tokens=3)],
+    'linear_probe': [],
+}
+
+
+def clouds(batch: int = 4, num_points: int = 64, *, seed: int = 0) -> Tensor:
+    """(B, N, 3) random clouds."""
+    return torch.randn(batch, num_points, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def samples(labels: Sequence[int]) -> list[PointDataSample]:
+    """Data samples with these labels."""
+    found = []
+    for index, label in enumerate(labels):
+        sample = PointDataSample(metainfo=dict(sample_idx=index, source=f'toy.h5[{index}]'))
+        sample.gt_label = torch.tensor(label)
+        found.append(sample)
+    return found
+
+
+def scramble(module: nn.Module, *, seed: int = 1) -> None:
+    """Give all parameters and batch-norm statistics values at the scale of trained ones."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            fan_in = parameter[0].numel() if parameter.dim() > 1 else 100
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * fan_in**-0.5)
+        for layer in module.modules():
+            if isinstance(layer, (nn.LayerNorm, nn.BatchNorm1d)) and layer.weight is not None:
+                layer.weight += 1
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.running_mean.copy_(0.1 * torch.randn(layer.running_mean.shape, generator=generator))
+                layer.running_var.copy_(1 + 0.2 * torch.rand(layer.running_var.shape, generator=generator))
+
+
+def build_plain(**changes: Any) -> PointMAE:
+    """A plain backbone in eval mode, always with the same weights."""
+    config = {name: value for name, value in (BACKBONE | changes).items() if name != 'type'}
+    backbone = PointMAE(**config)
+    scramble(backbone)
+    return backbone.eval()
+
+
+def build_classifier(
+    hooks: Sequence[dict[str, Any]] | None = None,
+    *,
+    fresh: bool = False,
+    head: dict[str, Any] | None = None,
+    **changes: Any,
+) -> PointClassifier:
+    """A classifier in eval mode on the backbone of :func:`build_plain`.
+
+    Args:
+        hooks: Tuning methods; None means full fine-tuning.
+        fresh (bool): Leave the methods at their own initial values.
+        head (dict | None): Changes to the head.
+        changes: Changes to the backbone.
+    """
+    torch.manual_seed(0)
+    tuner = None if hooks is None else dict(type='PEFTBackbone', hooks=list(hooks))
+    head = dict(type='PointClsHead', num_classes=NUM_CLASSES, hidden_dims=(16,)) | (head or {})
+    model = PointClassifier(BACKBONE | changes, head, tuner=tuner)
+    scramble(model.head, seed=2)
+    plain = build_plain(**changes)
+    if hooks is None:
+        model.backbone.load_state_dict(plain.state_dict())
+        return model.eval()
+    model.backbone.backbone.load_state_dict(plain.state_dict())
+    model.backbone.init_weights()  # takes the pre-trained values over
+    if not fresh:
+        scramble(model.backbone.tuners, seed=3)
+    return model.eval()
+
+
+def fill_bank(model: PointClassifier, rows: int = 20, *, seed: int = 4) -> None:
+    """Fill the memory banks with random features."""
+    for _, bank in model.memory_banks():
+        bank.fill(torch.randn(rows, bank.dim, generator=torch.Generator().manual_seed(seed)))
+
+
+def logits(model: nn.Module, points: Tensor) -> Tensor:
+    """Raw logits (B, classes), without a graph."""
+    with torch.no_grad():
+        return model(dict(points=points), mode='tensor')
+
+
+def train(model: PointClassifier, *, steps: int = 3, lr: float = 0.05, seed: int = 0) -> list[float]:
+    """Train on one batch with everything random left on; the losses."""
+    torch.manual_seed(seed)
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr)
+    points, labels = clouds(8, seed=9), torch.arange(8) % NUM_CLASSES
+    model.train()
+    losses = []
+    for _ in range(steps):
+        loss = F.cross_entropy(model(dict(points=points), mode='tensor'), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    model.eval()
+    return losses
+
+
+def state_of(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's state."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def small_config(folder: Path, *, method: str = 'point_peft', checkpoint: Path | None = None) -> Config:
+    """A complete config for the built-in shapes on the small backbone, with the files in ``folder``."""
+    cfg = Config.fromfile(ROOT / 'configs' / 'point_peft' / 'pointmae_mini_shapes.py')
+    init_cfg = None if checkpoint is None else dict(type='Pretrained', checkpoint=str(checkpoint))
+    cfg.model.backbone = dict(BACKBONE, init_cfg=init_cfg)
+    cfg.model.tuner = dict(type='PEFTBackbone', hooks=METHODS[method])
+    cfg.model.head.hidden_dims = (16,)
+    cfg.data_preprocessor.num_points = 64
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        cfg[loader].dataset.num_samples = 32
+        cfg[loader].dataset.num_points = 64
+    cfg.work_dir = str(folder)
+    return cfg
+
+
+def write_pretrained(file: Path, *, seed: int = 1) -> Path:
+    """Write a pre-trained file of the small backbone in the published layout, with weights of this seed."""
+    backbone = build_plain(class_token=False)
+    scramble(backbone, seed=seed)
+    state = {f'module.MAE_encoder.{name}': value for name, value in backbone.state_dict().items()}
+    torch.save({'base_model': state, 'epoch': 300}, file)
+    return file

@@ -1,0 +1,95 @@
+"""Loading pre-trained weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from point_peft.backbones.pretrained import load_pretrained, strip_prefix, unwrap_state_dict
+from point_peft.engine.errors import MissingFileError, UnmatchedCheckpointError, UnsafeCheckpointError
+
+
+def network() -> nn.Sequential:
+    """Four tensors named 0.weight, 0.bias, 1.weight, 1.bias, all at zero."""
+    net = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2))
+    for parameter in net.parameters():
+        nn.init.zeros_(parameter)
+    return net
+
+
+def ones() -> dict[str, Tensor]:
+    """Tensors of :func:`network`, all at one."""
+    return {name: torch.ones_like(value) for name, value in network().state_dict().items()}
+
+
+@pytest.mark.parametrize('wrapper', [None, 'base_model', 'model', 'state_dict'])
+@pytest.mark.parametrize('prefix', ['', 'module.', 'module.MAE_encoder.', 'backbone.', 'backbone.backbone.'])
+def test_layouts(tmp_path: Path, wrapper: str | None, prefix: str) -> None:
+    """Published and own layouts; what does not belong to the network is left."""
+    state = {f'{prefix}{name}': value for name, value in ones().items()} | {'head.weight': torch.ones(3)}
+    torch.save(state if wrapper is None else {wrapper: state, 'epoch': 3}, tmp_path / 'file.pth')
+    net = network()
+    names = load_pretrained(net, tmp_path / 'file.pth', prefixes=['MAE_encoder.'])
+    assert sorted(names) == sorted(ones())
+    assert all(parameter.eq(1).all() for parameter in net.parameters())
+
+
+def test_best_prefix_wins(tmp_path: Path) -> None:
+    """A file with a stray tensor under one prefix and the network under another gives the network."""
+    state = {'0.bias': torch.full((2,), 5.0)} | {f'backbone.{name}': value for name, value in ones().items()}
+    torch.save(state, tmp_path / 'file.pth')
+    net = network()
+    assert len(load_pretrained(net, tmp_path / 'file.pth')) == 4
+    assert net[0].bias.eq(1).all()
+
+
+def test_partial_match(tmp_path: Path, log: list) -> None:
+    """Tensors of another shape are left out, and the log counts and names what is missing."""
+    state = ones() | {'0.weight': torch.ones(2, 4)}
+    save_file(state, tmp_path / 'file.safetensors')
+    net = network()
+    assert sorted(load_pretrained(net, tmp_path / 'file.safetensors')) == ['0.bias', '1.bias', '1.weight']
+    assert net[0].weight.eq(0).all()
+    (message,) = [text for _, text in log]
+    assert 'loaded 3 of 4 tensors of Sequential' in message
+    assert "1 unused in the file; kept at their initial values: ['0.weight']" in message
+
+
+def test_nothing_fits(tmp_path: Path) -> None:
+    """Zero matches is an error that names the file and the converter."""
+    torch.save({'base_model': {'encoder.weight': torch.ones(2, 3)}}, tmp_path / 'other.pth')
+    with pytest.raises(UnmatchedCheckpointError, match=r'no tensor of .*other\.pth fits Sequential.*convert_official\.py'):
+        load_pretrained(network(), tmp_path / 'other.pth')
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """The message names the file and what needs none."""
+    with pytest.raises(MissingFileError, match=r'nowhere\.pth does not exist'):
+        load_pretrained(network(), tmp_path / 'nowhere.pth')
+
+
+def test_malicious_file(malicious: tuple[Path, Path]) -> None:
+    """Code in a checkpoint is refused and not run."""
+    file, trace = malicious
+    with pytest.raises(UnsafeCheckpointError, match=r'malicious\.pth was not loaded'):
+        load_pretrained(network(), file)
+    assert not trace.exists()
+
+
+def test_unwrap_by_hand() -> None:
+    """One wrapper and one ``module.`` are taken off; what is no tensor is dropped."""
+    one = torch.ones(1)
+    assert unwrap_state_dict({'base_model': {'module.a': one}, 'model': 3}) == {'a': one}
+    assert unwrap_state_dict({'a': one, 'module.module.b': one, 'epoch': 3}) == {'a': one, 'module.b': one}
+    assert unwrap_state_dict({'model': one}) == {'model': one}
+
+
+def test_strip_prefix_by_hand() -> None:
+    """Only names under the prefix remain."""
+    one = torch.ones(1)
+    assert strip_prefix({'a.b': one, 'ab': one, 'b.a.': one}, 'a.') == {'b': one}
+    assert strip_prefix({'a': one}, '') == {'a': one}

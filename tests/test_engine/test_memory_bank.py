@@ -1,0 +1,332 @@
+"""Building memory banks, their files, and the hook that looks after them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from small_models import METHODS, build_classifier, build_plain, clouds, fill_bank, logits, samples, train
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from point_peft.engine.checkpoint import META_KEY
+from point_peft.engine.errors import CheckpointError, UnsafeCheckpointError
+from point_peft.engine.hooks import MemoryBankHook
+from point_peft.engine.memory_bank import (
+    BankProvenance,
+    MemoryBankMismatchError,
+    attach_bank,
+    build_bank,
+    expected_provenance,
+    find_prompt,
+    load_bank,
+    save_bank,
+)
+from point_peft.models import PointClassifier
+from point_peft.tuners import MemoryBank
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+class Clouds(Dataset):
+    """A few clouds with labels."""
+
+    split = 'train'
+
+    def __init__(self, size: int = 7, seed: int = 5) -> None:
+        self.points = clouds(size, seed=seed)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return dict(inputs=dict(points=self.points[index]), data_samples=samples([0])[0])
+
+
+class OtherClouds(Clouds):
+    """Another dataset."""
+
+
+@pytest.fixture
+def model() -> PointClassifier:
+    """A model whose data preprocessor stacks clouds."""
+    from point_peft.models import PointDataPreprocessor
+
+    model = build_classifier(METHODS['point_peft'])
+    model.data_preprocessor = PointDataPreprocessor(augments=[dict(type='RandomJitter')])
+    return model
+
+
+def bank_of(model: PointClassifier) -> MemoryBank:
+    """Its memory bank."""
+    return find_prompt(model)[1].bank
+
+
+def summaries(dataset: Clouds) -> Tensor:
+    """What the bank should hold: the plain backbone's summaries of the first 8 groups, one cloud at a time."""
+    plain, rows = build_plain(), []
+    with torch.no_grad():
+        for cloud in dataset.points:
+            rows.append(plain.summarize(plain.embed(cloud[None]).first(8))[0])
+    rows = torch.stack(rows)
+    return rows / rows.norm(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 64])
+def test_build(model: PointClassifier, batch_size: int) -> None:
+    """One unit row per cloud, in the dataset's order, without augmentation, whatever the batch."""
+    provenance = build_bank(model, Clouds(), batch_size=batch_size)
+    torch.testing.assert_close(bank_of(model).keys, summaries(Clouds()), atol=1e-5, rtol=0)
+    assert (provenance.dataset, provenance.split, provenance.num_samples) == ('Clouds', 'train', 7)
+    assert (provenance.dim, provenance.num_prior_groups, provenance.normalization) == (48, 8, 'l2')
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_build_leaves_the_model_as_it_was(model: PointClassifier, training: bool) -> None:
+    """Training state and parameters; and a trained model builds the bank of the untrained one."""
+    train(model)
+    model.train(training)
+    before = {name: value.clone() for name, value in model.state_dict().items() if 'bank' not in name}
+    build_bank(model, Clouds())
+    assert model.training == training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items() if name in before)
+    torch.testing.assert_close(bank_of(model).keys, summaries(Clouds()), atol=1e-5, rtol=0)
+
+
+def test_a_training_cloud_finds_itself(model: PointClassifier) -> None:
+    """Each cloud's most similar row is its own."""
+    dataset = Clouds()
+    build_bank(model, dataset)
+    wrapper, prompt = find_prompt(model)
+    tokens = wrapper.backbone.embed(dataset.points)
+    found = prompt.bank(wrapper.pretrained_summary(tokens.first(8)), 1)
+    assert found.index.flatten().tolist() == list(range(7))
+    torch.testing.assert_close(found.similarity, torch.ones(7, 1))
+
+
+def test_round_trip(model: PointClassifier, tmp_path: Path) -> None:
+    """A file gives the same rows to the last bit, the same hash and logits, and where it came from."""
+    provenance = build_bank(model, Clouds())
+    save_bank(tmp_path / 'new' / 'bank.safetensors', bank_of(model), provenance)
+    other = build_classifier(METHODS['point_peft'])
+    found = load_bank(tmp_path / 'new' / 'bank.safetensors', bank_of(other), expected_provenance(other, Clouds()))
+    assert found == provenance
+    assert torch.equal(bank_of(other).keys, bank_of(model).keys)
+    assert bank_of(other).content_hash() == bank_of(model).content_hash()
+    assert torch.equal(logits(other, clouds()), logits(model, clouds()))
+
+
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('base_hash', 'other'),
+        ('dim', 64),
+        ('num_prior_groups', 64),
+        ('dataset', 'OtherClouds'),
+        ('split', 'test'),
+        ('num_samples', 8),
+        ('normalization', 'none'),
+    ],
+)
+def test_refused(model: PointClassifier, tmp_path: Path, field: str, value: object) -> None:
+    """A bank that was made from anything else is refused: the message has file, field and both values."""
+    file = tmp_path / 'bank.safetensors'
+    provenance = build_bank(model, Clouds())
+    save_bank(file, bank_of(model), provenance)
+    wanted = replace(provenance, **{field: value})
+    fresh = MemoryBank(48)
+    message = rf'bank\.safetensors was made with {field}={getattr(provenance, field)!r}.*needs {value!r}; delete'
+    with pytest.raises(MemoryBankMismatchError, match=message):
+        load_bank(file, fresh, wanted)
+    assert len(fresh) == 0
+
+
+def test_unknown_fields_are_not_compared(model: PointClassifier, tmp_path: Path) -> None:
+    """For an evaluation the training set is unknown."""
+    file = tmp_path / 'bank.safetensors'
+    save_bank(file, bank_of(model), build_bank(model, Clouds()))
+    wanted = expected_provenance(model)
+    assert (wanted.dataset, wanted.split, wanted.num_samples) == ('', '', 0)
+    save_bank(file, bank_of(model), expected_provenance(model, Clouds()))
+    assert load_bank(file, bank_of(model), wanted).num_samples == 7
+
+
+def test_what_a_bank_depends_on(model: PointClassifier) -> None:
+    """The hash follows the pre-trained weights: not training, not the class token; but every other weight."""
+    before = expected_provenance(model, Clouds())
+    train(model)
+    with torch.no_grad():
+        model.backbone.backbone.cls_token.add_(1)
+    assert expected_provenance(model, Clouds()) == before
+    for other in (OtherClouds(), Clouds(size=8)):
+        assert expected_provenance(model, other) != before
+    with torch.no_grad():
+        model.backbone.backbone.encoder.first_conv[1].running_mean[0] += 1e-3
+    assert expected_provenance(model, Clouds()).base_hash != before.base_hash
+    smaller = build_classifier([dict(METHODS['point_peft'][0], num_prior_groups=64)])
+    assert expected_provenance(smaller).num_prior_groups == 16  # the backbone has no more
+
+
+def test_no_bank(tmp_path: Path) -> None:
+    """Models without a Point-prior Prompt need none."""
+    plain = build_classifier(METHODS['lora'])
+    assert find_prompt(plain) is None and attach_bank(plain, [tmp_path / 'bank.safetensors']) is None
+    for call in (lambda: build_bank(plain, Clouds()), lambda: expected_provenance(plain)):
+        with pytest.raises(ValueError, match='the model has no Point-prior Prompt, so there is no memory bank'):
+            call()
+
+
+def test_not_a_bank(model: PointClassifier, tmp_path: Path, malicious: tuple[Path, Path]) -> None:
+    """Other files are refused: a checkpoint, a bare tensor file, garbage, and a pickle with code in it."""
+    bank, wanted = bank_of(model), expected_provenance(model)
+    save_file({'keys': torch.ones(3, 48)}, tmp_path / 'bare.safetensors')
+    torch.save({'state_dict': {'keys': torch.ones(3, 48)}}, tmp_path / 'checkpoint.pth')
+    for name in ('bare.safetensors', 'checkpoint.pth'):
+        with pytest.raises(CheckpointError, match=rf'{name} is not a memory bank of this project; build one with'):
+            load_bank(tmp_path / name, bank, wanted)
+    (tmp_path / 'garbage.safetensors').write_bytes(b'nothing')
+    with pytest.raises(CheckpointError, match=r'garbage\.safetensors'):
+        load_bank(tmp_path / 'garbage.safetensors', bank, wanted)
+    file, trace = malicious
+    with pytest.raises(UnsafeCheckpointError, match=r'malicious\.pth was not loaded'):
+        load_bank(file, bank, wanted)
+    assert not trace.exists() and len(bank) == 0
+
+
+def test_damaged_rows(model: PointClassifier, tmp_path: Path) -> None:
+    """A bank with a NaN in it is refused by its row, although where it came from fits."""
+    provenance = build_bank(model, Clouds())
+    bank_of(model).keys[3, 0] = float('nan')
+    save_bank(tmp_path / 'bank.safetensors', bank_of(model), provenance)
+    with pytest.raises(ValueError, match='row 3 of the memory bank is zero or not finite'):
+        load_bank(tmp_path / 'bank.safetensors', bank_of(model), provenance)
+
+
+def test_attach(model: PointClassifier, tmp_path: Path) -> None:
+    """The first file that exists is taken; none is an error only if the adapter was trained with one."""
+    file = tmp_path / 'b.safetensors'
+    save_bank(file, bank_of(model), build_bank(model, Clouds()))
+    other = build_classifier(METHODS['point_peft'])
+    assert attach_bank(other, [tmp_path / 'absent.safetensors']) is None and len(bank_of(other)) == 0
+    with pytest.raises(CheckpointError, match=r'trained with memory bank abc, which is in none of .*absent'):
+        attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc')
+    assert attach_bank(other, [tmp_path / 'absent.safetensors', file]) == file and len(bank_of(other)) == 7
+    assert attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc') is None  # it has one already
+
+
+class Run:
+    """What the hook sees of a runner."""
+
+    def __init__(self, model: PointClassifier, work_dir: Path, dataset: Dataset, load_from: Path | None = None) -> None:
+        self.model, self.work_dir, self._load_from = model, str(work_dir), load_from and str(load_from)
+        self.train_dataloader = SimpleNamespace(dataset=dataset)
+        self.lines: list[str] = []
+        self.logger = SimpleNamespace(info=self.lines.append)
+
+
+def test_hook_builds_then_reads(model: PointClassifier, tmp_path: Path) -> None:
+    """The first run builds the bank in its work directory; the next one reads the same rows from there."""
+    first = Run(model, tmp_path / 'work', Clouds())
+    MemoryBankHook().before_train(first)
+    assert (tmp_path / 'work' / 'memory_bank.safetensors').is_file() and 'built and kept' in first.lines[0]
+    other = build_classifier(METHODS['point_peft'])
+    second = Run(other, tmp_path / 'work', Clouds())
+    MemoryBankHook().before_train(second)
+    assert 'of 7 clouds read from' in second.lines[0]
+    assert torch.equal(bank_of(other).keys, bank_of(model).keys)
+
+
+def test_hook_refuses_another_bank(model: PointClassifier, tmp_path: Path) -> None:
+    """A file of another training set is neither used nor overwritten."""
+    file = tmp_path / 'bank.safetensors'
+    MemoryBankHook(str(file)).before_train(Run(model, tmp_path, OtherClouds()))
+    content = file.read_bytes()
+    other = build_classifier(METHODS['point_peft'])
+    with pytest.raises(MemoryBankMismatchError, match="dataset='OtherClouds', but this run needs 'Clouds'"):
+        MemoryBankHook(str(file)).before_train(Run(other, tmp_path, Clouds()))
+    assert file.read_bytes() == content and len(bank_of(other)) == 0
+
+
+@pytest.mark.parametrize('method', ['lora', 'point_peft'])
+def test_hook_with_nothing_to_do(tmp_path: Path, method: str) -> None:
+    """A model without bank, or with a filled one, is left alone."""
+    model = build_classifier(METHODS[method])
+    fill_bank(model)
+    before = model.bank_hash()
+    run = Run(model, tmp_path, Clouds())
+    MemoryBankHook().before_train(run)
+    MemoryBankHook().before_test(run)
+    assert model.bank_hash() == before and list(tmp_path.iterdir()) == [] and run.lines == []
+
+
+@pytest.mark.parametrize('stage', ['before_val', 'before_test'])
+def test_hook_in_evaluation(model: PointClassifier, tmp_path: Path, stage: str) -> None:
+    """The bank is found in the work directory or beside the checkpoint; an adapter that had one needs it."""
+    MemoryBankHook().before_train(Run(model, tmp_path / 'training', Clouds()))
+    other = build_classifier(METHODS['point_peft'])
+    hook = MemoryBankHook()
+    meta = {META_KEY: {'bank_hash': bank_of(model).content_hash()}}
+    hook.after_load_checkpoint(Run(other, tmp_path, Clouds()), dict(meta=meta))
+    with pytest.raises(CheckpointError, match='which is in none of'):
+        getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds()))
+    getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds(), tmp_path / 'training' / 'epoch_1.pth'))
+    assert bank_of(other).content_hash() == bank_of(model).content_hash()
+
+
+WORKER = """
+import sys
+sys.path[:0] = sys.argv[2:4]
+import torch
+import torch.distributed
+from test_memory_bank import Clouds, METHODS, bank_of, build_bank, build_classifier
+from point_peft.models import PointDataPreprocessor
+torch.distributed.init_process_group('gloo')
+model = build_classifier(METHODS['point_peft'])
+model.data_preprocessor = PointDataPreprocessor()
+provenance = build_bank(model, Clouds(), batch_size=2)
+assert provenance.num_samples == 7
+torch.save(bank_of(model).keys, sys.argv[1])
+"""
+
+
+def test_two_processes(tmp_path: Path) -> None:
+    """Seven clouds shared by two processes: both hold the whole bank in the dataset's order."""
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        port = sock.getsockname()[1]
+    shared = dict(os.environ, MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2', OMP_NUM_THREADS='1')
+    paths = [str(TESTS), str(TESTS / 'test_engine')]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, '-c', WORKER, str(tmp_path / f'{rank}.pt'), *paths],
+            env={**shared, 'RANK': str(rank), 'LOCAL_RANK': str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        outputs = [process.communicate(timeout=120)[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    first, second = (torch.load(tmp_path / f'{rank}.pt', weights_only=True) for rank in range(2))
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first, summaries(Clouds()), atol=1e-5, rtol=0)
+
+
+def test_provenance_is_plain() -> None:
+    """Only words and numbers, so that it fits into a file's metadata."""
+    provenance = BankProvenance('a', 48, 8, 'Clouds', 'train', 7)
+    assert all(isinstance(value, (str, int)) for value in vars(provenance).values())

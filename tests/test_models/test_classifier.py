@@ -1,0 +1,137 @@
+"""The classification model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+from small_models import (
+    BACKBONE,
+    NUM_CLASSES,
+    POINT_PEFT,
+    build_classifier,
+    clouds,
+    fill_bank,
+    logits,
+    samples,
+    state_of,
+    train,
+)
+from torch import nn
+from torch.nn import functional as F
+
+from point_peft.backbones import PointMAE
+from point_peft.models import PointClassifier, PointDataPreprocessor
+from point_peft.registry import MODELS
+from point_peft.tuners import PEFTBackbone
+
+
+def test_modes() -> None:
+    """The three modes agree: loss and predictions follow from the raw logits."""
+    model = build_classifier(POINT_PEFT)
+    given = samples([0, 1, 2, 3])
+    raw = logits(model, clouds())
+    assert raw.shape == (4, NUM_CLASSES)
+    with torch.no_grad():
+        loss = model(dict(points=clouds()), given, mode='loss')
+        found = model(dict(points=clouds()), given, mode='predict')
+    assert set(loss) == {'loss'} and torch.equal(loss['loss'], F.cross_entropy(raw, torch.arange(4)))
+    assert torch.equal(torch.stack([sample.pred_scores for sample in found]), raw.softmax(dim=1))
+    assert torch.equal(torch.stack([sample.pred_label for sample in found]), raw.argmax(dim=1))
+
+
+def test_unknown_mode() -> None:
+    """The message names the three."""
+    with pytest.raises(ValueError, match="mode='logits' is unknown to PointClassifier; use 'tensor', 'loss' or"):
+        build_classifier()(dict(points=clouds()), mode='logits')
+
+
+def test_configs() -> None:
+    """Without a tuner the backbone is plain and everything is trained; with one it is wrapped."""
+    plain, tuned = build_classifier(), build_classifier([])
+    assert isinstance(plain.backbone, PointMAE) and all(p.requires_grad for p in plain.parameters())
+    assert isinstance(tuned.backbone, PEFTBackbone)
+    assert {name for name, p in tuned.named_parameters() if p.requires_grad} == {
+        name for name, _ in tuned.named_parameters() if name.startswith('head.')
+    }
+    assert tuned.head.cls_head_finetune[0].in_features == 2 * BACKBONE['embed_dim']
+
+
+def test_configs_are_not_changed() -> None:
+    """Building twice from the same dicts works."""
+    backbone, head, tuner = dict(BACKBONE), dict(type='PointClsHead', num_classes=3), dict(type='PEFTBackbone', hooks=[])
+    for _ in range(2):
+        PointClassifier(backbone, head, tuner=tuner)
+    assert backbone == BACKBONE and head == dict(type='PointClsHead', num_classes=3)
+    assert tuner == dict(type='PEFTBackbone', hooks=[])
+
+
+@pytest.mark.parametrize(
+    ('model', 'expected'),
+    [
+        (dict(backbone=dict(type='PointMAE'), head=dict(type='PointClsHead', num_classes=15)), 22_093_327),
+        (
+            dict(backbone=dict(type='PointMAE', num_groups=64), head=dict(type='PointClsHead', num_classes=40)),
+            22_099_752,
+        ),
+    ],
+)
+def test_published_sizes(model: dict[str, Any], expected: int) -> None:
+    """Point-MAE for ScanObjectNN and for ModelNet40."""
+    with torch.device('meta'):
+        built = PointClassifier(**model)
+    assert sum(p.numel() for p in built.parameters()) == expected
+
+
+def test_memory_banks() -> None:
+    """The bank is found, named, hashed and kept out of checkpoints."""
+    model = build_classifier(POINT_PEFT)
+    ((name, bank),) = model.memory_banks()
+    assert name == 'backbone.tuners.0.bank' and model.external_state_keys() == ['backbone.tuners.0.bank.keys']
+    assert set(model.external_state_keys()) < set(model.state_dict())
+    assert model.bank_hash() is None
+    fill_bank(model)
+    assert model.bank_hash() == bank.content_hash()
+    plain = build_classifier()
+    assert plain.memory_banks() == [] and plain.external_state_keys() == [] and plain.bank_hash() is None
+
+
+def test_training_step_of_mmengine() -> None:
+    """``train_step`` and ``test_step`` take what the data loader collates."""
+    init_default_scope('point_peft')
+    from mmengine.optim import OptimWrapper
+
+    model = PointClassifier(
+        BACKBONE,
+        dict(type='PointClsHead', num_classes=NUM_CLASSES, hidden_dims=(16,)),
+        tuner=dict(type='PEFTBackbone', hooks=POINT_PEFT),
+        data_preprocessor=dict(type='PointDataPreprocessor', num_points=48),
+    )
+    assert isinstance(model.data_preprocessor, PointDataPreprocessor)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    wrapper = OptimWrapper(torch.optim.AdamW(trained, lr=1e-2))
+    batch = dict(inputs=dict(points=list(clouds(4))), data_samples=samples([0, 1, 2, 3]))
+    logs = [model.train().train_step(batch, wrapper)['loss'].item() for _ in range(8)]
+    assert min(logs[-3:]) < logs[0]
+    found = model.eval().test_step(batch)
+    assert [sample.source for sample in found] == [f'toy.h5[{i}]' for i in range(4)]
+
+
+def test_init_weights_once() -> None:
+    """Repeated after training, it neither undoes it nor takes trained values for pre-trained ones."""
+    model = build_classifier(POINT_PEFT)
+    fill_bank(model)
+    train(model)
+    expected, state = logits(model, clouds()), state_of(model)
+    model.init_weights()
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert torch.equal(logits(model, clouds()), expected)
+
+
+def test_missing_part() -> None:
+    """A head of an unknown type is named."""
+    with pytest.raises(KeyError, match='PointClassHead'):
+        PointClassifier(BACKBONE, dict(type='PointClassHead'))
+    assert issubclass(MODELS.get('PointClsHead'), nn.Module)

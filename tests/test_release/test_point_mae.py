@@ -1,0 +1,110 @@
+"""The released Point-PEFT; its numbers are tested in test_parity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import golden_inputs
+import pytest
+import torch
+from small_models import clouds
+
+import point_peft
+from point_peft.models import PointClassifier
+from point_peft.release import ReleasePointPEFT
+
+PUBLISHED_RULE = (
+    'attn_free_linear cp adapter1 norm3 attn1. out_transform .adapter. proj.bias fc2.bias fc1.bias norm2.bias '
+    'norm1.bias prompt_cor cache_gate cls_pos cls_token cls_head_ norm. .gate ad_gate prompt_embedding'
+).split()
+"""Parts of names that the release trains."""
+
+
+@pytest.fixture(scope='module')
+def model() -> ReleasePointPEFT:
+    """The release on small clouds, with an empty bank."""
+    torch.manual_seed(0)
+    return ReleasePointPEFT(num_groups=70, group_size=8).eval()
+
+
+def test_official_names_and_shapes() -> None:
+    """The published model, its prior and its bank; nothing else."""
+    published = golden_inputs.description('pointpeft_mae')
+    expected = {name: shape for name, shape in published['state0'] if not name.startswith('cls_head_')}
+    prior = {name: shape for name, shape in published['state1'] if name.startswith('MAE_encoder.')}
+    expected |= {name.replace('MAE_encoder.', 'prior.'): shape for name, shape in prior.items()}
+    with torch.device('meta'):
+        state = ReleasePointPEFT().state_dict()
+    ours = {name: list(value.shape) for name, value in state.items()}
+    assert ours.pop('memory_bank') == [384, 0]
+    assert ours == expected
+
+
+def test_trained_by_the_published_rule() -> None:
+    """The parameters that name themselves are those that the published substrings select: 773 017."""
+    with torch.device('meta'):
+        model = PointClassifier(dict(type='ReleasePointPEFT'), dict(type='PointClsHead', num_classes=15))
+    by_rule = set()
+    for name, _ in model.named_parameters():
+        published = 'module.' + name.removeprefix('backbone.').removeprefix('head.')
+        if not name.startswith('backbone.prior.') and any(part in published for part in PUBLISHED_RULE):
+            by_rule.add(name)
+    assert by_rule == {name for name, p in model.named_parameters() if p.requires_grad}
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 773_017
+    own = sum(p.numel() for name, p in model.named_parameters() if not name.startswith('backbone.prior.'))
+    assert own == 22_560_409
+
+
+def test_empty_bank(model: ReleasePointPEFT, log: list) -> None:
+    """Runs, with one warning; hidden tokens are those before the final norm."""
+    model.warned_empty = False
+    with torch.no_grad():
+        features = model(clouds(2, 80), hidden_layers=[3, 11])
+        again = model(clouds(2, 80))
+    assert features.patches.shape == (2, 70, 384) and features.prefix.shape == (2, 1, 384)
+    assert torch.equal(features.patches, again.patches) and sorted(features.hidden) == [3, 11]
+    torch.testing.assert_close(model.norm(features.hidden[11]), features.patches)
+    assert log.at('WARNING') == ['the memory bank is empty: prompts are not enhanced.']
+
+
+def test_bank_of_any_size(model: ReleasePointPEFT) -> None:
+    """A state with a bank of another number of columns loads; one of another dimension does not."""
+    for columns in (12, 30):
+        bank = golden_inputs.memory_bank(columns)
+        model.load_state_dict({'memory_bank': bank}, strict=False)
+        assert torch.equal(model.memory_bank, bank)
+    rows = model.query_bank(clouds(2, 80))
+    assert rows.shape == (2, 10, 384) and not rows.requires_grad
+    with pytest.raises(RuntimeError, match='size mismatch for memory_bank'):
+        model.load_state_dict({'memory_bank': torch.zeros(256, 30)}, strict=False)
+    model.load_state_dict({'memory_bank': bank[:, :0]}, strict=False)
+
+
+def test_training_mode(model: ReleasePointPEFT) -> None:
+    """As released, the frozen patch embedding's statistics move in training; the prior stays in eval mode."""
+    model.train()
+    assert not any(module.training for module in model.prior.modules())
+    before = model.encoder.first_conv[1].running_mean.clone()
+    features = model(clouds(2, 80))
+    assert (model.encoder.first_conv[1].running_mean - before).abs().max() > 1e-4
+    features.prefix.sum().backward()
+    assert all(p.grad is None for p in model.prior.parameters())
+    model.eval().zero_grad(set_to_none=True)
+
+
+def test_too_few_groups() -> None:
+    """The release needs more groups than it has regions."""
+    with pytest.raises(ValueError, match='num_points=32 < num_groups=64'):
+        ReleasePointPEFT(num_groups=32, group_size=8)(clouds(1, 80))
+
+
+def test_isolation() -> None:
+    """No other part of the package imports the release when it is imported itself."""
+    package = Path(point_peft.__file__).parent
+    found = []
+    for file in package.rglob('*.py'):
+        if file.parent.name != 'release':
+            lines = file.read_text().splitlines()
+            imports = [line for line in lines if line.startswith(('from', 'import')) and 'release' in line]
+            found += [f'{file}: {line}' for line in imports]
+    assert found == []

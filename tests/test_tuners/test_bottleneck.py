@@ -1,0 +1,67 @@
+"""The bottleneck adapter."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import slow_tuners
+import torch
+from small_models import build_classifier, build_plain, clouds, logits, scramble
+
+from point_peft.tuners.bottleneck import Bottleneck, BottleneckAdapter, QuickGELU
+
+
+def test_quick_gelu_by_hand() -> None:
+    """x sigmoid(1.702 x)."""
+    expected = [0.0, 1 / (1 + math.exp(-1.702)), -2 / (1 + math.exp(3.404))]
+    torch.testing.assert_close(QuickGELU()(torch.tensor([0.0, 1.0, -2.0])), torch.tensor(expected))
+
+
+def test_bottleneck_against_numpy() -> None:
+    """Down, activation, up, with biases and without residual."""
+    layer = Bottleneck(6, hidden_dim=2).double().eval()
+    scramble(layer)
+    x = torch.randn(3, 6, dtype=torch.float64)
+    weights = [parameter.detach().numpy() for parameter in layer.parameters()]
+    np.testing.assert_allclose(layer(x).detach().numpy(), slow_tuners.bottleneck(x.numpy(), *weights), atol=1e-12)
+
+
+def test_fresh_bottleneck_is_zero() -> None:
+    """But its down-projection is not, so it can learn."""
+    layer = Bottleneck(6, hidden_dim=2)
+    assert layer(torch.randn(3, 6)).eq(0).all() and layer.down.weight.abs().min() > 0
+
+
+@pytest.mark.parametrize('at', ['mlp', 'attn'])
+def test_formula(at: str) -> None:
+    """The branch h of every block becomes h + scale * adapter(h)."""
+    model = build_classifier([dict(type='BottleneckAdapter', dim=4, at=at, scale=0.25)])
+    adapter = model.backbone.tuners[0]
+    plain = build_plain()
+    for block, bottleneck in zip(plain.layers, adapter.adapters):
+        block.get_submodule(at).register_forward_hook(lambda _, args, h, b=bottleneck: h + 0.25 * b(h))
+    torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=1e-6, rtol=0)
+
+
+def test_fresh_adapter_changes_nothing() -> None:
+    """Bit for bit, until it is trained."""
+    fresh, plain = build_classifier([dict(type='BottleneckAdapter')], fresh=True), build_classifier()
+    assert torch.equal(logits(fresh, clouds()), logits(plain, clouds()))
+    tuned = build_classifier([dict(type='BottleneckAdapter')])
+    assert (logits(tuned, clouds()) - logits(plain, clouds())).abs().max() > 1e-2
+
+
+def test_dropout_in_training_only() -> None:
+    """Random in train mode, not in eval mode."""
+    layer = Bottleneck(6, hidden_dim=50, dropout=0.5)
+    scramble(layer)
+    x = torch.randn(3, 6)
+    assert not torch.equal(layer.train()(x), layer(x)) and torch.equal(layer.eval()(x), layer(x))
+
+
+def test_unknown_place() -> None:
+    """The message names the choices."""
+    with pytest.raises(ValueError, match="at='norm1' is unknown; use 'mlp' or 'attn'"):
+        BottleneckAdapter(at='norm1')

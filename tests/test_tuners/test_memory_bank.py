@@ -1,0 +1,147 @@
+"""The memory bank and its attention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import slow_tuners
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from point_peft.tuners import MemoryBank
+
+
+def filled(features: torch.Tensor, temperature: float = 1.0) -> MemoryBank:
+    """A bank with these features."""
+    bank = MemoryBank(features.shape[1], temperature=temperature).to(features.dtype)
+    bank.fill(features)
+    return bank
+
+
+def test_by_hand() -> None:
+    """Three directions in the plane; the query lies on the second, 45 degrees from the first."""
+    bank = filled(torch.tensor([[2.0, 0.0], [3.0, 3.0], [0.0, -1.0]]))
+    found = bank(torch.tensor([[5.0, 5.0]]), k=2)
+    assert found.index.tolist() == [[1, 0]]
+    torch.testing.assert_close(found.similarity, torch.tensor([[1.0, 0.5**0.5]]))
+    torch.testing.assert_close(found.query, torch.tensor([[1.0, 1.0]]))  # length sqrt(2)
+    torch.testing.assert_close(found.values, torch.tensor([[[1.0, 1.0], [2**0.5, 0.0]]]))
+    first = 1 / (1 + math.exp(0.5**0.5 - 1))
+    attended = [first + (1 - first) * 2**0.5, first]
+    torch.testing.assert_close(found.attended, torch.tensor([attended]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.integers(3, 30),
+    dim=st.integers(2, 12),
+    k=st.integers(1, 3),
+    temperature=st.sampled_from([0.05, 1.0, 10.0]),
+    seed=st.integers(0, 1000),
+)
+def test_against_loop(rows: int, dim: int, k: int, temperature: float, seed: int) -> None:
+    """Same rows, similarities and means as one query at a time in numpy."""
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(rows, dim, dtype=torch.float64, generator=generator)
+    queries = torch.randn(4, dim, dtype=torch.float64, generator=generator)
+    found = filled(features, temperature)(queries, k)
+    for row, query in enumerate(queries.numpy()):
+        slow = slow_tuners.retrieve(features.numpy(), query, k, temperature)
+        assert found.index[row].tolist() == slow.index
+        for name in ('similarity', 'attended', 'values', 'query'):
+            np.testing.assert_allclose(getattr(found, name)[row].numpy(), getattr(slow, name), atol=1e-12)
+
+
+def test_lengths_do_not_matter() -> None:
+    """Neither a stored feature's length nor the query's changes what is found."""
+    features, query = torch.randn(9, 4), torch.randn(2, 4)
+    scale = torch.rand(9, 1) * 100 + 0.1
+    plain, scaled = filled(features)(query, 3), filled(features * scale)(query * 7, 3)
+    for name in plain._fields:
+        torch.testing.assert_close(getattr(plain, name), getattr(scaled, name))
+
+
+def test_low_temperature_takes_the_nearest() -> None:
+    """In the limit the attended feature is the most similar one."""
+    found = filled(torch.randn(9, 4), temperature=1e-4)(torch.randn(2, 4), 5)
+    torch.testing.assert_close(found.attended, found.values[:, 0], atol=1e-3, rtol=0)
+
+
+def test_batch_does_not_matter() -> None:
+    """Each query is answered alone."""
+    bank, queries = filled(torch.randn(20, 6)), torch.randn(5, 6)
+    together = bank(queries, 3)
+    for row in range(5):
+        alone = bank(queries[row : row + 1], 3)
+        assert torch.equal(alone.index[0], together.index[row])
+        torch.testing.assert_close(alone.attended[0], together.attended[row])
+
+
+def test_more_neighbours_than_rows() -> None:
+    """The message has both numbers and what to do."""
+    with pytest.raises(ValueError, match=r'holds 3 clouds but 8 are to be retrieved; .*lower num_tokens'):
+        filled(torch.randn(3, 4))(torch.randn(1, 4), 8)
+
+
+@pytest.mark.parametrize('shape', [(5, 3), (5, 5), (4,), (2, 5, 4)])
+def test_wrong_shape(shape: tuple[int, ...]) -> None:
+    """Another dimension is refused with both shapes."""
+    with pytest.raises(ValueError, match=rf'shape \({shape[0]},.*needs \(N, 4\)'):
+        MemoryBank(4).fill(torch.randn(shape))
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 0.0])
+def test_bad_row(value: float) -> None:
+    """A row that has no direction is refused by its number, and the bank stays as it was."""
+    bank = filled(torch.randn(3, 4))
+    before = bank.keys.clone()
+    features = torch.randn(6, 4)
+    features[4] = value
+    with pytest.raises(ValueError, match='row 4 of the memory bank is zero or not finite'):
+        bank.fill(features)
+    assert torch.equal(bank.keys, before)
+
+
+def test_load_state_dict_resizes() -> None:
+    """A model takes a bank of any number of rows, but of no other dimension."""
+    source, target = filled(torch.randn(7, 4)), MemoryBank(4)
+    target.load_state_dict(source.state_dict())
+    assert len(target) == 7 and torch.equal(target.keys, source.keys)
+    target.load_state_dict(filled(torch.randn(2, 4)).state_dict())
+    assert len(target) == 2
+    with pytest.raises(RuntimeError, match='size mismatch for keys'):
+        target.load_state_dict({'keys': torch.randn(7, 5)})
+    assert len(target) == 2
+
+
+def test_content_hash() -> None:
+    """Depends on the features and their order, not on the device or what was there before."""
+    features = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    bank = filled(features)
+    assert MemoryBank(4).content_hash() == '' and len(bank.content_hash()) == 32
+    assert filled(features).content_hash() == bank.content_hash()
+    assert filled(features.flip(0)).content_hash() != bank.content_hash()
+    changed = features.clone()
+    changed[2, 1] += 1e-3
+    bank.fill(changed)
+    assert bank.content_hash() == filled(changed).content_hash() != filled(features).content_hash()
+
+
+def test_one_warning(log: list) -> None:
+    """An empty bank says so once."""
+    bank = MemoryBank(4)
+    bank.warn_empty()
+    bank.warn_empty()
+    assert len(log.at('WARNING')) == 1 and 'the memory bank is empty' in log.at('WARNING')[0]
+    other = MemoryBank(4)
+    other.warn_empty()
+    assert len(log.at('WARNING')) == 2
+
+
+def test_no_parameters() -> None:
+    """The attention is parameter-free; keys move and cast with the model."""
+    bank = filled(torch.randn(3, 4))
+    assert list(bank.parameters()) == [] and bank.double().keys.dtype == torch.float64

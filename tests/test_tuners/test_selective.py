@@ -1,0 +1,61 @@
+"""Selective tuning of the backbone's own parameters."""
+
+from __future__ import annotations
+
+import pytest
+from small_models import build_classifier, build_plain
+
+from point_peft.tuners import SelectiveTuning
+
+BIASES = {
+    f'blocks.blocks.{i}.{name}.bias'
+    for i in range(4)
+    for name in ('norm1', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2')
+}
+NORM_WEIGHTS = {f'blocks.blocks.{i}.{name}.weight' for i in range(4) for name in ('norm1', 'norm2')}
+FINAL_NORM = {'norm.weight', 'norm.bias'}
+PREFIX = {'cls_token', 'cls_pos'}
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'expected'),
+    [
+        ({}, BIASES | FINAL_NORM | PREFIX),
+        (dict(norm_weights=True), BIASES | NORM_WEIGHTS | FINAL_NORM | PREFIX),
+        (dict(biases=False, final_norm=False), PREFIX),
+        (dict(prefix=False, final_norm=False), BIASES),
+        (dict(biases=False, prefix=False), FINAL_NORM),
+        (dict(biases=False, prefix=False, final_norm=False), set()),
+    ],
+)
+def test_names(arguments: dict, expected: set[str]) -> None:
+    """Each option selects its part: biases inside the blocks, not those of the patch embedding."""
+    tuner = SelectiveTuning(**arguments)
+    tuner.setup(build_plain())
+    assert set(tuner.backbone_parameters()) == expected and len(tuner.names) == len(expected)
+
+
+def test_only_these_are_trained() -> None:
+    """The wrapper leaves everything else frozen."""
+    backbone = build_classifier([dict(type='SelectiveTuning')]).backbone
+    trained = {name for name, parameter in backbone.backbone.named_parameters() if parameter.requires_grad}
+    assert trained == BIASES | FINAL_NORM | PREFIX == set(backbone.tuned_names)
+
+
+def test_without_class_token() -> None:
+    """An encoder without one has no prefix to train."""
+    tuner = SelectiveTuning(biases=False, final_norm=False)
+    tuner.setup(build_plain(class_token=False))
+    assert tuner.backbone_parameters() == []
+
+
+def test_two_methods_may_share() -> None:
+    """A parameter that two methods name is trained once."""
+    backbone = build_classifier([dict(type='SelectiveTuning'), dict(type='SelectiveTuning', biases=False)]).backbone
+    assert len(backbone.tuned_names) == len(BIASES | FINAL_NORM | PREFIX)
+
+
+def test_unknown_option() -> None:
+    """Options are named."""
+    with pytest.raises(TypeError, match='unexpected keyword'):
+        SelectiveTuning(weights=True)

@@ -1,0 +1,95 @@
+"""Pictures of clouds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from point_peft.visualization import new_figure, plot_clouds, project, save_figure
+from point_peft.visualization.clouds import AZIMUTH, ELEVATION, draw_clouds
+
+
+def test_project_axes() -> None:
+    """By hand: up stays up, shortened by the elevation; the point toward the viewer lands in the middle."""
+    up, toward = (
+        np.array([0.0, 1, 0]),
+        np.array(
+            [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
+        ),
+    )
+    plane, nearness = project(np.stack([up, toward, np.array([np.cos(AZIMUTH), 0, -np.sin(AZIMUTH)])]))
+    np.testing.assert_allclose(plane, [[0, np.cos(ELEVATION)], [0, 0], [1, 0]], atol=1e-12)
+    np.testing.assert_allclose(nearness, [np.sin(ELEVATION), 1, 0], atol=1e-12)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 30))
+def test_project_is_a_rotation(seed: int, count: int) -> None:
+    """Places and nearness together keep all distances, and do not mirror."""
+    points = np.random.default_rng(seed).standard_normal((count, 3))
+    plane, nearness = project(points)
+    view = np.column_stack([plane, nearness])
+    np.testing.assert_allclose(view @ view.T, points @ points.T, atol=1e-9)
+    axes = np.column_stack(project(np.eye(3)))
+    assert np.linalg.det(axes) == pytest.approx(1)
+
+
+def test_layout_and_titles() -> None:
+    """One pair of axes per cloud, in rows; titles and their colors are those given."""
+    clouds = [np.random.default_rng(i).random((20 + i, 3)) for i in range(5)]
+    figure = plot_clouds(clouds, list('abcde'), title_colors=['red'] * 4 + ['green'], columns=2)
+    assert isinstance(figure, Figure)
+    assert [axes.get_title() for axes in figure.axes] == list('abcde')
+    assert figure.axes[4].title.get_color() == 'green'
+    assert {axes.get_subplotspec().get_gridspec().get_geometry() for axes in figure.axes} == {(3, 2)}
+
+
+def test_nearest_point_is_drawn_last() -> None:
+    """By hand: of two points in line with the viewer the farther one comes first and is darker."""
+    toward = np.array(
+        [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
+    )
+    figure = plot_clouds([np.stack([toward, -toward])], ['line'])
+    drawn = figure.axes[0].collections[0]
+    np.testing.assert_allclose(drawn.get_array(), [-1, 1])
+
+
+def test_parts_get_consecutive_colors() -> None:
+    """Part numbers of a large dataset are counted anew in each cloud."""
+    cloud = np.zeros((3, 3))
+    figure = plot_clouds([cloud], ['parts'], colors=[np.array([40, -1, 40])])
+    np.testing.assert_array_equal(figure.axes[0].collections[0].get_array(), [1, 0, 1])
+
+
+def test_written_picture(tmp_path: Path) -> None:
+    """The file has the size of the figure and something in it; its directory is made."""
+    path = tmp_path / 'deep' / 'cloud.png'
+    save_figure(plot_clouds([np.random.default_rng(0).random((500, 3))], ['cloud']), path)
+    picture = imread(path)[..., :3]
+    assert picture.shape[:2] == (242, 220)
+    assert 0.01 < (picture < 1).any(axis=-1).mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    ('clouds', 'titles', 'message'),
+    [
+        ([], [], 'no cloud to draw'),
+        ([np.zeros((4, 2))], ['flat'], r'cloud 0 has shape \(4, 2\); expected'),
+        ([np.zeros((4, 3))], ['one', 'two'], '1 clouds came with 2 titles'),
+    ],
+)
+def test_bad_input(clouds: list[np.ndarray], titles: list[str], message: str) -> None:
+    """What cannot be drawn is named."""
+    with pytest.raises(ValueError, match=message):
+        plot_clouds(clouds, titles)
+
+
+def test_wrong_number_of_colors() -> None:
+    """Colors for another number of clouds are refused, also in a figure that is there."""
+    with pytest.raises(ValueError, match='1 clouds came with 0 colors'):
+        draw_clouds(new_figure(1, 1), [np.zeros((4, 3))], ['one'], colors=[])

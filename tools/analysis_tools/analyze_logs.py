@@ -1,0 +1,54 @@
+"""Draw a curve of trainings: ``python tools/analysis_tools/analyze_logs.py WORK_DIR ... [--key loss]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from point_peft.engine.cli import run_tool
+from point_peft.engine.errors import MissingFileError
+from point_peft.visualization import plot_curves, read_curve, save_figure
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Draw a curve of one or several trainings')
+    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='of the trainings')
+    parser.add_argument(
+        '--key',
+        default='overall_accuracy',
+        help='loss, lr, overall_accuracy (validation, the default), test/overall_accuracy ...',
+    )
+    parser.add_argument('--out', type=Path, default=Path('curves.png'), help='picture (default: curves.png)')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read the newest log of each training and draw all in one picture."""
+    curves = {str(path): read_curve(newest_log(path), args.key) for path in args.work_dirs}
+    # MMEngine counts what a training step logs in iterations, and metrics in epochs.
+    is_metric = args.key.endswith('accuracy')
+    save_figure(
+        plot_curves(curves, x_label='epoch' if is_metric else 'iteration', y_label=args.key), args.out
+    )
+    print(args.out)
+
+
+def newest_log(work_dir: Path) -> Path:
+    """The ``scalars.json`` of the last start of a training.
+
+    Raises:
+        MissingFileError: There is none.
+    """
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise MissingFileError(
+            f"'{work_dir}' has no */vis_data/scalars.json; give the work dir of a training."
+        )
+    return logs[-1]
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))

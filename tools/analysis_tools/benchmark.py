@@ -1,0 +1,184 @@
+"""Compare configs by cost: ``python tools/analysis_tools/benchmark.py [CONFIG ...] [--json FILE]``.
+
+The first config is the baseline. Times are medians of interleaved repeats in one process, so that a noisy machine
+disturbs all alike; memory is the peak above the idle process, each config in a process of its own. What is printed
+last is JSON: absolute numbers per config, and ratios to the baseline.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.registry import init_default_scope
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from point_peft.engine.cli import run_tool
+from point_peft.engine.config import load_config
+from point_peft.engine.memory_bank import find_prompt
+from point_peft.registry import MODELS
+from point_peft.structures import PointDataSample
+
+DEFAULT_CONFIGS = (
+    'configs/full/pointmae_scanobjnn.py',
+    'configs/linear_probe/pointmae_scanobjnn.py',
+    'configs/point_peft/pointmae_scanobjnn.py',
+)
+MEGABYTE = 2**20
+RSS_UNIT = 1 if sys.platform == 'darwin' else 1024
+"""Bytes per unit of ``ru_maxrss``."""
+
+NUM_WARMUP = 2
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Compare training step, inference, memory and FLOPs of configs')
+    parser.add_argument('configs', nargs='*', default=list(DEFAULT_CONFIGS), help='configs; the first is the baseline')
+    parser.add_argument('--batch-size', type=int, default=8)
+    parser.add_argument('--num-points', type=int, default=2048)
+    parser.add_argument('--bank-size', type=int, default=11392, help='clouds in the memory bank')
+    parser.add_argument('--repeats', type=int, default=7)
+    parser.add_argument('--threads', type=int, default=2)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--json', help='file to write the result to')
+    parser.add_argument('--memory-only', action='store_true', help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+class Contestant:
+    """A model with its optimizer and a batch, all random.
+
+    Args:
+        config (str): Config file.
+        args (argparse.Namespace): Sizes and device.
+    """
+
+    def __init__(self, config: str, args: argparse.Namespace) -> None:
+        cfg = load_config(config)
+        init_default_scope('point_peft')
+        torch.manual_seed(0)
+        preprocessor = cfg.get('data_preprocessor')
+        self.model: BaseModel = MODELS.build({'data_preprocessor': preprocessor, **cfg.model}).to(args.device)
+        prompt = find_prompt(self.model)
+        if prompt is not None:
+            prompt[1].bank.fill(torch.randn(args.bank_size, prompt[1].bank.dim, device=args.device))
+        self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
+        self.points = torch.randn(args.batch_size, args.num_points, 3)
+        self.device = args.device
+
+    def train_step(self) -> None:
+        """Augment, forward, backward, clip and step, as the Runner does."""
+        self.model.train()
+        samples = [PointDataSample() for _ in self.points]
+        for sample in samples:
+            sample.gt_label = torch.tensor(0)
+        self.model.train_step(dict(inputs=dict(points=list(self.points)), data_samples=samples), self.optim_wrapper)
+
+    @torch.no_grad()
+    def infer(self) -> Tensor:
+        """Logits of the batch in eval mode."""
+        self.model.eval()
+        return self.model(dict(points=self.points.to(self.device)), mode='tensor')
+
+    def parameters(self) -> dict[str, int]:
+        """Number of parameters, and of those that are trained."""
+        sizes = [(p.numel(), p.requires_grad) for p in self.model.parameters()]
+        return {'parameters': sum(n for n, _ in sizes), 'trainable': sum(n for n, trained in sizes if trained)}
+
+
+def timed(function: Callable[[], Any], device: str) -> float:
+    """Seconds of one call, the device's queue included."""
+    if device.startswith('cuda'):
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    function()
+    if device.startswith('cuda'):
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure_times(contestants: dict[str, Contestant], args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Median seconds of a training step and an inference, repeats interleaved over the contestants."""
+    from rich.progress import track
+    actions = {f'{name}|{what}': getattr(contestant, what)
+               for name, contestant in contestants.items() for what in ('train_step', 'infer')}
+    samples: dict[str, list[float]] = {key: [] for key in actions}
+    for repeat in track(range(NUM_WARMUP + args.repeats), description='timing'):
+        for key, action in actions.items():
+            seconds = timed(action, args.device)
+            if repeat >= NUM_WARMUP:
+                samples[key].append(seconds)
+    return {name: {f'{what}_s': statistics.median(samples[f'{name}|{what}']) for what in ('train_step', 'infer')}
+            for name in contestants}
+
+
+def count_flops(contestant: Contestant) -> dict[str, float]:
+    """GFLOPs (2 per multiply-add) per cloud of a training step and an inference."""
+    result = {}
+    for what in ('train_step', 'infer'):
+        # The counter knows no fused attention on a CPU, but it knows the products that attention is made of.
+        with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            getattr(contestant, what)()
+        result[f'{what}_gflops'] = counter.get_total_flops() / len(contestant.points) / 1e9
+    return result
+
+
+def measure_memory(config: str, args: argparse.Namespace) -> float:
+    """Peak MB of training steps above the idle process; run in a fresh process."""
+    if args.device.startswith('cuda'):
+        torch.cuda.reset_peak_memory_stats()
+    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    contestant = Contestant(config, args)
+    for _ in range(NUM_WARMUP + 1):
+        contestant.train_step()
+    if args.device.startswith('cuda'):
+        return torch.cuda.max_memory_allocated() / MEGABYTE
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) * RSS_UNIT / MEGABYTE
+
+
+def memory_in_own_process(config: str, args: argparse.Namespace) -> float:
+    """Start this tool again for one config and read its peak."""
+    command = [sys.executable, __file__, config, '--memory-only', '--device', args.device]
+    for name in ('batch_size', 'num_points', 'bank_size', 'threads'):
+        command += [f'--{name.replace("_", "-")}', str(getattr(args, name))]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(output.strip().splitlines()[-1])
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure everything and print JSON."""
+    torch.set_num_threads(args.threads)
+    if args.memory_only:
+        print(measure_memory(args.configs[0], args))
+        return
+    memory = {config: memory_in_own_process(config, args) for config in args.configs}
+    contestants = {config: Contestant(config, args) for config in args.configs}
+    times = measure_times(contestants, args)
+    rows = {config: {**times[config], 'peak_mb': memory[config], **count_flops(contestant), **contestant.parameters()}
+            for config, contestant in contestants.items()}
+    baseline = rows[args.configs[0]]
+    ratios = {config: {key: round(value / baseline[key], 4) for key, value in row.items()} for config, row in rows.items()}
+    settings = {name: getattr(args, name) for name in ('batch_size', 'num_points', 'bank_size', 'threads', 'device', 'repeats')}
+    result = json.dumps({'settings': settings, 'torch': torch.__version__, 'absolute': rows,
+                         'ratios_to_first': ratios}, indent=1)
+    if args.json:
+        Path(args.json).write_text(result + '\n')
+    print(result)
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))

@@ -1,0 +1,38 @@
+"""Publish a pre-trained encoder as a small safetensors file: ``python tools/model_converters/publish_model.py CHECKPOINT OUT``."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from point_peft.backbones.pretrained import strip_prefix, unwrap_state_dict
+from point_peft.engine.checkpoint import load_checkpoint_file, save_checkpoint
+from point_peft.engine.cli import run_tool
+from point_peft.engine.errors import CheckpointError
+
+ENCODER = 'MAE_encoder.'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Keep the encoder of a masked autoencoder, as safetensors')
+    parser.add_argument('checkpoint', help='checkpoint of a configs/pretrain run')
+    parser.add_argument('out', help='.safetensors file to write')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read, keep the encoder, write."""
+    checkpoint = load_checkpoint_file(args.checkpoint)
+    state = strip_prefix(unwrap_state_dict(checkpoint), ENCODER)
+    if not state:
+        raise CheckpointError(f'{args.checkpoint} has no tensors under {ENCODER!r}; give a checkpoint of configs/pretrain.')
+    meta = checkpoint.get('meta') or {}
+    provenance = {key: meta[key] for key in ('epoch', 'seed', 'experiment_name', 'dataset_meta') if key in meta}
+    save_checkpoint(args.out, state, {'provenance': {**provenance, 'dataset_meta': str(provenance.get('dataset_meta'))}})
+    print(f'wrote {len(state)} tensors, {Path(args.out).stat().st_size / 2**20:.2f} MB, to {args.out}')
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))

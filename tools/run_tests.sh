@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Install what the tests need into .venv, then lint, check types and test:
+#   bash tools/run_tests.sh [arguments of pytest]
+# Ends with pytest's closing line; fails if pytest, ruff or mypy does.
+set -uo pipefail
+
+TOOLS=$(cd "$(dirname "$0")" && pwd)
+cd "$TOOLS/.." || exit 1
+bash "$TOOLS/setup_env.sh" runtime tests || exit 1
+BIN=$(cd "${VENV:-.venv}/bin" && pwd)
+export PATH="$BIN:$PATH"
+# One thread per test process: tests are many small steps, and pytest runs as many processes as there are cores.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
+
+status=0
+echo '== ruff' && "$BIN/ruff" check . || status=1
+echo '== mypy' && "$BIN/mypy" || status=1
+[ "$status" = 0 ] || echo 'ruff or mypy failed, see above; the tests run all the same' >&2
+
+echo '== pytest'
+"$BIN/python" -m pytest "$@"
+tested=$?
+[ "$tested" = 0 ] || status=$tested
+exit "$status"

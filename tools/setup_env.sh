@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Create .venv and install this project into it; quick when nothing has changed since:
+#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), tests
+# PYTHON names the interpreter and VENV the environment to make (.venv). pip's own settings work too; for example
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu   spares a machine without a GPU torch's CUDA packages.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+VENV=${VENV:-.venv}
+TIERS=("${@:-runtime}")
+OLDEST="(3, 10)"
+
+fail() {
+    echo "error: $*" >&2
+    exit 1
+}
+
+find_python() {
+    local candidate
+    for candidate in ${PYTHON:-python3 python python3.14 python3.13 python3.12 python3.11 python3.10}; do
+        if "$candidate" -c "import sys; sys.exit(sys.version_info < $OLDEST)" >/dev/null 2>&1; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "no Python >= 3.10 found (tried ${PYTHON:-python3 and python3.10 to 3.14}); install one, or name it: PYTHON=/path/to/python3.12 bash $0"
+}
+
+# Some systems package Python without ensurepip, and then `python -m venv` fails; pip's wheel can install itself.
+bootstrap_pip() {
+    "$VENV/bin/python" - <<'PYTHON'
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.parse import urljoin
+from urllib.request import urlopen
+
+INDEX = 'https://pypi.org/pypi/pip/json'
+with urlopen(INDEX) as reply:
+    wheel = next(file for file in json.load(reply)['urls'] if file['packagetype'] == 'bdist_wheel')
+with urlopen(urljoin(INDEX, wheel['url'])) as reply:
+    content = reply.read()
+if hashlib.sha256(content).hexdigest() != wheel['digests']['sha256']:
+    sys.exit(f"{wheel['filename']} was damaged on its way; try again")
+with tempfile.TemporaryDirectory() as directory:
+    path = Path(directory) / wheel['filename']
+    path.write_bytes(content)
+    subprocess.run([sys.executable, f'{path}/pip', 'install', '--no-index', str(path)], check=True)
+PYTHON
+}
+
+make_venv() {
+    local python
+    python=$(find_python)
+    echo "== creating $VENV with $("$python" --version)"
+    if ! "$python" -m venv "$VENV" >/dev/null 2>&1; then
+        "$python" -m venv --clear --without-pip "$VENV" ||
+            fail "$python cannot make virtual environments; install its venv module (Debian, Ubuntu: apt install python3-venv)"
+        bootstrap_pip || {
+            rm -rf "$VENV"
+            fail "$python has no pip and none could be fetched; install its venv module (Debian, Ubuntu: apt install python3-venv)"
+        }
+    fi
+}
+
+install() {
+    "$VENV/bin/python" -m pip install --disable-pip-version-check --constraint requirements/constraints.txt "$@"
+}
+
+# OpenCV comes with MMEngine and wants libGL, which machines without a screen may lack.
+check_opencv() {
+    if ! "$VENV/bin/python" -c 'import cv2' >/dev/null 2>&1; then
+        echo "== this machine has no libGL: taking the headless OpenCV"
+        "$VENV/bin/python" -m pip uninstall --yes opencv-python
+        install --force-reinstall --no-deps opencv-python-headless
+    fi
+}
+
+wanted_state() {
+    echo "${TIERS[*]}"
+    cat requirements/constraints.txt setup.py projects/point_peft/version.py
+    local tier
+    for tier in "${TIERS[@]}"; do
+        cat "requirements/$tier.txt"
+    done
+    pwd
+}
+
+if ! "$VENV/bin/python" -c "import sys; sys.exit(sys.version_info < $OLDEST)" >/dev/null 2>&1; then
+    [ ! -e "$VENV" ] || fail "$VENV holds no working Python >= 3.10; delete it and run this again"
+    make_venv
+fi
+
+STAMP="$VENV/.point_peft-$(IFS=-; echo "${TIERS[*]}")"
+if [ "$(cat "$STAMP" 2>/dev/null)" != "$(wanted_state | cksum)" ]; then
+    rm -f "$STAMP"
+    echo "== installing ${TIERS[*]} (the first time, torch is a large download)"
+    install torch  # first and pinned: the others ask for any torch, and pip might then take the newest
+    install "setuptools<81"
+    for tier in "${TIERS[@]}"; do
+        install -r "requirements/$tier.txt"
+    done
+    install --no-deps --no-build-isolation --editable .
+    check_opencv
+    wanted_state | cksum >"$STAMP"
+fi
