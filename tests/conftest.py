@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
 from mmengine.logging import MMLogger
 
 TESTS = Path(__file__).resolve().parent
@@ -16,6 +18,13 @@ ROOT = TESTS.parent
 
 for folder in (TESTS, TESTS / 'data', TESTS / 'reference'):
     sys.path.insert(0, str(folder))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Every test starts with the same random numbers, alone or after others."""
+    torch.manual_seed(0)
+    np.random.seed(0)
 
 
 class Log(list):
@@ -65,8 +74,6 @@ class Exploit:
 @pytest.fixture
 def malicious(tmp_path: Path) -> tuple[Path, Path]:
     """A checkpoint that runs code when it is unpickled, and the file that this code creates."""
-    import torch
-
     trace = tmp_path / 'executed'
     file = tmp_path / 'malicious.pth'
     torch.save({'state_dict': Exploit(trace)}, file)

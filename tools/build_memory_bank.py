@@ -1,4 +1,5 @@
 """Build the memory bank of a Point-PEFT config: ``python tools/build_memory_bank.py CONFIG --out F.safetensors``."""
+
 from __future__ import annotations
 
 import argparse
@@ -27,19 +28,23 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Load the pre-trained backbone, describe every training cloud, and write the file."""
     from mmengine.device import get_device
+
     select_device(args.device)
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     check_config(cfg)
     check_files(cfg, ['train_dataloader'])
     init_default_scope('point_peft')
     model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
-    if find_prompt(model) is None:
-        raise ValueError(f'{args.config} has no Point-prior Prompt, so it needs no memory bank; use a point_peft config.')
+    found = find_prompt(model)
+    if found is None:
+        raise ValueError(
+            f'{args.config} has no Point-prior Prompt, so it needs no memory bank; use a point_peft config.'
+        )
     model.init_weights()
     model.to(get_device())
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     provenance = build_bank(model, dataset, batch_size=args.batch_size)
-    prompt = find_prompt(model)[1]
+    prompt = found[1]
     save_bank(args.out, prompt.bank, provenance)
     print(f'wrote {len(prompt.bank)} features to {args.out}: {provenance}')
 

@@ -166,11 +166,15 @@ def train(method: str, work_dir: Path, options: Sequence[str]) -> float:
     with subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
-        for line in process.stdout or ():
-            last_lines.append(line)
-            shown = SHOWN.search(line)
-            if shown:
-                print(f'  {shorten(shown.group())}', flush=True)
+        try:
+            for line in process.stdout or ():
+                last_lines.append(line)
+                shown = SHOWN.search(line)
+                if shown:
+                    print(f'  {shorten(shown.group())}', flush=True)
+        except BaseException:
+            process.terminate()  # a quickstart that is stopped leaves no training behind
+            raise
     if process.returncode:
         sys.stderr.writelines(last_lines)
         raise PointPEFTError(

@@ -9,7 +9,7 @@ cd "$TOOLS/.." || exit 1
 bash "$TOOLS/setup_env.sh" runtime tests || exit 1
 BIN=$(cd "${VENV:-.venv}/bin" && pwd)
 export PATH="$BIN:$PATH"
-# One thread per test process: tests are many small steps, and pytest runs as many processes as there are cores.
+# One process per core (four at most), with one thread each: tests are many small steps.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
 
 status=0
@@ -18,7 +18,7 @@ echo '== mypy' && "$BIN/mypy" || status=1
 [ "$status" = 0 ] || echo 'ruff or mypy failed, see above; the tests run all the same' >&2
 
 echo '== pytest'
-"$BIN/python" -m pytest "$@"
+"$BIN/python" -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal "$@"
 tested=$?
 [ "$tested" = 0 ] || status=$tested
 exit "$status"

@@ -2,6 +2,7 @@
 
 ``locations`` lets a registry import its modules on first use, so ``import point_peft`` stays cheap.
 """
+
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
@@ -24,13 +25,19 @@ MODELS = Registry(
 )
 """Backbones, tuning methods, heads, task models and data preprocessors."""
 
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='point_peft', locations=['point_peft.datasets'])
+DATASETS = Registry(
+    'dataset', parent=MMENGINE_DATASETS, scope='point_peft', locations=['point_peft.datasets']
+)
 """Point-cloud datasets."""
 
-DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='point_peft', locations=['point_peft.datasets'])
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='point_peft', locations=['point_peft.datasets']
+)
 """Samplers that order the objects of a dataset."""
 
-TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='point_peft', locations=['point_peft.datasets.transforms'])
+TRANSFORMS = Registry(
+    'transform', parent=MMENGINE_TRANSFORMS, scope='point_peft', locations=['point_peft.datasets.transforms']
+)
 """Batched augmentations, run by the data preprocessor on the training device."""
 
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='point_peft', locations=['point_peft.evaluation'])

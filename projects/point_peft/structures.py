@@ -1,4 +1,5 @@
 """What flows between the stages: data samples, tokens and the features a backbone returns."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

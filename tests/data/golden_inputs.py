@@ -3,6 +3,7 @@
 ``golden/KEY.json`` lists the tensors of a published model by name and shape; a tensor's name is its seed. The outputs
 in ``golden/KEY.npz`` were computed by the published code from these inputs.
 """
+
 from __future__ import annotations
 
 import json

@@ -88,7 +88,9 @@ class LocalExchange(NamedTuple):
             distance = ((centers - centers[anchor]) ** 2).sum(axis=1)
             near = tokens[np.argsort(distance, kind='stable')[: self.region_size]]
             pooled = (near + self.attend(near)).max(axis=0)
-            pooled = (pooled - self.pool_mean) / np.sqrt(self.pool_var + 1e-5) * self.pool_weight + self.pool_bias
+            pooled = (pooled - self.pool_mean) / np.sqrt(
+                self.pool_var + 1e-5
+            ) * self.pool_weight + self.pool_bias
             pooled = np.array([x * 0.5 * (1 + math.erf(x / math.sqrt(2))) for x in pooled])
             regions.append(pooled + self.center_scale * tokens[anchor])
         weights = interpolation(centers, centers[anchors])

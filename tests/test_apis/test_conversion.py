@@ -25,7 +25,9 @@ def pretrained() -> dict[str, Tensor]:
 def finetuned(num_classes: int = 7) -> dict[str, Tensor]:
     """A small file as fine-tuning publishes it."""
     torch.manual_seed(0)
-    model = PointClassifier(dict(type='PointMAE', **SIZES), dict(type='PointClsHead', num_classes=num_classes))
+    model = PointClassifier(
+        dict(type='PointMAE', **SIZES), dict(type='PointClsHead', num_classes=num_classes)
+    )
     return {name.removeprefix('backbone.').removeprefix('head.'): v for name, v in model.state_dict().items()}
 
 
@@ -52,7 +54,9 @@ def test_finetuned(num_classes: int) -> None:
     state = finetuned(num_classes)
     conversion = convert_checkpoint(state, source='best.pth')
     assert conversion.kind == 'Point-MAE, fine-tuned' and conversion.skipped == conversion.missed == []
-    model = PointClassifier(dict(type='PointMAE', **SIZES), dict(type='PointClsHead', num_classes=num_classes))
+    model = PointClassifier(
+        dict(type='PointMAE', **SIZES), dict(type='PointClsHead', num_classes=num_classes)
+    )
     model.load_state_dict(conversion.state_dict)
     assert torch.equal(model.head.cls_head_finetune[8].bias, state[f'{HEAD}8.bias'])
     assert torch.equal(model.backbone.cls_token, state['cls_token'])
@@ -112,7 +116,9 @@ def test_nothing_fits() -> None:
 @pytest.mark.parametrize('make', [pretrained, finetuned])
 def test_incomplete_file(make) -> None:  # noqa: ANN001
     """A truncated state that the sizes cannot be read from."""
-    state = {name: value for name, value in make().items() if not name.endswith('norm.weight') or 'blocks' in name}
+    state = {
+        name: value for name, value in make().items() if not name.endswith('norm.weight') or 'blocks' in name
+    }
     with pytest.raises(CheckpointError, match=r'has no .*norm\.weight, so it is incomplete'):
         convert_checkpoint(state, source='half.pth')
 
@@ -122,7 +128,9 @@ def test_incomplete_file(make) -> None:  # noqa: ANN001
 def test_prior_for_a_plain_file(make, extra: str) -> None:  # noqa: ANN001
     """Only a Point-PEFT release has a prior and a bank."""
     given = dict(prior=pretrained(), memory_bank=golden_inputs.memory_bank(12))
-    with pytest.raises(CheckpointError, match=r'has no prior and no memory bank; leave --prior and --memory-bank out'):
+    with pytest.raises(
+        CheckpointError, match=r'has no prior and no memory bank; leave --prior and --memory-bank out'
+    ):
         convert_checkpoint(make(), source='plain.pth', **{extra: given[extra]})
 
 

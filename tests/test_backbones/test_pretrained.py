@@ -62,7 +62,9 @@ def test_partial_match(tmp_path: Path, log: list) -> None:
 def test_nothing_fits(tmp_path: Path) -> None:
     """Zero matches is an error that names the file and the converter."""
     torch.save({'base_model': {'encoder.weight': torch.ones(2, 3)}}, tmp_path / 'other.pth')
-    with pytest.raises(UnmatchedCheckpointError, match=r'no tensor of .*other\.pth fits Sequential.*convert_official\.py'):
+    with pytest.raises(
+        UnmatchedCheckpointError, match=r'no tensor of .*other\.pth fits Sequential.*convert_official\.py'
+    ):
         load_pretrained(network(), tmp_path / 'other.pth')
 
 

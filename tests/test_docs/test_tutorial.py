@@ -43,9 +43,9 @@ def test_both_parts(checkout: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:]
     assert 'best on val' in done.stdout
     classified = json.loads((checkout / 'work_dirs/classify/protocol.json').read_text())
-    assert classified['rows'][0]['test']['overall_accuracy'] > 75
+    assert classified['rows'][0]['test']['overall_accuracy'] > 90
     measured = json.loads((checkout / 'work_dirs/measure/protocol.json').read_text())
     tested = json.loads((checkout / 'work_dirs/measure/test.json').read_text())
     assert tested['r2'] == pytest.approx(measured['rows'][0]['test']['r2'], abs=1e-3)
-    assert 0 < tested['r2'] <= 100
+    assert 50 < tested['r2'] <= 100
     assert (checkout / 'work_dirs/browse_dataset/train_000.png').is_file()

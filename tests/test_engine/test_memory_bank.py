@@ -98,7 +98,9 @@ def test_build_leaves_the_model_as_it_was(model: PointClassifier, training: bool
     before = {name: value.clone() for name, value in model.state_dict().items() if 'bank' not in name}
     build_bank(model, Clouds())
     assert model.training == training
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items() if name in before)
+    assert all(
+        torch.equal(value, before[name]) for name, value in model.state_dict().items() if name in before
+    )
     torch.testing.assert_close(bank_of(model).keys, summaries(Clouds()), atol=1e-5, rtol=0)
 
 
@@ -118,7 +120,9 @@ def test_round_trip(model: PointClassifier, tmp_path: Path) -> None:
     provenance = build_bank(model, Clouds())
     save_bank(tmp_path / 'new' / 'bank.safetensors', bank_of(model), provenance)
     other = build_classifier(METHODS['point_peft'])
-    found = load_bank(tmp_path / 'new' / 'bank.safetensors', bank_of(other), expected_provenance(other, Clouds()))
+    found = load_bank(
+        tmp_path / 'new' / 'bank.safetensors', bank_of(other), expected_provenance(other, Clouds())
+    )
     assert found == provenance
     assert torch.equal(bank_of(other).keys, bank_of(model).keys)
     assert bank_of(other).content_hash() == bank_of(model).content_hash()
@@ -144,7 +148,9 @@ def test_refused(model: PointClassifier, tmp_path: Path, field: str, value: obje
     save_bank(file, bank_of(model), provenance)
     wanted = replace(provenance, **{field: value})
     fresh = MemoryBank(48)
-    message = rf'bank\.safetensors was made with {field}={getattr(provenance, field)!r}.*needs {value!r}; delete'
+    message = (
+        rf'bank\.safetensors was made with {field}={getattr(provenance, field)!r}.*needs {value!r}; delete'
+    )
     with pytest.raises(MemoryBankMismatchError, match=message):
         load_bank(file, fresh, wanted)
     assert len(fresh) == 0
@@ -181,7 +187,9 @@ def test_no_bank(tmp_path: Path) -> None:
     plain = build_classifier(METHODS['lora'])
     assert find_prompt(plain) is None and attach_bank(plain, [tmp_path / 'bank.safetensors']) is None
     for call in (lambda: build_bank(plain, Clouds()), lambda: expected_provenance(plain)):
-        with pytest.raises(ValueError, match='the model has no Point-prior Prompt, so there is no memory bank'):
+        with pytest.raises(
+            ValueError, match='the model has no Point-prior Prompt, so there is no memory bank'
+        ):
             call()
 
 
@@ -191,7 +199,9 @@ def test_not_a_bank(model: PointClassifier, tmp_path: Path, malicious: tuple[Pat
     save_file({'keys': torch.ones(3, 48)}, tmp_path / 'bare.safetensors')
     torch.save({'state_dict': {'keys': torch.ones(3, 48)}}, tmp_path / 'checkpoint.pth')
     for name in ('bare.safetensors', 'checkpoint.pth'):
-        with pytest.raises(CheckpointError, match=rf'{name} is not a memory bank of this project; build one with'):
+        with pytest.raises(
+            CheckpointError, match=rf'{name} is not a memory bank of this project; build one with'
+        ):
             load_bank(tmp_path / name, bank, wanted)
     (tmp_path / 'garbage.safetensors').write_bytes(b'nothing')
     with pytest.raises(CheckpointError, match=r'garbage\.safetensors'):
@@ -220,13 +230,17 @@ def test_attach(model: PointClassifier, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r'trained with memory bank abc, which is in none of .*absent'):
         attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc')
     assert attach_bank(other, [tmp_path / 'absent.safetensors', file]) == file and len(bank_of(other)) == 7
-    assert attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc') is None  # it has one already
+    assert (
+        attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc') is None
+    )  # it has one already
 
 
 class Run:
     """What the hook sees of a runner."""
 
-    def __init__(self, model: PointClassifier, work_dir: Path, dataset: Dataset, load_from: Path | None = None) -> None:
+    def __init__(
+        self, model: PointClassifier, work_dir: Path, dataset: Dataset, load_from: Path | None = None
+    ) -> None:
         self.model, self.work_dir, self._load_from = model, str(work_dir), load_from and str(load_from)
         self.train_dataloader = SimpleNamespace(dataset=dataset)
         self.lines: list[str] = []
@@ -303,7 +317,9 @@ def test_two_processes(tmp_path: Path) -> None:
     with socket.socket() as sock:
         sock.bind(('127.0.0.1', 0))
         port = sock.getsockname()[1]
-    shared = dict(os.environ, MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2', OMP_NUM_THREADS='1')
+    shared = dict(
+        os.environ, MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2', OMP_NUM_THREADS='1'
+    )
     paths = [str(TESTS), str(TESTS / 'test_engine')]
     processes = [
         subprocess.Popen(

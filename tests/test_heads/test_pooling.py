@@ -43,5 +43,7 @@ def test_order_of_tokens(features: BackboneFeatures) -> None:
 
 def test_unknown_part(features: BackboneFeatures) -> None:
     """The message lists what there is."""
-    with pytest.raises(ValueError, match=r"\['median'\] are unknown; choose among \['max', 'mean', 'prefix'\]"):
+    with pytest.raises(
+        ValueError, match=r"\['median'\] are unknown; choose among \['max', 'mean', 'prefix'\]"
+    ):
         pool_tokens(features, ['max', 'median'])

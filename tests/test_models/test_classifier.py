@@ -44,7 +44,9 @@ def test_modes() -> None:
 
 def test_unknown_mode() -> None:
     """The message names the three."""
-    with pytest.raises(ValueError, match="mode='logits' is unknown to PointClassifier; use 'tensor', 'loss' or"):
+    with pytest.raises(
+        ValueError, match="mode='logits' is unknown to PointClassifier; use 'tensor', 'loss' or"
+    ):
         build_classifier()(dict(points=clouds()), mode='logits')
 
 
@@ -61,7 +63,11 @@ def test_configs() -> None:
 
 def test_configs_are_not_changed() -> None:
     """Building twice from the same dicts works."""
-    backbone, head, tuner = dict(BACKBONE), dict(type='PointClsHead', num_classes=3), dict(type='PEFTBackbone', hooks=[])
+    backbone, head, tuner = (
+        dict(BACKBONE),
+        dict(type='PointClsHead', num_classes=3),
+        dict(type='PEFTBackbone', hooks=[]),
+    )
     for _ in range(2):
         PointClassifier(backbone, head, tuner=tuner)
     assert backbone == BACKBONE and head == dict(type='PointClsHead', num_classes=3)
@@ -73,7 +79,9 @@ def test_configs_are_not_changed() -> None:
     [
         (dict(backbone=dict(type='PointMAE'), head=dict(type='PointClsHead', num_classes=15)), 22_093_327),
         (
-            dict(backbone=dict(type='PointMAE', num_groups=64), head=dict(type='PointClsHead', num_classes=40)),
+            dict(
+                backbone=dict(type='PointMAE', num_groups=64), head=dict(type='PointClsHead', num_classes=40)
+            ),
             22_099_752,
         ),
     ],

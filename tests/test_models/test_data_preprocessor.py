@@ -36,7 +36,9 @@ def test_evaluation_subsample() -> None:
     assert torch.equal(out, gather(clouds(), farthest_point_sample(clouds(), 16)))
 
 
-@pytest.mark.parametrize(('num_candidates', 'shape'), [(None, (4, 16, 3)), (32, (4, 16, 3)), (200, (4, 16, 3))])
+@pytest.mark.parametrize(
+    ('num_candidates', 'shape'), [(None, (4, 16, 3)), (32, (4, 16, 3)), (200, (4, 16, 3))]
+)
 def test_training_subsample(num_candidates: int | None, shape: tuple[int, ...]) -> None:
     """A random choice out of the farthest candidates; all of a smaller cloud are candidates."""
     preprocess = PointDataPreprocessor(num_points=16, num_candidates=num_candidates)
@@ -82,7 +84,9 @@ def test_different_sizes() -> None:
     """The message names the source and both sizes."""
     data = batch(clouds(3))
     data['inputs']['points'][2] = clouds(1, 50)[0]
-    with pytest.raises(ValueError, match=r'toy\.h5\[2\] has 50 points but the batch starts with 64; set num_points'):
+    with pytest.raises(
+        ValueError, match=r'toy\.h5\[2\] has 50 points but the batch starts with 64; set num_points'
+    ):
         PointDataPreprocessor()(data)
     with pytest.raises(ValueError, match='sample 2 has 50 points'):
         PointDataPreprocessor()(dict(inputs=data['inputs'], data_samples=None))

@@ -121,5 +121,7 @@ def test_nothing_masked() -> None:
 
 def test_unknown_mode() -> None:
     """There is nothing to predict."""
-    with pytest.raises(ValueError, match="mode='predict' is unknown to PointMAEPretrain; use 'loss' or 'tensor'"):
+    with pytest.raises(
+        ValueError, match="mode='predict' is unknown to PointMAEPretrain; use 'loss' or 'tensor'"
+    ):
         build()(dict(points=clouds()), mode='predict')

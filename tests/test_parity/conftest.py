@@ -55,7 +55,9 @@ def convert(
         file = folder / f'{key}_{rule}.pth'
         if file.exists():
             return file
-        args = argparse.Namespace(src=str(publish(key, rule=rule)), dst=str(file), prior=None, memory_bank=None)
+        args = argparse.Namespace(
+            src=str(publish(key, rule=rule)), dst=str(file), prior=None, memory_bank=None
+        )
         if key == 'pointpeft_mae':
             args.prior = str(publish(key, model=1, rule=rule))
             args.memory_bank = str(folder / 'train_f_pos_shape_scan.pt')

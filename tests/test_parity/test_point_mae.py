@@ -17,13 +17,16 @@ from point_peft.registry import MODELS
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 precisions = pytest.mark.parametrize(
-    ('dtype', 'name', 'tolerance'), [(torch.float32, 'B_f32', 1e-5), (torch.float64, 'B_f64', 1e-9)], ids=['f32', 'f64']
+    ('dtype', 'name', 'tolerance'),
+    [(torch.float32, 'B_f32', 1e-5), (torch.float64, 'B_f64', 1e-9)],
+    ids=['f32', 'f64'],
 )
 
 
 @precisions
 @pytest.mark.parametrize(
-    ('key', 'num_points', 'size'), [('pointmae_cls', 2048, 22_093_327), ('pointmae_cls_modelnet', 1024, 22_099_752)]
+    ('key', 'num_points', 'size'),
+    [('pointmae_cls', 2048, 22_093_327), ('pointmae_cls_modelnet', 1024, 22_099_752)],
 )
 def test_classification(
     golden_model: Callable[[str], BaseModel],

@@ -28,7 +28,9 @@ Outputs = Mapping[str, Tensor]
 
 
 @pytest.fixture(scope='module', params=PRECISIONS)
-def run(request: pytest.FixtureRequest, golden_model: Callable[[str], BaseModel]) -> tuple[str, float, Outputs]:
+def run(
+    request: pytest.FixtureRequest, golden_model: Callable[[str], BaseModel]
+) -> tuple[str, float, Outputs]:
     """Everything that is compared, from three forwards in one precision: its name, tolerance and outputs."""
     dtype, tolerance = PRECISIONS[request.param]
     model = golden_model(KEY).to(dtype)
@@ -61,7 +63,8 @@ def run(request: pytest.FixtureRequest, golden_model: Callable[[str], BaseModel]
 
 
 @pytest.mark.parametrize(
-    'output', ['logits', 'logits_b1', 'logits_noprompt_bank_off', 'cp_feat', 'topk_sim', 'center', 'center_prompt']
+    'output',
+    ['logits', 'logits_b1', 'logits_noprompt_bank_off', 'cp_feat', 'topk_sim', 'center', 'center_prompt'],
 )
 def test_values(run: tuple[str, float, Outputs], output: str) -> None:
     """Logits in the golden batch, alone and without the bank; the prior's feature; where the centers are."""

@@ -14,9 +14,28 @@ from point_peft.models import PointClassifier
 from point_peft.release import ReleasePointPEFT
 
 PUBLISHED_RULE = (
-    'attn_free_linear cp adapter1 norm3 attn1. out_transform .adapter. proj.bias fc2.bias fc1.bias norm2.bias '
-    'norm1.bias prompt_cor cache_gate cls_pos cls_token cls_head_ norm. .gate ad_gate prompt_embedding'
-).split()
+    'attn_free_linear',
+    'cp',
+    'adapter1',
+    'norm3',
+    'attn1.',
+    'out_transform',
+    '.adapter.',
+    'proj.bias',
+    'fc2.bias',
+    'fc1.bias',
+    'norm2.bias',
+    'norm1.bias',
+    'prompt_cor',
+    'cache_gate',
+    'cls_pos',
+    'cls_token',
+    'cls_head_',
+    'norm.',
+    '.gate',
+    'ad_gate',
+    'prompt_embedding',
+)
 """Parts of names that the release trains."""
 
 

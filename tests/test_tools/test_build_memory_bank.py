@@ -30,7 +30,9 @@ def tool(load_tool: Callable[[str], ModuleType]) -> ModuleType:
     return load_tool(TOOL)
 
 
-def write_config(folder: Path, *, method: str = 'point_peft', checkpoint: Path | None = None, **changes: object) -> Path:
+def write_config(
+    folder: Path, *, method: str = 'point_peft', checkpoint: Path | None = None, **changes: object
+) -> Path:
     """A config file in ``folder`` on pre-trained weights that are there too."""
     checkpoint = checkpoint or write_pretrained(folder / 'pretrain.pth')
     cfg = small_config(folder, method=method, checkpoint=checkpoint)
@@ -68,7 +70,10 @@ def test_options(tool: ModuleType, tmp_path: Path) -> None:
     tool.main(arguments(config, tmp_path / 'bank.safetensors', cfg_options=options))
     content = load_checkpoint_file(tmp_path / 'bank.safetensors')
     provenance = content['meta']['provenance']
-    assert provenance['split'] == 'trainval' and provenance['num_samples'] == len(content['state_dict']['keys']) == 18
+    assert (
+        provenance['split'] == 'trainval'
+        and provenance['num_samples'] == len(content['state_dict']['keys']) == 18
+    )
 
 
 def test_config_without_prompt(tool: ModuleType, tmp_path: Path) -> None:
@@ -80,7 +85,11 @@ def test_config_without_prompt(tool: ModuleType, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'error', 'message'),
     [
-        ({'model.backbone.init_cfg.checkpoint': 'nowhere.pth'}, MissingFileError, r"checkpoint 'nowhere\.pth'"),
+        (
+            {'model.backbone.init_cfg.checkpoint': 'nowhere.pth'},
+            MissingFileError,
+            r"checkpoint 'nowhere\.pth'",
+        ),
         ({'train_dataloader.dataset.num_sample': 3}, ConfigError, "'num_sample'; did you mean 'num_samples'"),
     ],
 )
@@ -97,14 +106,24 @@ def test_missing_data(tool: ModuleType, tmp_path: Path) -> None:
     """Says where the data can be had and which config needs no download."""
     dataset = dict(_delete_=True, type='ModelNet', data_root=str(tmp_path / 'absent'), split='train')
     config = write_config(tmp_path, **{'train_dataloader.dataset': dataset})
-    with pytest.raises(MissingFileError, match=r'data of ModelNet not found.*absent.*pointmae_mini_shapes\.py'):
+    with pytest.raises(
+        MissingFileError, match=r'data of ModelNet not found.*absent.*pointmae_mini_shapes\.py'
+    ):
         tool.main(arguments(config, tmp_path / 'bank.safetensors'))
 
 
 def test_command_line(tmp_path: Path) -> None:
     """As a command, with one sentence and exit code 1 for a file that is not there."""
-    command = [sys.executable, str(ROOT / 'tools' / TOOL), 'configs/absent.py', '--out', str(tmp_path / 'bank.safetensors')]
+    command = [
+        sys.executable,
+        str(ROOT / 'tools' / TOOL),
+        'configs/absent.py',
+        '--out',
+        str(tmp_path / 'bank.safetensors'),
+    ]
     env = {**os.environ, 'OMP_NUM_THREADS': '1'}
     failed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
-    assert failed.returncode == 1 and failed.stderr.startswith('error: config configs/absent.py does not exist')
+    assert failed.returncode == 1 and failed.stderr.startswith(
+        'error: config configs/absent.py does not exist'
+    )
     assert failed.stderr.count('\n') == 1

@@ -87,7 +87,9 @@ def test_report(
     tool: ModuleType, state: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     """Skipped and missed tensors are listed by name; safetensors in and out."""
-    torch.save({'base_model': {**state, 'extra': torch.zeros(2), 'mask_token': torch.zeros(3)}}, tmp_path / 'a.pth')
+    torch.save(
+        {'base_model': {**state, 'extra': torch.zeros(2), 'mask_token': torch.zeros(3)}}, tmp_path / 'a.pth'
+    )
     tool.main(arguments(tmp_path / 'a.pth', tmp_path / 'b.safetensors'))
     out = capsys.readouterr().out
     assert f'used: {len(state) - 1} tensors\nskipped: 2 tensors\n' in out
@@ -132,7 +134,9 @@ def test_bad_input(tool: ModuleType, state: dict[str, Tensor], tmp_path: Path) -
 
 def test_command_line(state: dict[str, Tensor], tmp_path: Path) -> None:
     """As a command: exit code 0 and a file, or 1 and one sentence without a traceback."""
-    torch.save({'base_model': {f'module.{name}': value for name, value in state.items()}}, tmp_path / 'src.pth')
+    torch.save(
+        {'base_model': {f'module.{name}': value for name, value in state.items()}}, tmp_path / 'src.pth'
+    )
     done = run(tmp_path / 'src.pth', tmp_path / 'dst.safetensors')
     assert done.returncode == 0 and f'used: {len(state)} tensors' in done.stdout, done.stderr
     assert (tmp_path / 'dst.safetensors').is_file()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -102,6 +104,23 @@ def test_failed_training_is_reported(tmp_path: Path) -> None:
     assert "did you mean 'embed_dim'?" in done.stderr
     assert 'Point-PEFT stopped with exit code 1' in done.stderr
     assert not (tmp_path / 'quick' / 'table.md').exists()
+
+
+def test_stopped_quickstart_leaves_no_training(tmp_path: Path, tiny: list[str]) -> None:
+    """The signal reaches the training, which says how it ended; the exit code is that of the signal."""
+    options = [*tiny, 'train_cfg.max_epochs=1000']
+    command = [str(part) for part in quickstart_command(tmp_path / 'quick', options)]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT / 'projects')}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert any('Epoch(train)' in line for line in process.stdout)
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    logs = sorted((tmp_path / 'quick/point_peft').glob('*/*.log'))
+    size = logs[-1].stat().st_size
+    time.sleep(1)
+    assert logs[-1].stat().st_size == size
 
 
 def test_running_again_clears_only_its_own(tmp_path: Path, quickstart: ModuleType) -> None:

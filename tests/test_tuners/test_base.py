@@ -24,7 +24,9 @@ def context() -> TuningContext:
     """A context with one prefix token."""
     zeros = torch.zeros(1, 2, 3)
     tokens = PointTokens(zeros, zeros, zeros.unsqueeze(2), torch.zeros(1, 2, dtype=torch.int64))
-    return TuningContext(zeros, tokens, num_prefix=1, pretrained_summary=lambda tokens: tokens.features.sum(1))
+    return TuningContext(
+        zeros, tokens, num_prefix=1, pretrained_summary=lambda tokens: tokens.features.sum(1)
+    )
 
 
 class Echo(nn.Module):

@@ -25,7 +25,9 @@ def test_bottleneck_against_numpy() -> None:
     scramble(layer)
     x = torch.randn(3, 6, dtype=torch.float64)
     weights = [parameter.detach().numpy() for parameter in layer.parameters()]
-    np.testing.assert_allclose(layer(x).detach().numpy(), slow_tuners.bottleneck(x.numpy(), *weights), atol=1e-12)
+    np.testing.assert_allclose(
+        layer(x).detach().numpy(), slow_tuners.bottleneck(x.numpy(), *weights), atol=1e-12
+    )
 
 
 def test_fresh_bottleneck_is_zero() -> None:

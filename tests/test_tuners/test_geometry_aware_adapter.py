@@ -54,9 +54,17 @@ def test_against_numpy(ratio: float, num_regions: int, scales: tuple[float, floa
         np.testing.assert_allclose(out[sample], expected, atol=1e-11)
 
 
-def test_propagation_by_hand() -> None:
-    """Four tokens on a line, regions at both ends: token 1 at distances 1 and 2 gets 4/5 and 1/5 of them."""
-    model = build_classifier([dict(HOOK, center_scale=0.0, propagation_scale=1.0)])
+@pytest.mark.parametrize(
+    ('center_scale', 'expected'),
+    [(0.0, [60, 36, 54, 120]), (1.0, [90, 72, 108, 180])],
+    ids=['alone', 'with center'],
+)
+def test_propagation_by_hand(center_scale: float, expected: list[float]) -> None:
+    """Four tokens on a line, regions at both ends: token 1 at distances 1 and 2 gets 4/5 and 1/5 of them.
+
+    The ends hold 30 and 60; their regions too, and twice as much with their centers.
+    """
+    model = build_classifier([dict(HOOK, center_scale=center_scale, propagation_scale=1.0)])
     adapter = model.backbone.tuners[0]
     for parameter in (*adapter.attn.parameters(), *adapter.norm.parameters()):
         torch.nn.init.zeros_(parameter)
@@ -66,7 +74,7 @@ def test_propagation_by_hand() -> None:
     weights = torch.tensor([[[1.0, 0.0], [0.8, 0.2], [0.2, 0.8], [0.0, 1.0]]])
     geometry = TokenGeometry(torch.tensor([[0, 3]]), torch.tensor([[[0], [3]]]), weights)
     out = adapter._exchange(tokens, 0, geometry)[0, :, 0]
-    assert out.tolist() == pytest.approx([60, 36, 54, 120])
+    assert out.tolist() == pytest.approx(expected)
 
 
 def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,9 @@ def test_fresh_update_changes_nothing() -> None:
     """B starts at zero and A does not."""
     fresh = build_classifier([dict(type='LoRA', rank=2)], fresh=True)
     assert torch.equal(logits(fresh, clouds()), logits(build_classifier(), clouds()))
-    assert all(down.weight.abs().max() > 0 and up.weight.eq(0).all() for down, up in fresh.backbone.tuners[0].updates)
+    assert all(
+        down.weight.abs().max() > 0 and up.weight.eq(0).all() for down, up in fresh.backbone.tuners[0].updates
+    )
 
 
 def test_number_of_parameters() -> None:
@@ -67,7 +69,9 @@ def test_learns() -> None:
 @pytest.mark.parametrize('target', ['attn.kv', 'norm1', 'mlp'])
 def test_wrong_target(target: str) -> None:
     """What is no linear layer of a block is refused, with the layers that there are."""
-    with pytest.raises(ValueError, match=rf"LoRA target '{target}' is not a linear layer.*'attn.qkv', 'attn.proj'"):
+    with pytest.raises(
+        ValueError, match=rf"LoRA target '{target}' is not a linear layer.*'attn.qkv', 'attn.proj'"
+    ):
         build_classifier([dict(type='LoRA', targets=[target])])
 
 

@@ -60,7 +60,7 @@ def test_lengths_do_not_matter() -> None:
     features, query = torch.randn(9, 4), torch.randn(2, 4)
     scale = torch.rand(9, 1) * 100 + 0.1
     plain, scaled = filled(features)(query, 3), filled(features * scale)(query * 7, 3)
-    for name in plain._fields:
+    for name in vars(plain):
         torch.testing.assert_close(getattr(plain, name), getattr(scaled, name))
 
 

@@ -44,7 +44,9 @@ def test_detach_gives_the_plain_backbone_back(method: str) -> None:
         assert torch.equal(found.patches, expected.patches) and torch.equal(found.prefix, expected.prefix)
         assert torch.equal(found.hidden[1], expected.hidden[1])
         assert torch.equal(model.backbone(points).patches, expected.patches)
-        assert all(torch.equal(value, plain.state_dict()[name]) for name, value in detached.state_dict().items())
+        assert all(
+            torch.equal(value, plain.state_dict()[name]) for name, value in detached.state_dict().items()
+        )
         assert not any(m._forward_hooks or m._forward_pre_hooks for m in detached.modules())
         model.backbone.attach()
         train(model)
@@ -190,7 +192,11 @@ def test_base_state_holds_pretrained_values() -> None:
     model = tuned('point_peft')
     wrapper, plain = model.backbone, build_plain()
     assert wrapper.base_state() == {}
-    wrapper.backbone.pretrained_names = ['norm.weight', 'blocks.blocks.0.norm1.bias', 'encoder.first_conv.0.weight']
+    wrapper.backbone.pretrained_names = [
+        'norm.weight',
+        'blocks.blocks.0.norm1.bias',
+        'encoder.first_conv.0.weight',
+    ]
     train(model)
     base = model.base_state()
     assert sorted(base) == [
@@ -204,7 +210,9 @@ def test_base_state_holds_pretrained_values() -> None:
     for name, value in base.items():
         if name.startswith('backbone.backbone.'):
             assert torch.equal(value, plain.state_dict()[name.removeprefix('backbone.backbone.')])
-    assert not torch.equal(model.state_dict()['backbone.backbone.norm.weight'], base['backbone.backbone.norm.weight'])
+    assert not torch.equal(
+        model.state_dict()['backbone.backbone.norm.weight'], base['backbone.backbone.norm.weight']
+    )
 
 
 def test_pretrained_state_is_what_the_summary_needs() -> None:

@@ -33,7 +33,9 @@ def test_prompts_against_numpy() -> None:
         for sample in range(3):
             found = slow_tuners.retrieve(tuner.bank.keys.numpy(), summary[sample], 4, 0.5)
             rows = np.vstack([found.query, found.attended, found.values])
-            expected = rows + slow_tuners.bottleneck(rows, *weights) + tuner.embeddings[position].detach().numpy()
+            expected = (
+                rows + slow_tuners.bottleneck(rows, *weights) + tuner.embeddings[position].detach().numpy()
+            )
             np.testing.assert_allclose(seen[4 + position][sample, 1:7].numpy(), expected, atol=1e-10)
 
 

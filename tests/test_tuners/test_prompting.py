@@ -37,9 +37,10 @@ def test_round_trip(num_prefix: int, num_tokens: int) -> None:
     tuner.context = TuningContext(x, None, num_prefix, None)
     longer = tuner._insert(x, tuner.prompts(0))
     assert torch.equal(longer[:, :num_prefix], x[:, :num_prefix])
-    assert longer[:, num_prefix : num_prefix + num_tokens, 0].tolist() == [
-        [100 * i for i in range(1, num_tokens + 1)]
-    ] * 3
+    assert (
+        longer[:, num_prefix : num_prefix + num_tokens, 0].tolist()
+        == [[100 * i for i in range(1, num_tokens + 1)]] * 3
+    )
     assert torch.equal(tuner._take_out(longer), x)
 
 

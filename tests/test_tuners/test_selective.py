@@ -51,7 +51,9 @@ def test_without_class_token() -> None:
 
 def test_two_methods_may_share() -> None:
     """A parameter that two methods name is trained once."""
-    backbone = build_classifier([dict(type='SelectiveTuning'), dict(type='SelectiveTuning', biases=False)]).backbone
+    backbone = build_classifier(
+        [dict(type='SelectiveTuning'), dict(type='SelectiveTuning', biases=False)]
+    ).backbone
     assert len(backbone.tuned_names) == len(BIASES | FINAL_NORM | PREFIX)
 
 

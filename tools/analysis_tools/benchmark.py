@@ -4,6 +4,7 @@ The first config is the baseline. Times are medians of interleaved repeats in on
 disturbs all alike; memory is the peak above the idle process, each config in a process of its own. What is printed
 last is JSON: absolute numbers per config, and ratios to the baseline.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -45,8 +46,12 @@ NUM_WARMUP = 2
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Compare training step, inference, memory and FLOPs of configs')
-    parser.add_argument('configs', nargs='*', default=list(DEFAULT_CONFIGS), help='configs; the first is the baseline')
+    parser = argparse.ArgumentParser(
+        description='Compare training step, inference, memory and FLOPs of configs'
+    )
+    parser.add_argument(
+        'configs', nargs='*', default=list(DEFAULT_CONFIGS), help='configs; the first is the baseline'
+    )
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--num-points', type=int, default=2048)
     parser.add_argument('--bank-size', type=int, default=11392, help='clouds in the memory bank')
@@ -85,7 +90,9 @@ class Contestant:
         samples = [PointDataSample() for _ in self.points]
         for sample in samples:
             sample.gt_label = torch.tensor(0)
-        self.model.train_step(dict(inputs=dict(points=list(self.points)), data_samples=samples), self.optim_wrapper)
+        self.model.train_step(
+            dict(inputs=dict(points=list(self.points)), data_samples=samples), self.optim_wrapper
+        )
 
     @torch.no_grad()
     def infer(self) -> Tensor:
@@ -96,7 +103,10 @@ class Contestant:
     def parameters(self) -> dict[str, int]:
         """Number of parameters, and of those that are trained."""
         sizes = [(p.numel(), p.requires_grad) for p in self.model.parameters()]
-        return {'parameters': sum(n for n, _ in sizes), 'trainable': sum(n for n, trained in sizes if trained)}
+        return {
+            'parameters': sum(n for n, _ in sizes),
+            'trainable': sum(n for n, trained in sizes if trained),
+        }
 
 
 def timed(function: Callable[[], Any], device: str) -> float:
@@ -110,19 +120,27 @@ def timed(function: Callable[[], Any], device: str) -> float:
     return time.perf_counter() - start
 
 
-def measure_times(contestants: dict[str, Contestant], args: argparse.Namespace) -> dict[str, dict[str, float]]:
+def measure_times(
+    contestants: dict[str, Contestant], args: argparse.Namespace
+) -> dict[str, dict[str, float]]:
     """Median seconds of a training step and an inference, repeats interleaved over the contestants."""
     from rich.progress import track
-    actions = {f'{name}|{what}': getattr(contestant, what)
-               for name, contestant in contestants.items() for what in ('train_step', 'infer')}
+
+    actions = {
+        f'{name}|{what}': getattr(contestant, what)
+        for name, contestant in contestants.items()
+        for what in ('train_step', 'infer')
+    }
     samples: dict[str, list[float]] = {key: [] for key in actions}
     for repeat in track(range(NUM_WARMUP + args.repeats), description='timing'):
         for key, action in actions.items():
             seconds = timed(action, args.device)
             if repeat >= NUM_WARMUP:
                 samples[key].append(seconds)
-    return {name: {f'{what}_s': statistics.median(samples[f'{name}|{what}']) for what in ('train_step', 'infer')}
-            for name in contestants}
+    return {
+        name: {f'{what}_s': statistics.median(samples[f'{name}|{what}']) for what in ('train_step', 'infer')}
+        for name in contestants
+    }
 
 
 def count_flops(contestant: Contestant) -> dict[str, float]:
@@ -167,13 +185,28 @@ def main(args: argparse.Namespace) -> None:
     memory = {config: memory_in_own_process(config, args) for config in args.configs}
     contestants = {config: Contestant(config, args) for config in args.configs}
     times = measure_times(contestants, args)
-    rows = {config: {**times[config], 'peak_mb': memory[config], **count_flops(contestant), **contestant.parameters()}
-            for config, contestant in contestants.items()}
+    rows = {
+        config: {
+            **times[config],
+            'peak_mb': memory[config],
+            **count_flops(contestant),
+            **contestant.parameters(),
+        }
+        for config, contestant in contestants.items()
+    }
     baseline = rows[args.configs[0]]
-    ratios = {config: {key: round(value / baseline[key], 4) for key, value in row.items()} for config, row in rows.items()}
-    settings = {name: getattr(args, name) for name in ('batch_size', 'num_points', 'bank_size', 'threads', 'device', 'repeats')}
-    result = json.dumps({'settings': settings, 'torch': torch.__version__, 'absolute': rows,
-                         'ratios_to_first': ratios}, indent=1)
+    ratios = {
+        config: {key: round(value / baseline[key], 4) for key, value in row.items()}
+        for config, row in rows.items()
+    }
+    settings = {
+        name: getattr(args, name)
+        for name in ('batch_size', 'num_points', 'bank_size', 'threads', 'device', 'repeats')
+    }
+    result = json.dumps(
+        {'settings': settings, 'torch': torch.__version__, 'absolute': rows, 'ratios_to_first': ratios},
+        indent=1,
+    )
     if args.json:
         Path(args.json).write_text(result + '\n')
     print(result)

@@ -1,8 +1,11 @@
-"""Convert published checkpoints: ``python tools/model_converters/convert_official.py SRC DST [--prior P] [--memory-bank M]``.
+"""Convert published checkpoints.
+
+usage: python tools/model_converters/convert_official.py SRC DST [--prior P] [--memory-bank M]
 
 The kind is detected from the tensor names. DST (``.pth`` or ``.safetensors``) holds the tensors under this project's
 names; a report says which tensors were used, skipped and missed.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -23,24 +26,34 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Convert a published checkpoint')
     parser.add_argument('src', help='published file: pre-trained or fine-tuned, plain or Point-PEFT')
     parser.add_argument('dst', help='file to write (.pth or .safetensors)')
-    parser.add_argument('--prior', help="Point-PEFT: the pre-trained file of its frozen prior ('pretrain.pth')")
-    parser.add_argument('--memory-bank', help="Point-PEFT: the published bank, a (C, N) tensor ('train_f_pos_shape_scan.pt')")
+    parser.add_argument(
+        '--prior', help="Point-PEFT: the pre-trained file of its frozen prior ('pretrain.pth')"
+    )
+    parser.add_argument(
+        '--memory-bank', help="Point-PEFT: the published bank, a (C, N) tensor ('train_f_pos_shape_scan.pt')"
+    )
     return parser.parse_args()
 
 
 def report(conversion: Conversion) -> None:
     """Print what happened to every tensor."""
     print(f'kind: {conversion.kind} (for {conversion.config})')
-    for title, names in (('used', conversion.used), ('skipped', conversion.skipped), ('missed', conversion.missed)):
+    for title, names in (
+        ('used', conversion.used),
+        ('skipped', conversion.skipped),
+        ('missed', conversion.missed),
+    ):
         print(f'{title}: {len(names)} tensors{_listing(names) if title != "used" else ""}')
 
 
 def main(args: argparse.Namespace) -> None:
     """Read, convert, report, write."""
     conversion = convert_checkpoint(
-        _tensors(args.src), source=args.src,
+        _tensors(args.src),
+        source=args.src,
         prior=_tensors(args.prior) if args.prior else None,
-        memory_bank=load_tensor_file(args.memory_bank) if args.memory_bank else None)
+        memory_bank=load_tensor_file(args.memory_bank) if args.memory_bank else None,
+    )
     report(conversion)
     meta = {META_KEY: {'format': 'full', 'kind': conversion.kind, 'source': Path(args.src).name}}
     save_checkpoint(args.dst, conversion.state_dict, meta)

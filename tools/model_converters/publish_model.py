@@ -1,4 +1,8 @@
-"""Publish a pre-trained encoder as a small safetensors file: ``python tools/model_converters/publish_model.py CHECKPOINT OUT``."""
+"""Publish a pre-trained encoder as a small safetensors file.
+
+usage: python tools/model_converters/publish_model.py CHECKPOINT OUT.safetensors
+"""
+
 from __future__ import annotations
 
 import argparse
@@ -26,10 +30,16 @@ def main(args: argparse.Namespace) -> None:
     checkpoint = load_checkpoint_file(args.checkpoint)
     state = strip_prefix(unwrap_state_dict(checkpoint), ENCODER)
     if not state:
-        raise CheckpointError(f'{args.checkpoint} has no tensors under {ENCODER!r}; give a checkpoint of configs/pretrain.')
+        raise CheckpointError(
+            f'{args.checkpoint} has no tensors under {ENCODER!r}; give a checkpoint of configs/pretrain.'
+        )
     meta = checkpoint.get('meta') or {}
-    provenance = {key: meta[key] for key in ('epoch', 'seed', 'experiment_name', 'dataset_meta') if key in meta}
-    save_checkpoint(args.out, state, {'provenance': {**provenance, 'dataset_meta': str(provenance.get('dataset_meta'))}})
+    provenance = {
+        key: meta[key] for key in ('epoch', 'seed', 'experiment_name', 'dataset_meta') if key in meta
+    }
+    save_checkpoint(
+        args.out, state, {'provenance': {**provenance, 'dataset_meta': str(provenance.get('dataset_meta'))}}
+    )
     print(f'wrote {len(state)} tensors, {Path(args.out).stat().st_size / 2**20:.2f} MB, to {args.out}')
 
 

@@ -1,4 +1,5 @@
 """Building a model from a config and a checkpoint."""
+
 from __future__ import annotations
 
 import logging
@@ -18,8 +19,9 @@ from ..engine.memory_bank import attach_bank
 from ..registry import MODELS
 
 
-def init_model(config: str | Path | Config, checkpoint: str | Path | None = None,
-               device: str | torch.device = 'cpu') -> BaseModel:
+def init_model(
+    config: str | Path | Config, checkpoint: str | Path | None = None, device: str | torch.device = 'cpu'
+) -> BaseModel:
     """Build a task model for inference.
 
     Args:

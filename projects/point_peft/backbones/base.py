@@ -1,4 +1,5 @@
 """What every backbone exposes so that any tuning method and any head can work with it."""
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
@@ -38,7 +39,9 @@ class PointBackbone(BaseModule, ABC):
     def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg=None)
         if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
-            raise ValueError(f"init_cfg type={init_cfg.get('type')!r} is unknown; use dict(type='Pretrained', checkpoint=...).")
+            raise ValueError(
+                f"init_cfg type={init_cfg.get('type')!r} is unknown; use dict(type='Pretrained', checkpoint=...)."
+            )
         self.checkpoint: str | None = init_cfg['checkpoint'] if init_cfg else None
         self.pretrained_names: list[str] = []
 
@@ -86,7 +89,10 @@ class PointBackbone(BaseModule, ABC):
         if self.checkpoint and not self.pretrained_names:
             self.pretrained_names = load_pretrained(self, self.checkpoint, prefixes=self.checkpoint_prefixes)
         elif not self.checkpoint:
-            print_log(f'{type(self).__name__} starts from random weights: its config names no checkpoint.', logger='current')
+            print_log(
+                f'{type(self).__name__} starts from random weights: its config names no checkpoint.',
+                logger='current',
+            )
 
     def base_state(self) -> dict[str, Tensor]:
         """Tensors that came from the pre-trained file, by name; empty for a randomly initialised network."""

@@ -1,4 +1,5 @@
 """Point-MAE (Pang et al., ECCV 2022, arXiv 2203.06604): a plain transformer over groups of points."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from ..ops import group
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
 from .base import PointBackbone
-from .layers import Block, BlockStack, PatchEmbed, position_mlp
+from .layers import BlockStack, PatchEmbed, position_mlp
 from .layers.init import init_transformer
 
 
@@ -63,7 +64,7 @@ class PointMAE(PointBackbone):
         init_transformer(self)
 
     @property
-    def layers(self) -> Sequence[Block]:
+    def layers(self) -> Sequence[nn.Module]:
         """Transformer blocks in order."""
         return list(self.blocks.blocks)
 
@@ -74,8 +75,12 @@ class PointMAE(PointBackbone):
             ValueError: If a cloud has fewer points than ``num_groups`` or ``group_size``.
         """
         groups = group(points, self.num_groups, self.group_size)
-        return PointTokens(features=self.encoder(groups.neighborhoods), centers=groups.centers,
-                           neighborhoods=groups.neighborhoods, center_index=groups.center_index)
+        return PointTokens(
+            features=self.encoder(groups.neighborhoods),
+            centers=groups.centers,
+            neighborhoods=groups.neighborhoods,
+            center_index=groups.center_index,
+        )
 
     def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
         """Run the blocks over ``[class token | patch tokens]``.
@@ -97,7 +102,9 @@ class PointMAE(PointBackbone):
             if index in hidden_layers:
                 hidden[index] = x[:, prefix:]
         x = self.norm(x)
-        return BackboneFeatures(patches=x[:, prefix:], centers=tokens.centers, prefix=x[:, :prefix], hidden=hidden)
+        return BackboneFeatures(
+            patches=x[:, prefix:], centers=tokens.centers, prefix=x[:, :prefix], hidden=hidden
+        )
 
     def summarize(self, tokens: PointTokens) -> Tensor:
         """Global descriptor of the pre-trained encoder: max over the normed patch tokens, without class token.

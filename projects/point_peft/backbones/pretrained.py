@@ -1,4 +1,5 @@
 """Loading pre-trained weights into a backbone, with a report and without silence when nothing fits."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
@@ -36,24 +37,38 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[s
     """
     from ..engine.checkpoint import load_checkpoint_file
     from ..engine.errors import MissingFileError, UnmatchedCheckpointError
+
     if not Path(path).is_file():
         raise MissingFileError(
             f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
-            'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.')
+            'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.'
+        )
     state = unwrap_state_dict(load_checkpoint_file(path))
     own = module.state_dict()
     candidates = [strip_prefix(state, prefix) for prefix in (*OWN_PREFIXES, *prefixes)]
-    matched = max(({name: value for name, value in candidate.items() if name in own and value.shape == own[name].shape}
-                   for candidate in candidates), key=len)
+    matched = max(
+        (
+            {
+                name: value
+                for name, value in candidate.items()
+                if name in own and value.shape == own[name].shape
+            }
+            for candidate in candidates
+        ),
+        key=len,
+    )
     if not matched:
         raise UnmatchedCheckpointError(
             f'no tensor of {path} fits {type(module).__name__} by name and shape; convert the file with '
-            'tools/model_converters/convert_official.py or name another checkpoint.')
+            'tools/model_converters/convert_official.py or name another checkpoint.'
+        )
     module.load_state_dict(matched, strict=False)
     missing = [name for name in own if name not in matched]
-    print_log(f'loaded {len(matched)} of {len(own)} tensors of {type(module).__name__} from {path}; '
-              f'{len(state) - len(matched)} unused in the file; kept at their initial values: {missing or "none"}',
-              logger='current')
+    print_log(
+        f'loaded {len(matched)} of {len(own)} tensors of {type(module).__name__} from {path}; '
+        f'{len(state) - len(matched)} unused in the file; kept at their initial values: {missing or "none"}',
+        logger='current',
+    )
     return list(matched)
 
 
@@ -63,9 +78,13 @@ def unwrap_state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
         if isinstance(checkpoint.get(key), Mapping):
             checkpoint = checkpoint[key]
             break
-    return {name.removeprefix('module.'): value for name, value in checkpoint.items() if isinstance(value, torch.Tensor)}
+    return {
+        name.removeprefix('module.'): value
+        for name, value in checkpoint.items()
+        if isinstance(value, torch.Tensor)
+    }
 
 
 def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors under ``prefix``, with it removed."""
-    return {name[len(prefix):]: value for name, value in state.items() if name.startswith(prefix)}
+    return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}

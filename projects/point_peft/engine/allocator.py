@@ -1,4 +1,5 @@
 """Keeping freed memory inside the process, which makes training on a CPU several times faster."""
+
 from __future__ import annotations
 
 import ctypes
@@ -23,4 +24,6 @@ def keep_freed_memory() -> bool:
     if not sys.platform.startswith('linux'):
         return False
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    return mallopt is not None and bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT))
+    return (
+        mallopt is not None and bool(mallopt(M_MMAP_MAX, 0)) and bool(mallopt(M_TRIM_THRESHOLD, LARGEST_INT))
+    )

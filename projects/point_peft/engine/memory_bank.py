@@ -1,4 +1,5 @@
 """Building the memory bank, and its file with where it came from."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.dist import collect_results, get_dist_info
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -75,7 +77,7 @@ def expected_provenance(model: nn.Module, dataset: Dataset | None = None) -> Ban
 
 
 @torch.no_grad()
-def build_bank(model: nn.Module, dataset: Dataset, *, batch_size: int = 64) -> BankProvenance:
+def build_bank(model: BaseModel, dataset: Dataset, *, batch_size: int = 64) -> BankProvenance:
     """Fill the model's memory bank from a dataset, without augmentation; several processes share the work.
 
     Args:
@@ -91,7 +93,7 @@ def build_bank(model: nn.Module, dataset: Dataset, *, batch_size: int = 64) -> B
     was_training = model.training
     model.eval()
     parts = []
-    for batch in _track([mine[i:i + batch_size] for i in range(0, len(mine), batch_size)]):
+    for batch in _track([mine[i : i + batch_size] for i in range(0, len(mine), batch_size)]):
         samples = [dataset[index] for index in batch]
         points = [sample['inputs']['points'] for sample in samples]
         data = model.data_preprocessor(dict(inputs=dict(points=points), data_samples=None), False)
@@ -106,7 +108,9 @@ def build_bank(model: nn.Module, dataset: Dataset, *, batch_size: int = 64) -> B
 def save_bank(path: str | Path, bank: MemoryBank, provenance: BankProvenance) -> None:
     """Write the bank as safetensors, atomically, with its provenance in the metadata."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(path, {'keys': bank.keys.cpu()}, {'provenance': asdict(provenance), 'hash': bank.content_hash()})
+    save_checkpoint(
+        path, {'keys': bank.keys.cpu()}, {'provenance': asdict(provenance), 'hash': bank.content_hash()}
+    )
 
 
 def load_bank(path: str | Path, bank: MemoryBank, expected: BankProvenance) -> BankProvenance:
@@ -122,19 +126,24 @@ def load_bank(path: str | Path, bank: MemoryBank, expected: BankProvenance) -> B
     found = (content.get('meta') or {}).get('provenance')
     keys = (content.get('state_dict') or {}).get('keys')
     if found is None or keys is None:
-        raise CheckpointError(f'{path} is not a memory bank of this project; build one with tools/build_memory_bank.py, '
-                              'or convert a published one with tools/model_converters/convert_official.py.')
+        raise CheckpointError(
+            f'{path} is not a memory bank of this project; build one with tools/build_memory_bank.py, '
+            'or convert a published one with tools/model_converters/convert_official.py.'
+        )
     for name, wanted in asdict(expected).items():
         if wanted and found.get(name) != wanted:
             raise MemoryBankMismatchError(
-                f'memory bank {path} was made with {name}={found.get(name)!r}, but this run needs {wanted!r}; delete the '
-                'file to have it rebuilt, or name the right one in default_hooks.memory_bank.file.')
+                f'memory bank {path} was made with {name}={found.get(name)!r}, but this run needs {wanted!r}; delete '
+                'the file to have it rebuilt, or name the right one in default_hooks.memory_bank.file.'
+            )
     bank.fill(keys)
     bank.keys = keys.to(bank.keys)  # normalising again would move the last bits, and with them the hash
     return BankProvenance(**found)
 
 
-def attach_bank(model: nn.Module, candidates: Sequence[str | Path], *, wanted_hash: str | None = None) -> Path | None:
+def attach_bank(
+    model: nn.Module, candidates: Sequence[str | Path], *, wanted_hash: str | None = None
+) -> Path | None:
     """Load the first of some bank files that exists, for evaluation.
 
     Args:
@@ -157,21 +166,25 @@ def attach_bank(model: nn.Module, candidates: Sequence[str | Path], *, wanted_ha
             return path
     if wanted_hash:
         raise CheckpointError(
-            f'the adapter was trained with memory bank {wanted_hash}, which is in none of {[str(c) for c in candidates]}; '
-            'put its file there, or build it with tools/build_memory_bank.py.')
+            f'the adapter was trained with memory bank {wanted_hash}, which is in none of '
+            f'{[str(c) for c in candidates]}; put its file there, or build it with tools/build_memory_bank.py.'
+        )
     return None
 
 
 def _require_prompt(model: nn.Module) -> tuple[PEFTBackbone, PointPriorPrompt]:
     found = find_prompt(model)
     if found is None:
-        raise ValueError('the model has no Point-prior Prompt, so there is no memory bank to build; use a point_peft config.')
+        raise ValueError(
+            'the model has no Point-prior Prompt, so there is no memory bank to build; use a point_peft config.'
+        )
     return found
 
 
 def _from_rank_0(rows: list[Tensor] | None) -> Tensor:
     """Stack on rank 0 and send to the others."""
     from mmengine.dist import broadcast_object_list
+
     box: list[Any] = [torch.stack(rows) if rows is not None else None]
     broadcast_object_list(box)
     return box[0]
@@ -180,6 +193,7 @@ def _from_rank_0(rows: list[Tensor] | None) -> Tensor:
 def _track(batches: Sequence[list[int]]) -> Iterator[list[int]]:
     """Show progress on the main process."""
     from rich.progress import track
+
     rank, _ = get_dist_info()
     print_log(f'building the memory bank from {sum(map(len, batches))} clouds per process', logger='current')
     yield from track(batches, description='memory bank', disable=rank != 0)

@@ -1,4 +1,5 @@
 """Task heads."""
+
 from .cls_head import PointClsHead
 
 __all__ = ['PointClsHead']

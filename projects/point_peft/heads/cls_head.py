@@ -1,4 +1,5 @@
 """The classification head."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -47,7 +48,12 @@ class PointClsHead(BaseModule):
         dims = [embed_dim * len(self.pool), *hidden_dims]
         layers: list[nn.Module] = [] if hidden_dims else [nn.BatchNorm1d(dims[0], affine=False)]
         for before, after in zip(dims, dims[1:]):
-            layers += [nn.Linear(before, after), nn.BatchNorm1d(after), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+            layers += [
+                nn.Linear(before, after),
+                nn.BatchNorm1d(after),
+                nn.ReLU(inplace=True),
+                nn.Dropout(dropout),
+            ]
         self.cls_head_finetune = nn.Sequential(*layers, nn.Linear(dims[-1], num_classes))
 
     def forward(self, features: BackboneFeatures) -> Tensor:
@@ -64,7 +70,9 @@ class PointClsHead(BaseModule):
         labels = self._labels(data_samples).to(logits.device, non_blocking=True)
         return {'loss': F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
 
-    def predict(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample] | None) -> list[PointDataSample]:
+    def predict(
+        self, features: BackboneFeatures, data_samples: Sequence[PointDataSample] | None
+    ) -> list[PointDataSample]:
         """Write ``pred_scores`` and ``pred_label`` into data samples (new ones if None is given)."""
         scores = self(features).softmax(dim=-1)
         labels = scores.argmax(dim=-1)
@@ -78,6 +86,8 @@ class PointClsHead(BaseModule):
         labels = torch.stack([sample.gt_label for sample in data_samples])
         if labels.device.type == 'cpu' and bool(((labels < 0) | (labels >= self.num_classes)).any()):
             wrong = next(s for s in data_samples if not 0 <= int(s.gt_label) < self.num_classes)
-            raise ValueError(f'label {int(wrong.gt_label)} of {wrong.get("source", "a sample")} is outside the head\'s '
-                             f'{self.num_classes} classes; set model.head.num_classes to the dataset\'s number of classes.')
+            raise ValueError(
+                f"label {int(wrong.gt_label)} of {wrong.get('source', 'a sample')} is outside the head's "
+                f"{self.num_classes} classes; set model.head.num_classes to the dataset's number of classes."
+            )
         return labels

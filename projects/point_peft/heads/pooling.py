@@ -1,4 +1,5 @@
 """Pooling of a backbone's tokens into one vector per cloud."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -6,12 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..ops import max_pool
 from ..structures import BackboneFeatures
-
 
 POOLS: dict[str, Callable[[BackboneFeatures], Tensor]] = {
     'prefix': lambda features: features.prefix.flatten(1),
-    'max': lambda features: features.patches.amax(dim=1),
+    'max': lambda features: max_pool(features.patches, dim=1),
     'mean': lambda features: features.patches.mean(dim=1),
 }
 

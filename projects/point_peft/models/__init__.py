@@ -1,4 +1,5 @@
 """Task models, which join a backbone and a head, and the data preprocessor."""
+
 from .classifier import PointClassifier
 from .data_preprocessor import PointDataPreprocessor
 from .masked_autoencoder import PointMAEPretrain

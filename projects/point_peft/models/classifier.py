@@ -1,4 +1,5 @@
 """The classification model: a backbone and a head."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -24,8 +25,14 @@ class PointClassifier(BaseModel):
         data_preprocessor (dict | None): Config of the data preprocessor.
     """
 
-    def __init__(self, backbone: dict[str, Any], head: dict[str, Any], *, tuner: dict[str, Any] | None = None,
-                 data_preprocessor: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        head: dict[str, Any],
+        *,
+        tuner: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
         self.head = MODELS.build({'embed_dim': self.backbone.embed_dim, **head})
@@ -39,8 +46,12 @@ class PointClassifier(BaseModel):
         self.backbone.init_weights()
         self.is_init = True
 
-    def forward(self, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None = None,
-                mode: str = 'tensor') -> Any:
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: Sequence[PointDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Any:
         """Run the model.
 
         Args:

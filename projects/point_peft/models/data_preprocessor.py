@@ -1,4 +1,5 @@
 """From a list of clouds to an augmented batch on the device."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,11 +26,18 @@ class PointDataPreprocessor(BaseDataPreprocessor):
         augments (Sequence[dict]): Configs of batched augmentations (registry TRANSFORMS), for training only.
     """
 
-    def __init__(self, *, num_points: int | None = None, num_candidates: int | None = None,
-                 augments: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        num_points: int | None = None,
+        num_candidates: int | None = None,
+        augments: Sequence[dict[str, Any]] = (),
+    ) -> None:
         super().__init__(non_blocking=True)
         if num_points is not None and num_candidates is not None and num_candidates < num_points:
-            raise ValueError(f'num_candidates={num_candidates} < num_points={num_points}; raise num_candidates.')
+            raise ValueError(
+                f'num_candidates={num_candidates} < num_points={num_points}; raise num_candidates.'
+            )
         self.num_points = num_points
         self.num_candidates = num_candidates or num_points
         self.augments = [TRANSFORMS.build(augment) for augment in augments]
@@ -56,12 +64,12 @@ class PointDataPreprocessor(BaseDataPreprocessor):
         """(B, N, 3) -> (B, num_points, 3); a cloud that has no more points than wanted is kept whole."""
         if self.num_points is None or points.shape[1] <= self.num_points:
             return points
-        size = self.num_candidates if training else self.num_points
+        size = self.num_candidates if training and self.num_candidates else self.num_points
         if size < points.shape[1]:  # sampling all of them would only reorder
             points = gather(points, farthest_point_sample(points[..., :3].contiguous(), size))
         if points.shape[1] == self.num_points:
             return points
-        choice = torch.randperm(points.shape[1], device=points.device)[:self.num_points]
+        choice = torch.randperm(points.shape[1], device=points.device)[: self.num_points]
         return points[:, choice]
 
 
@@ -73,6 +81,8 @@ def _stack(points: Tensor | Sequence[Tensor], data_samples: Sequence[Any] | None
     if len(set(sizes)) > 1:
         odd = next(i for i, size in enumerate(sizes) if size != sizes[0])
         source = data_samples[odd].get('source', f'sample {odd}') if data_samples else f'sample {odd}'
-        raise ValueError(f'{source} has {sizes[odd]} points but the batch starts with {sizes[0]}; set num_points in the '
-                         'dataset so that all clouds have one size.')
+        raise ValueError(
+            f'{source} has {sizes[odd]} points but the batch starts with {sizes[0]}; set num_points in the '
+            'dataset so that all clouds have one size.'
+        )
     return torch.stack(list(points))

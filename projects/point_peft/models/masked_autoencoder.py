@@ -1,4 +1,5 @@
 """Masked autoencoding pre-training (Point-MAE, arXiv 2203.06604, section 3)."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -46,15 +47,21 @@ class PointMAEPretrain(BaseModel):
         self.mask_ratio = mask_ratio
         self.MAE_encoder = MODELS.build(encoder)
         if int(mask_ratio * self.MAE_encoder.num_groups) < 1:
-            raise ValueError(f'mask_ratio={mask_ratio} masks none of the {self.MAE_encoder.num_groups} groups; raise it.')
+            raise ValueError(
+                f'mask_ratio={mask_ratio} masks none of the {self.MAE_encoder.num_groups} groups; raise it.'
+            )
         dim = self.MAE_encoder.embed_dim
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.decoder_pos_embed = position_mlp(dim)
-        self.MAE_decoder = MAEDecoder(dim, depth=decoder_depth, num_heads=decoder_num_heads, drop_path_rate=drop_path_rate)
+        self.MAE_decoder = MAEDecoder(
+            dim, depth=decoder_depth, num_heads=decoder_num_heads, drop_path_rate=drop_path_rate
+        )
         self.increase_dim = nn.Sequential(nn.Conv1d(dim, 3 * self.MAE_encoder.group_size, 1))
         init_transformer(self)
 
-    def forward(self, inputs: dict[str, Tensor], data_samples: list | None = None, mode: str = 'tensor') -> Any:
+    def forward(
+        self, inputs: dict[str, Tensor], data_samples: list | None = None, mode: str = 'tensor'
+    ) -> Any:
         """Compute the loss or the descriptor.
 
         Args:
@@ -81,7 +88,9 @@ class PointMAEPretrain(BaseModel):
         """
         mask = self.random_mask(tokens.features) if mask is None else mask
         num_masked = int(self.mask_ratio * mask.shape[1])
-        order = mask.to(torch.uint8).argsort(dim=1, stable=True)  # visible groups first, each part in its order
+        order = mask.to(torch.uint8).argsort(
+            dim=1, stable=True
+        )  # visible groups first, each part in its order
         visible, masked = order[:, :-num_masked], order[:, -num_masked:]
 
         encoder = self.MAE_encoder

@@ -5,6 +5,7 @@ from .gather import gather
 from .grouping import Groups, group
 from .interpolation import interpolation_weights, three_nn
 from .knn import knn
+from .pooling import max_pool
 
 __all__ = [
     'Groups',
@@ -16,5 +17,6 @@ __all__ = [
     'group',
     'interpolation_weights',
     'knn',
+    'max_pool',
     'three_nn',
 ]

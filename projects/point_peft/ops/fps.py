@@ -59,8 +59,9 @@ def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
 
 @torch.no_grad()
 def farthest_point_sample_loop(points: Tensor, num_samples: int) -> Tensor:
-    """Farthest point sampling in plain torch: any device, no host synchronisation, the lowest index wins a
-    tie.
+    """Farthest point sampling in plain torch; the lowest index wins a tie.
+
+    Runs on any device, without host synchronisation.
 
     Args:
         points (Tensor): ``(B, N, 3)`` float32 or float64.

@@ -2,6 +2,7 @@
 
 Configs under ``configs/point_peft/release/`` bring it in with ``custom_imports``.
 """
+
 from .point_mae import ReleasePointPEFT
 
 __all__ = ['ReleasePointPEFT']

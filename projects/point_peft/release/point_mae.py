@@ -11,10 +11,11 @@ For running the authors' checkpoints. Known departures from the paper that this 
 
 What is repaired because it changes no number: the prior runs without gradient and propagation is a matrix product.
 """
+
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from mmengine.logging import print_log
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointMAE
-from ..backbones.layers import Block
+from ..backbones.layers import Block, drop_path_rates
 from ..backbones.layers.init import init_transformer
 from ..ops import farthest_point_sample, gather, group
 from ..registry import MODELS
@@ -61,7 +62,7 @@ class ReleasePointPEFT(BaseModule):
         self.num_groups, self.group_size = num_groups, group_size
         self.encoder, self.pos_embed, self.norm = plain.encoder, plain.pos_embed, plain.norm
         self.cls_token, self.cls_pos = plain.cls_token, plain.cls_pos
-        self.blocks = ReleaseBlocks([block.drop_path.rate for block in plain.layers])
+        self.blocks = ReleaseBlocks(drop_path_rates(drop_path_rate, len(plain.layers)))
         self.prompt_cor = nn.Parameter(torch.zeros(NUM_TOKENS, 3).normal_(std=0.02))
         init_transformer(self)
         self.prior = PointMAE(num_groups=64, group_size=32, class_token=False)
@@ -75,10 +76,17 @@ class ReleasePointPEFT(BaseModule):
     def trained_names(self) -> set[str]:
         """Parameters that the published rule trains."""
         names = {'cls_token', 'cls_pos', 'prompt_cor', 'norm.weight', 'norm.bias'}
-        names |= {f'blocks.{name}' for name, _ in self.blocks.named_parameters() if name.startswith(('attn1.', 'norm3.'))}
+        names |= {
+            f'blocks.{name}'
+            for name, _ in self.blocks.named_parameters()
+            if name.startswith(('attn1.', 'norm3.'))
+        }
         for index, block in enumerate(self.blocks.blocks):
-            names |= {f'blocks.blocks.{index}.{name}' for name, _ in block.named_parameters()
-                      if name.split('.')[0] in TRAINED_BLOCK_PARTS or name in TRAINED_BIASES}
+            names |= {
+                f'blocks.blocks.{index}.{name}'
+                for name, _ in block.named_parameters()
+                if name.split('.')[0] in TRAINED_BLOCK_PARTS or name in TRAINED_BIASES
+            }
         return names
 
     def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
@@ -94,7 +102,7 @@ class ReleasePointPEFT(BaseModule):
         pos = torch.cat([self.cls_pos.expand(len(points), -1, -1), self.pos_embed(groups.centers)], dim=1)
         cache = self.query_bank(points)
         hidden = {}
-        for index, block in enumerate(self.blocks.blocks):
+        for index, block in enumerate(self.blocks):
             prompts = block.prompts(cache) if index < PROMPTED_BLOCKS else None
             x = block(x + pos, prompts, regions[index], self.blocks)
             if index in hidden_layers:
@@ -164,6 +172,10 @@ class ReleaseBlocks(nn.Module):
         self.attn1 = ReleaseLocalAttention(dim)
         self.norm3 = nn.LayerNorm(dim)
 
+    def __iter__(self) -> Iterator[ReleaseBlock]:
+        """The blocks in order."""
+        return iter(cast(Iterable[ReleaseBlock], self.blocks))
+
 
 class ReleaseBlock(Block):
     """A transformer block with everything that the release hangs on it.
@@ -188,7 +200,9 @@ class ReleaseBlock(Block):
         prompts = self.prompt_dropout(self.prompt_embeddings).unsqueeze(0)
         return prompts if cache is None else prompts + cache + self.cp_adapter(cache)
 
-    def forward(self, x: Tensor, prompts: Tensor | None, regions: ReleaseRegions, shared: ReleaseBlocks) -> Tensor:  # type: ignore[override]
+    def forward(  # type: ignore[override]
+        self, x: Tensor, prompts: Tensor | None, regions: ReleaseRegions, shared: ReleaseBlocks
+    ) -> Tensor:
         """Map ``[class token | tokens]`` (B, 1+G, C) to the same shape."""
         num_prompts = 0 if prompts is None else prompts.shape[1]
         if prompts is not None:
@@ -200,7 +214,9 @@ class ReleaseBlock(Block):
         x = torch.cat([x[:, :1], tokens], dim=1)
         return x + self.adapter1(x)
 
-    def _exchange(self, x: Tensor, num_prompts: int, regions: ReleaseRegions, shared: ReleaseBlocks) -> Tensor:
+    def _exchange(
+        self, x: Tensor, num_prompts: int, regions: ReleaseRegions, shared: ReleaseBlocks
+    ) -> Tensor:
         """Local interaction on ``[prompts | tokens]`` (B, T+G, C); returns the tokens (B, G, C)."""
         rows = x.flatten(0, 1)  # samples T+G rows apart, addressed by indices that assume G
         near = rows[regions.neighbors]  # (B*S, K, C)

@@ -1,4 +1,5 @@
 """Tuning methods: the wrapper and one file per method."""
+
 from .base import Tuner, TuningContext
 from .bottleneck import BottleneckAdapter
 from .geometry_aware_adapter import GeometryAwareAdapter
@@ -11,6 +12,15 @@ from .selective import SelectiveTuning
 from .vpt import VPTDeep
 
 __all__ = [
-    'BottleneckAdapter', 'DeepPromptTuner', 'GeometryAwareAdapter', 'LoRA', 'MemoryBank', 'PEFTBackbone',
-    'PointPriorPrompt', 'SelectiveTuning', 'Tuner', 'TuningContext', 'VPTDeep',
+    'BottleneckAdapter',
+    'DeepPromptTuner',
+    'GeometryAwareAdapter',
+    'LoRA',
+    'MemoryBank',
+    'PEFTBackbone',
+    'PointPriorPrompt',
+    'SelectiveTuning',
+    'Tuner',
+    'TuningContext',
+    'VPTDeep',
 ]

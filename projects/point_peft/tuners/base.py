@@ -1,4 +1,5 @@
 """The contract of tuning methods: small modules that act on named modules of a frozen backbone."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -81,14 +82,21 @@ class Tuner(nn.Module):
         For a block that is called with an attention mask, the mask grows with the sequence: what was inserted after
         the prefix attends to everything and is seen by everything.
         """
+
         def hook(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
             if self.context is None:
                 return None
             changed = function(args[0])
             mask = kwargs.get('attn_mask')
             if mask is not None and changed.shape[1] != args[0].shape[1]:
-                kwargs = {**kwargs, 'attn_mask': _grow_mask(mask, self.context.num_prefix, changed.shape[1] - args[0].shape[1])}
+                kwargs = {
+                    **kwargs,
+                    'attn_mask': _grow_mask(
+                        mask, self.context.num_prefix, changed.shape[1] - args[0].shape[1]
+                    ),
+                }
             return (changed, *args[1:]), kwargs
+
         self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
     def on_output(self, module: nn.Module, function: Callable[..., Any], *, first: bool = False) -> None:
@@ -96,8 +104,10 @@ class Tuner(nn.Module):
 
         ``first`` lets it act before the methods that were attached earlier.
         """
+
         def hook(_: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
             return None if self.context is None else function(args[0], output)
+
         self._handles.append(module.register_forward_hook(hook, prepend=first))
 
 

@@ -1,5 +1,8 @@
 """The bottleneck adapter."""
+
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -66,12 +69,13 @@ class BottleneckAdapter(Tuner):
     def setup(self, backbone: PointBackbone) -> None:
         """Create one bottleneck per block."""
         self.adapters = nn.ModuleList(
-            Bottleneck(width, hidden_dim=self.dim, dropout=self.dropout) for width in backbone.layer_dims)
+            Bottleneck(width, hidden_dim=self.dim, dropout=self.dropout) for width in backbone.layer_dims
+        )
 
     def attach(self, backbone: PointBackbone) -> None:
         """Act on the output of every block's sub-layer."""
         for block, adapter in zip(backbone.layers, self.adapters):
             self.on_output(block.get_submodule(self.at), self._adapt(adapter))
 
-    def _adapt(self, adapter: nn.Module):  # noqa: ANN202
+    def _adapt(self, adapter: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda _, output: torch.add(output, adapter(output), alpha=self.scale)

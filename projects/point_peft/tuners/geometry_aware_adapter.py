@@ -1,4 +1,5 @@
 """Geometry-aware Adapter (Point-PEFT, AAAI 2024, arXiv 2310.03059, section 3.3)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..backbones.layers import DropPath, drop_path_rates
-from ..ops import gather, group, interpolation_weights
+from ..ops import gather, group, interpolation_weights, max_pool
 from ..registry import MODELS
 from ..structures import BackboneFeatures
 from .base import Tuner, TuningContext
@@ -50,12 +51,23 @@ class GeometryAwareAdapter(Tuner):
         drop_path (float): Rate at which a region's attention is dropped in the last block, growing from 0; 0.1.
     """
 
-    def __init__(self, *, center_ratio: float = 0.5, num_neighbors: int = 16, attn_dim: int = 18, num_heads: int = 6,
-                 hidden_dim: int = 16, center_scale: float = 0.3, propagation_scale: float = 0.3,
-                 drop_path: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        center_ratio: float = 0.5,
+        num_neighbors: int = 16,
+        attn_dim: int = 18,
+        num_heads: int = 6,
+        hidden_dim: int = 16,
+        center_scale: float = 0.3,
+        propagation_scale: float = 0.3,
+        drop_path: float = 0.1,
+    ) -> None:
         super().__init__()
         if not 0 < center_ratio <= 1:
-            raise ValueError(f'center_ratio={center_ratio} is outside (0, 1]; it is the share of tokens that are region centers.')
+            raise ValueError(
+                f'center_ratio={center_ratio} is outside (0, 1]; it is the share of tokens that are region centers.'
+            )
         self.center_ratio, self.num_neighbors = center_ratio, num_neighbors
         self.attn_dim, self.num_heads, self.hidden_dim = attn_dim, num_heads, hidden_dim
         self.center_scale, self.propagation_scale = center_scale, propagation_scale
@@ -67,9 +79,13 @@ class GeometryAwareAdapter(Tuner):
         depth = len(backbone.layers)
         self.norm = nn.LayerNorm(backbone.embed_dim)
         self.attn = LocalAttention(backbone.embed_dim, attn_dim=self.attn_dim, num_heads=self.num_heads)
-        self.drop_paths = nn.ModuleList(DropPath(rate) for rate in drop_path_rates(self.drop_path_rate, depth))
+        self.drop_paths = nn.ModuleList(
+            DropPath(rate) for rate in drop_path_rates(self.drop_path_rate, depth)
+        )
         self.pool_norms = nn.ModuleList(nn.BatchNorm1d(dim) for dim in backbone.layer_dims)
-        self.adapters = nn.ModuleList(Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims)
+        self.adapters = nn.ModuleList(
+            Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims
+        )
 
     def attach(self, backbone: PointBackbone) -> None:
         """Act on the output of every block."""
@@ -85,8 +101,11 @@ class GeometryAwareAdapter(Tuner):
         centers = context.tokens.centers
         num_regions = max(1, round(self.center_ratio * centers.shape[1]))
         regions = group(centers, num_regions, self.num_neighbors)
-        self._geometry = TokenGeometry(regions.center_index, regions.neighbor_index,
-                                       interpolation_weights(centers, regions.centers).to(centers.dtype))
+        self._geometry = TokenGeometry(
+            regions.center_index,
+            regions.neighbor_index,
+            interpolation_weights(centers, regions.centers).to(centers.dtype),
+        )
 
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
         """Forget the geometry."""
@@ -107,7 +126,7 @@ class GeometryAwareAdapter(Tuner):
         """Local interaction, pooling and propagation on patch tokens (B, G, C)."""
         local = self.attn(self.norm(tokens), geometry.neighbor_index)  # (B, S, K, C)
         local = self.drop_paths[index](local.flatten(0, 1)).view_as(local)  # dropped per region
-        regions = (gather(tokens, geometry.neighbor_index) + local).amax(dim=2)  # (B, S, C)
+        regions = max_pool(gather(tokens, geometry.neighbor_index) + local, dim=2)  # (B, S, C)
         regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
         regions = regions + self.center_scale * gather(tokens, geometry.anchor_index)
         return torch.baddbmm(tokens, geometry.interpolation, regions, alpha=self.propagation_scale)

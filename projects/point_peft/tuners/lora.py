@@ -1,4 +1,5 @@
 """LoRA: low-rank updates of frozen linear layers."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -21,8 +22,14 @@ class LoRA(Tuner):
         dropout (float): Dropout of the update's input.
     """
 
-    def __init__(self, rank: int = 8, *, alpha: float = 32.0, targets: Sequence[str] = ('attn.qkv', 'mlp.fc1', 'mlp.fc2'),
-                 dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        rank: int = 8,
+        *,
+        alpha: float = 32.0,
+        targets: Sequence[str] = ('attn.qkv', 'mlp.fc1', 'mlp.fc2'),
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         if rank < 1:
             raise ValueError(f'rank={rank}, but LoRA needs at least 1.')
@@ -35,8 +42,7 @@ class LoRA(Tuner):
         Raises:
             ValueError: If a target is not a linear layer of the backbone's blocks.
         """
-        self.updates = nn.ModuleList(
-            _low_rank(layer, self.rank) for layer in self._target_layers(backbone))
+        self.updates = nn.ModuleList(_low_rank(layer, self.rank) for layer in self._target_layers(backbone))
 
     def attach(self, backbone: PointBackbone) -> None:
         """Act on the output of every target."""
@@ -54,7 +60,9 @@ class LoRA(Tuner):
                 layer = modules.get(target)
                 if not isinstance(layer, nn.Linear):
                     linear = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
-                    raise ValueError(f'LoRA target {target!r} is not a linear layer of the blocks; choose among {linear}.')
+                    raise ValueError(
+                        f'LoRA target {target!r} is not a linear layer of the blocks; choose among {linear}.'
+                    )
                 layers.append(layer)
         return layers
 

@@ -1,9 +1,11 @@
 """The memory bank of domain features and its parameter-free attention."""
+
 from __future__ import annotations
 
 import hashlib
 import logging
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
@@ -11,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Retrieval(NamedTuple):
+@dataclass(frozen=True)
+class Retrieval:
     """What a query found.
 
     Attributes:
@@ -19,7 +22,7 @@ class Retrieval(NamedTuple):
         attended (Tensor): (B, C) similarity-weighted mean of the retrieved values.
         values (Tensor): (B, k, C) retrieved values, most similar first.
         similarity (Tensor): (B, k) cosine similarities.
-        index (Tensor): (B, k) rows of the bank.
+        index (Tensor): (B, k) rows of the bank, int64.
     """
 
     query: Tensor
@@ -61,12 +64,16 @@ class MemoryBank(nn.Module):
             ValueError: If the shape is wrong, or a feature is not finite or zero.
         """
         if features.dim() != 2 or features.shape[1] != self.dim:
-            raise ValueError(f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
-                             f'(N, {self.dim}); build one with tools/build_memory_bank.py.')
+            raise ValueError(
+                f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
+                f'(N, {self.dim}); build one with tools/build_memory_bank.py.'
+            )
         norms = features.float().norm(dim=1)
         if not bool((torch.isfinite(norms) & (norms > 0)).all()):
             row = int((~(torch.isfinite(norms) & (norms > 0))).nonzero()[0])
-            raise ValueError(f'row {row} of the memory bank is zero or not finite; rebuild it with tools/build_memory_bank.py.')
+            raise ValueError(
+                f'row {row} of the memory bank is zero or not finite; rebuild it with tools/build_memory_bank.py.'
+            )
         self.keys = F.normalize(features.to(self.keys), dim=1)
 
     def forward(self, query: Tensor, k: int) -> Retrieval:
@@ -80,8 +87,10 @@ class MemoryBank(nn.Module):
             ValueError: If the bank holds fewer than ``k`` clouds.
         """
         if len(self) < k:
-            raise ValueError(f'the memory bank holds {len(self)} clouds but {k} are to be retrieved; build it from more '
-                             'clouds or lower num_tokens.')
+            raise ValueError(
+                f'the memory bank holds {len(self)} clouds but {k} are to be retrieved; build it from more '
+                'clouds or lower num_tokens.'
+            )
         query = F.normalize(query, dim=1)
         similarity, index = (query @ self.keys.T).topk(k, dim=1)
         values = self.keys[index] * self.dim**0.5  # (B, k, C)
@@ -92,15 +101,21 @@ class MemoryBank(nn.Module):
     def warn_empty(self) -> None:
         """Say, once, that there is nothing to retrieve."""
         if not self.warned_empty:
-            print_log('the memory bank is empty: prompts are not enhanced until training or tools/build_memory_bank.py '
-                      'builds one, or a checkpoint brings one.', logger='current', level=logging.WARNING)
+            print_log(
+                'the memory bank is empty: prompts are not enhanced until training or tools/build_memory_bank.py '
+                'builds one, or a checkpoint brings one.',
+                logger='current',
+                level=logging.WARNING,
+            )
             self.warned_empty = True
 
     def content_hash(self) -> str:
         """Hex digest of the stored keys; empty for an empty bank."""
         if not len(self):
             return ''
-        return hashlib.blake2b(self.keys.float().cpu().contiguous().numpy().tobytes(), digest_size=16).hexdigest()
+        return hashlib.blake2b(
+            self.keys.float().cpu().contiguous().numpy().tobytes(), digest_size=16
+        ).hexdigest()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Take any number of rows, since a bank has as many as its training set."""

@@ -1,7 +1,8 @@
 """A frozen backbone with tuning methods attached."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
@@ -37,7 +38,7 @@ class PEFTBackbone(BaseModule):
         self.backbone: PointBackbone = MODELS.build(backbone)
         self.backbone.requires_grad_(False)
         tuners: list[Tuner] = [MODELS.build(hook) for hook in hooks]
-        self.tuners = nn.ModuleList(tuners)
+        self.tuners: Iterable[Tuner] = nn.ModuleList(tuners)  # type: ignore[assignment]
         for tuner in tuners:
             tuner.setup(self.backbone)
         self.tuned_names = sorted({name for tuner in tuners for name in tuner.backbone_parameters()})
@@ -104,7 +105,7 @@ class PEFTBackbone(BaseModule):
 
     def init_weights(self) -> None:
         """Load the pre-trained weights and remember those that are going to be trained in place; done once."""
-        if self.is_init:
+        if self.is_init:  # type: ignore[has-type]
             return
         self.is_init = True
         self.backbone.init_weights()

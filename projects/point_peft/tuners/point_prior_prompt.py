@@ -1,4 +1,5 @@
 """Point-prior Prompt (Point-PEFT, AAAI 2024, arXiv 2310.03059, section 3.2)."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -39,12 +40,22 @@ class PointPriorPrompt(DeepPromptTuner):
         temperature (float): Temperature of the attention over the bank.
     """
 
-    def __init__(self, num_tokens: int = 10, *, layers: Sequence[int] | None = None, hidden_dim: int = 8,
-                 num_prior_groups: int = 64, dropout: float = 0.1, temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        num_tokens: int = 10,
+        *,
+        layers: Sequence[int] | None = None,
+        hidden_dim: int = 8,
+        num_prior_groups: int = 64,
+        dropout: float = 0.1,
+        temperature: float = 1.0,
+    ) -> None:
         super().__init__(num_tokens, layers=layers)
         if num_tokens <= SUMMARY_ROWS:
-            raise ValueError(f'num_tokens={num_tokens}, but Point-prior Prompt needs at least {SUMMARY_ROWS + 1}: the query, '
-                             'the attended feature and one retrieved cloud.')
+            raise ValueError(
+                f'num_tokens={num_tokens}, but Point-prior Prompt needs at least {SUMMARY_ROWS + 1}: the query, '
+                'the attended feature and one retrieved cloud.'
+            )
         self.hidden_dim = hidden_dim
         self.num_prior_groups = num_prior_groups
         self.temperature = temperature
@@ -54,7 +65,7 @@ class PointPriorPrompt(DeepPromptTuner):
     def prompted_layers(self, backbone: PointBackbone) -> list[int]:
         """Indices of the blocks that get prompts."""
         layers = super().prompted_layers(backbone)
-        return layers if self.layers is not None else layers[:len(layers) // 2]
+        return layers if self.layers is not None else layers[: len(layers) // 2]
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create prompts and bottlenecks for the prompted blocks, and the empty bank."""
@@ -62,9 +73,11 @@ class PointPriorPrompt(DeepPromptTuner):
         depth = len(self.prompted_layers(backbone))
         self.bank = MemoryBank(dim, temperature=self.temperature)
         self.embeddings = nn.ParameterList(
-            nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for _ in range(depth))
+            nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for _ in range(depth)
+        )
         self.adapters = nn.ModuleList(
-            Bottleneck(dim, hidden_dim=self.hidden_dim, dropout=self.dropout.p) for _ in range(depth))
+            Bottleneck(dim, hidden_dim=self.hidden_dim, dropout=self.dropout.p) for _ in range(depth)
+        )
 
     def begin(self, context: TuningContext) -> None:
         """Query the bank once per forward."""

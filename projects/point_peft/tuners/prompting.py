@@ -1,4 +1,5 @@
 """Putting prompt tokens into a block's sequence and taking them out again."""
+
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -39,7 +40,9 @@ class DeepPromptTuner(Tuner):
         layers = list(range(depth)) if self.layers is None else list(self.layers)
         wrong = [layer for layer in layers if not 0 <= layer < depth]
         if wrong:
-            raise ValueError(f'prompt layers {wrong} do not exist: the backbone has blocks 0 to {depth - 1}; set `layers`.')
+            raise ValueError(
+                f'prompt layers {wrong} do not exist: the backbone has blocks 0 to {depth - 1}; set `layers`.'
+            )
         return layers
 
     @abstractmethod

@@ -1,4 +1,5 @@
 """Selective tuning of the backbone's own biases, norms and prefix tokens."""
+
 from __future__ import annotations
 
 from torch import nn
@@ -21,19 +22,31 @@ class SelectiveTuning(Tuner):
         prefix (bool): Class token and its position, which are not pre-trained.
     """
 
-    def __init__(self, *, biases: bool = True, norm_weights: bool = False, final_norm: bool = True,
-                 prefix: bool = True) -> None:
+    def __init__(
+        self, *, biases: bool = True, norm_weights: bool = False, final_norm: bool = True, prefix: bool = True
+    ) -> None:
         super().__init__()
-        self.biases, self.norm_weights, self.final_norm, self.prefix = biases, norm_weights, final_norm, prefix
+        self.biases, self.norm_weights, self.final_norm, self.prefix = (
+            biases,
+            norm_weights,
+            final_norm,
+            prefix,
+        )
         self.names: list[str] = []
 
     def setup(self, backbone: PointBackbone) -> None:
         """Find the parameters by the kind of module that owns them."""
-        modules = [(module, f'{layer_name}.{name}') for layer_name, layer in _named_layers(backbone)
-                   for name, module in layer.named_modules()]
+        modules = [
+            (module, f'{layer_name}.{name}')
+            for layer_name, layer in _named_layers(backbone)
+            for name, module in layer.named_modules()
+        ]
         if self.biases:
-            self.names += [f'{name}.bias' for module, name in modules
-                           if isinstance(module, (nn.Linear, nn.LayerNorm)) and module.bias is not None]
+            self.names += [
+                f'{name}.bias'
+                for module, name in modules
+                if isinstance(module, (nn.Linear, nn.LayerNorm)) and module.bias is not None
+            ]
         if self.norm_weights:
             self.names += [f'{name}.weight' for module, name in modules if isinstance(module, nn.LayerNorm)]
         if self.final_norm:

@@ -1,4 +1,5 @@
 """VPT-deep: learnable prompt tokens in every block."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,7 +22,9 @@ class VPTDeep(DeepPromptTuner):
         dropout (float): Dropout of the prompts.
     """
 
-    def __init__(self, num_tokens: int = 10, *, layers: Sequence[int] | None = None, dropout: float = 0.0) -> None:
+    def __init__(
+        self, num_tokens: int = 10, *, layers: Sequence[int] | None = None, dropout: float = 0.0
+    ) -> None:
         super().__init__(num_tokens, layers=layers)
         self.dropout = nn.Dropout(dropout)
 

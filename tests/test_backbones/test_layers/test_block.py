@@ -17,7 +17,9 @@ def test_formula() -> None:
     x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))
     first = x + block.attn(F.layer_norm(x, (8,), block.norm1.weight, block.norm1.bias))
     hidden = F.layer_norm(first, (8,), block.norm2.weight, block.norm2.bias)
-    hidden = F.linear(F.gelu(F.linear(hidden, block.mlp.fc1.weight, block.mlp.fc1.bias)), block.mlp.fc2.weight)
+    hidden = F.linear(
+        F.gelu(F.linear(hidden, block.mlp.fc1.weight, block.mlp.fc1.bias)), block.mlp.fc2.weight
+    )
     torch.testing.assert_close(block(x), first + hidden + block.mlp.fc2.bias)
     assert block.mlp.fc1.out_features == 24
 

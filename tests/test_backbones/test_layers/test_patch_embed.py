@@ -67,7 +67,9 @@ def test_more_channels() -> None:
 
 def test_official_names() -> None:
     """Weights are stored as those of 1x1 convolutions."""
-    shapes = {name: tuple(value.shape) for name, value in PatchEmbed(384).named_parameters() if value.dim() > 1}
+    shapes = {
+        name: tuple(value.shape) for name, value in PatchEmbed(384).named_parameters() if value.dim() > 1
+    }
     assert shapes == {
         'first_conv.0.weight': (128, 3, 1),
         'first_conv.3.weight': (256, 128, 1),

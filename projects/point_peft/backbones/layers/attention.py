@@ -1,4 +1,5 @@
 """Multi-head self-attention."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -33,6 +34,8 @@ class Attention(nn.Module):
             Tensor: (B, L, C).
         """
         batch, length, dim = x.shape
-        q, k, v = self.qkv(x).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (B, heads, L, d)
+        q, k, v = (
+            self.qkv(x).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        )  # (B, heads, L, d)
         x = F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
         return self.proj(x.transpose(1, 2).reshape(batch, length, dim))

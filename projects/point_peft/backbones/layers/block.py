@@ -1,4 +1,5 @@
 """The pre-norm transformer block and stacks of it."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn
@@ -45,7 +46,8 @@ class BlockStack(nn.Module):
     def __init__(self, dim: int, *, depth: int, num_heads: int, drop_path_rate: float = 0.0) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
-            Block(dim, num_heads=num_heads, drop_path=rate) for rate in drop_path_rates(drop_path_rate, depth))
+            Block(dim, num_heads=num_heads, drop_path=rate) for rate in drop_path_rates(drop_path_rate, depth)
+        )
 
     def forward(self, x: Tensor, pos: Tensor) -> Tensor:
         """Run all blocks, adding the positions ``pos`` (B, L, C) before each (Point-MAE, models/Point_MAE.py)."""

@@ -1,4 +1,5 @@
 """Stochastic depth."""
+
 from __future__ import annotations
 
 import torch
@@ -23,7 +24,9 @@ class DropPath(nn.Module):
         if self.rate == 0 or not self.training:
             return branch
         keep = 1 - self.rate
-        mask = torch.empty(branch.shape[:1] + (1,) * (branch.dim() - 1), dtype=branch.dtype, device=branch.device)
+        mask = torch.empty(
+            branch.shape[:1] + (1,) * (branch.dim() - 1), dtype=branch.dtype, device=branch.device
+        )
         return branch * mask.bernoulli_(keep).div_(keep)
 
     def extra_repr(self) -> str:

@@ -1,4 +1,5 @@
 """Random initialisation of transformers."""
+
 from __future__ import annotations
 
 from torch import nn

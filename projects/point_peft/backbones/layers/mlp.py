@@ -1,4 +1,5 @@
 """The feed-forward network of a transformer block."""
+
 from __future__ import annotations
 
 from torch import Tensor, nn

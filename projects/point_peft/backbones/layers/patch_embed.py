@@ -1,10 +1,14 @@
 """The mini-PointNet that embeds each group of points."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ...ops import max_pool
 
 
 class PatchEmbed(nn.Module):
@@ -20,13 +24,23 @@ class PatchEmbed(nn.Module):
         in_channels (int): Coordinates (and features) per point.
     """
 
-    def __init__(self, dim: int, *, hidden_dims: Sequence[int] = (128, 256, 512), in_channels: int = 3) -> None:
+    def __init__(
+        self, dim: int, *, hidden_dims: Sequence[int] = (128, 256, 512), in_channels: int = 3
+    ) -> None:
         super().__init__()
         first, local, second = hidden_dims
         self.first_conv = nn.Sequential(
-            nn.Conv1d(in_channels, first, 1), nn.BatchNorm1d(first), nn.ReLU(inplace=True), nn.Conv1d(first, local, 1))
+            nn.Conv1d(in_channels, first, 1),
+            nn.BatchNorm1d(first),
+            nn.ReLU(inplace=True),
+            nn.Conv1d(first, local, 1),
+        )
         self.second_conv = nn.Sequential(
-            nn.Conv1d(2 * local, second, 1), nn.BatchNorm1d(second), nn.ReLU(inplace=True), nn.Conv1d(second, dim, 1))
+            nn.Conv1d(2 * local, second, 1),
+            nn.BatchNorm1d(second),
+            nn.ReLU(inplace=True),
+            nn.Conv1d(second, dim, 1),
+        )
 
     def forward(self, neighborhoods: Tensor) -> Tensor:
         """Embed groups.
@@ -39,15 +53,15 @@ class PatchEmbed(nn.Module):
         """
         batch, groups, size, channels = neighborhoods.shape
         points = neighborhoods.reshape(-1, channels)  # (B*G*K, 3)
-        conv_in, norm, act, conv_out = self.first_conv
-        local = _pointwise(act(norm(_pointwise(points, conv_in))), conv_out)
+        local = _mlp(_pointwise(points, self.first_conv[0]), self.first_conv)
         local = local.view(batch * groups, size, -1)  # (B*G, K, 256)
-        pooled = local.amax(dim=1)  # (B*G, 256)
-        conv_in, norm, act, conv_out = self.second_conv
-        on_pooled, on_local = conv_in.weight.squeeze(-1).chunk(2, dim=1)
-        mixed = F.linear(local, on_local) + F.linear(pooled, on_pooled, conv_in.bias).unsqueeze(1)
-        mixed = _pointwise(act(norm(mixed.flatten(0, 1))), conv_out)
-        return mixed.view(batch, groups, size, -1).amax(dim=2)
+        pooled = max_pool(local, dim=1)  # (B*G, 256)
+        conv = cast(nn.Conv1d, self.second_conv[0])
+        on_pooled, on_local = conv.weight.squeeze(-1).chunk(2, dim=1)
+        mixed = F.linear(local, on_local)  # (B*G, K, 512)
+        mixed += F.linear(pooled, on_pooled, conv.bias).unsqueeze(1)
+        mixed = _mlp(mixed.flatten(0, 1), self.second_conv)
+        return max_pool(mixed.view(batch, groups, size, -1), dim=2)
 
 
 def position_mlp(dim: int, *, hidden_dim: int = 128) -> nn.Sequential:
@@ -59,3 +73,9 @@ def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
     """Apply a 1x1 convolution to rows (M, in)."""
     assert isinstance(conv, nn.Conv1d)
     return F.linear(x, conv.weight.squeeze(-1), conv.bias)
+
+
+def _mlp(x: Tensor, stage: nn.Sequential) -> Tensor:
+    """Norm, activation and second convolution of a stage, on rows (M, hidden)."""
+    _, norm, act, conv = stage
+    return _pointwise(act(norm(x)), conv)

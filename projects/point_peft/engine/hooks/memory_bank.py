@@ -1,4 +1,5 @@
 """Hook that gives a Point-prior Prompt its memory bank."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -53,7 +54,9 @@ class MemoryBankHook(Hook):
         provenance = build_bank(model, dataset)
         if is_main_process():
             save_bank(path, found[1].bank, provenance)
-        runner.logger.info(f'memory bank of {len(found[1].bank)} clouds built and kept in {path}: {provenance}')
+        runner.logger.info(
+            f'memory bank of {len(found[1].bank)} clouds built and kept in {path}: {provenance}'
+        )
 
     def before_val(self, runner: Runner) -> None:
         """Find the bank for a validation without training."""

@@ -1,0 +1,180 @@
+"""Every config file: it parses, is short, has no typo, builds, and runs without any other file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from point_peft.apis import init_model
+from point_peft.engine.config import load_config
+from point_peft.engine.config_check import check_config
+from point_peft.models import PointMAEPretrain
+from point_peft.tuners import PEFTBackbone
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = ROOT / 'configs'
+FRAGMENTS = sorted((CONFIGS / '_base_').rglob('*.py'))
+LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+SMALL = [path for path in LEAVES if 'mini' in path.stem]
+DATASETS = ('scanobjnn', 'scanobjnn_objbg', 'scanobjnn_objonly', 'modelnet40', 'modelnet10', 'shapes')
+
+MAX_LINES = {'pretrain': 40}
+"""Lines of a leaf; elsewhere 30. Pre-training configs hold a model of their own."""
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory without data and checkpoints."""
+    monkeypatch.chdir(tmp_path)
+
+
+def names(paths: list[Path]) -> list[str]:
+    """Test ids."""
+    return [str(path.relative_to(CONFIGS).with_suffix('')) for path in paths]
+
+
+every_leaf = pytest.mark.parametrize('path', LEAVES, ids=names(LEAVES))
+every_small_leaf = pytest.mark.parametrize('path', SMALL, ids=names(SMALL))
+
+
+@pytest.mark.parametrize('path', FRAGMENTS, ids=names(FRAGMENTS))
+def test_fragment(path: Path) -> None:
+    """Each fragment reads alone."""
+    assert len(Config.fromfile(path)) > 0
+
+
+@every_leaf
+def test_leaf(path: Path) -> None:
+    """Short, says what it is, inherits the runtime, and has no typo."""
+    lines = path.read_text().splitlines()
+    assert len(lines) <= MAX_LINES.get(path.parent.name, 30) and lines[0].startswith('"""')
+    cfg = load_config(path)
+    init_default_scope('point_peft')
+    check_config(cfg)
+    assert cfg.default_scope == 'point_peft' and cfg.randomness.seed == 0
+    for section in ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg', 'data_preprocessor'):
+        assert section in cfg
+
+
+@every_leaf
+@pytest.mark.usefixtures('nowhere')
+def test_build(path: Path) -> None:
+    """Every model builds from its config alone, with something to train."""
+    with torch.device('meta'):
+        model = init_model(path, device='meta')
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    total = sum(p.numel() for p in model.parameters())
+    assert 0 < trainable <= total
+    if path.parent.name in ('full', 'pretrain'):
+        assert trainable == total
+    elif path.parent.name == 'linear_probe':
+        assert trainable == sum(p.numel() for p in model.head.parameters())
+        assert [type(layer).__name__ for layer in model.head.cls_head_finetune] == ['BatchNorm1d', 'Linear']
+    elif 'mini' not in path.stem:
+        assert trainable < 0.05 * total
+    cfg = load_config(path)
+    if not isinstance(model, PointMAEPretrain):
+        assert model.head.num_classes == cfg.num_classes
+        assert isinstance(model.backbone, PEFTBackbone) == ('tuner' in cfg.model)
+
+
+def points_for(cfg: Config) -> torch.Tensor:
+    """Two clouds of as many points as the config gives the model."""
+    return torch.randn(2, cfg.data_preprocessor.num_points, 3, generator=torch.Generator().manual_seed(0))
+
+
+@every_small_leaf
+@pytest.mark.usefixtures('nowhere')
+def test_small_models_run(path: Path, log: Any) -> None:
+    """Finite logits, or a descriptor, with one warning over building and two forwards."""
+    cfg = load_config(path)
+    model = init_model(path)
+    with torch.no_grad():
+        out = model(dict(points=points_for(cfg)), mode='tensor')
+        again = model(dict(points=points_for(cfg)), mode='tensor')
+    width = cfg.model.encoder.embed_dim if path.parent.name == 'pretrain' else cfg.num_classes
+    assert out.shape == (2, width) and out.isfinite().all() and torch.equal(out, again)
+    assert len(log.at('WARNING')) == 1 and 'model built without a checkpoint' in log.at('WARNING')[0]
+
+
+@pytest.mark.parametrize('name', ['point_peft/pointmae_scanobjnn', 'point_peft/release/pointmae_scanobjnn'])
+@pytest.mark.usefixtures('nowhere')
+def test_full_models_run(name: str, log: Any) -> None:
+    """Both modes at full size, without any file, with one warning."""
+    cfg = load_config(CONFIGS / f'{name}.py')
+    model = init_model(CONFIGS / f'{name}.py')
+    with torch.no_grad():
+        out = model(dict(points=points_for(cfg)), mode='tensor')
+    assert out.shape == (2, 15) and out.isfinite().all()
+    (warning,) = log.at('WARNING')
+    assert 'all weights are random' in warning and 'the memory bank is empty' in warning
+
+
+@pytest.mark.parametrize('method', ['point_peft', 'full', 'linear_probe'])
+@pytest.mark.parametrize('dataset', DATASETS)
+def test_promised_leaves(method: str, dataset: str) -> None:
+    """Every dataset with Point-PEFT, full fine-tuning and linear probing."""
+    assert CONFIGS / method / f'pointmae_{dataset}.py' in LEAVES
+
+
+@pytest.mark.parametrize(
+    'name', ['point_peft/pointmae', 'full/pointmae', 'lora/pointmae', 'vpt_deep/pointmae']
+)
+def test_published_settings(name: str) -> None:
+    """AdamW at 5e-4 with decay 0.05, 300 epochs of which 10 are warm-up, batch 32, gradients clipped at 10."""
+    cfg = load_config(CONFIGS / f'{name}_scanobjnn.py')
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 5e-4, 0.05)
+    assert cfg.optim_wrapper.clip_grad.max_norm == 10 and cfg.train_cfg.max_epochs == 300
+    assert cfg.train_dataloader.batch_size == 32
+    assert [(s.type, s.begin, s.end) for s in cfg.param_scheduler] == [
+        ('LinearLR', 0, 10),
+        ('CosineAnnealingLR', 10, 300),
+    ]
+    backbone = cfg.model.backbone
+    assert (backbone.num_groups, backbone.group_size, backbone.drop_path_rate) == (128, 32, 0.1)
+    assert cfg.data_preprocessor.num_points == 2048
+
+
+def test_one_change_between_methods() -> None:
+    """Leaves of one dataset differ in model and tuner only, so that methods can be compared."""
+    for dataset in ('pointmae_scanobjnn', 'pointmae_mini_shapes'):
+        reference = load_config(CONFIGS / 'full' / f'{dataset}.py')
+        for method in ('point_peft', 'lora', 'vpt_deep', 'linear_probe'):
+            cfg = load_config(CONFIGS / method / f'{dataset}.py')
+            for section in (
+                'optim_wrapper',
+                'param_scheduler',
+                'train_cfg',
+                'data_preprocessor',
+                'train_dataloader',
+            ):
+                assert cfg[section] == reference[section], (dataset, method, section)
+            assert cfg.model.backbone == reference.model.backbone, (dataset, method)
+
+
+def test_mini_backbone_is_the_one_that_is_pretrained() -> None:
+    """The shipped weights are made by a config with the same encoder."""
+    encoder = dict(load_config(CONFIGS / 'pretrain' / 'pointmae_mini_shapes.py').model.encoder)
+    backbone = dict(load_config(CONFIGS / 'full' / 'pointmae_mini_shapes.py').model.backbone)
+    assert not encoder.pop('class_token')
+    for name in ('drop_path_rate', 'init_cfg'):
+        encoder.pop(name, None), backbone.pop(name, None)
+    assert encoder == backbone
+
+
+def test_shipped_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under 8 MB, and everything but the class token comes from them."""
+    monkeypatch.chdir(ROOT)
+    model = init_model(CONFIGS / 'full' / 'pointmae_mini_shapes.py')
+    assert Path(model.backbone.checkpoint).stat().st_size < 8 * 2**20
+    assert set(model.state_dict()) - set(model.base_state()) == {
+        'backbone.cls_token',
+        'backbone.cls_pos',
+        *(f'head.{name}' for name in model.head.state_dict()),
+    }
