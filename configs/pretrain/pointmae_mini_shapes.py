@@ -3,24 +3,9 @@
 Rotations about all axes, because the datasets it is fine-tuned on do not agree on which axis is up.
 """
 _base_ = [
-    '../_base_/datasets/shapes.py', '../_base_/schedules/pretrain_300e.py', '../_base_/default_runtime.py'
+    '../_base_/models/pointmae_mini_pretrain.py', '../_base_/datasets/shapes.py',
+    '../_base_/schedules/pretrain_300e.py', '../_base_/default_runtime.py'
 ]
-model = dict(
-    type='PointMAEPretrain',
-    encoder=dict(
-        type='PointMAE',
-        class_token=False,
-        embed_dim=128,
-        depth=4,
-        num_heads=4,
-        num_groups=64,
-        group_size=16,
-        patch_dims=(64, 128, 256),
-        drop_path_rate=0.0),
-    decoder_depth=2,
-    decoder_num_heads=4,
-    drop_path_rate=0.0,
-    mask_ratio=0.6)
 data_preprocessor = dict(augments=[
     dict(type='RandomRotate', axis='x'),
     dict(type='RandomRotate', axis='y'),

@@ -7,10 +7,10 @@ optim_wrapper = dict(
 
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=2, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-6, begin=2, end=30, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, begin=2, end=20, convert_to_iter_based=True),
 ]
 
-train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=20, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=32)

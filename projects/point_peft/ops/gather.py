@@ -1,4 +1,5 @@
 """Batched look-up of rows by index."""
+
 from __future__ import annotations
 
 import torch
@@ -10,9 +11,10 @@ from .checks import check_same_batch
 def gather(features: Tensor, index: Tensor) -> Tensor:
     """Rows of each sample, by indices into that same sample; differentiable with respect to ``features``.
 
-    The batch position is an index of its own, so no stride can be wrong and no sample can read another one.
-    Of the safe forms this one has the fastest backward on a CPU for wide features (57 ms against 86 ms of
-    ``torch.gather``, 32 x 4096 x 16 rows of 384), and its backward on CUDA is deterministic.
+    Callers never meet a stride: where samples begin is taken from ``features`` in here. On a CPU the rows of all
+    samples are selected as one list, after the indices were checked (with two threads the backward takes 0.5 ms
+    against 8.5 ms of ``features[batch, index]``, 8 x 64 x 16 rows of 384). Elsewhere such a check would wait for the
+    device, so the batch position is an index of its own, and no index can reach another sample.
 
     Args:
         features (Tensor): ``(B, N, C)``.
@@ -23,12 +25,25 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
 
     Raises:
         ValueError: If ``features`` is not ``(B, N, C)``, the batches differ or ``index`` is not int64.
+        IndexError: If an index is outside ``[0, N)``; on a CPU at once, elsewhere as the device reports it.
     """
     if features.ndim != 3:
         raise ValueError(
-            f'features has shape {tuple(features.shape)}, expected (B, N, C); add the missing dimension')
+            f'features has shape {tuple(features.shape)}, expected (B, N, C); add the missing dimension'
+        )
     if index.dtype != torch.int64:
         raise ValueError(f'index has dtype {index.dtype}, expected torch.int64; call `.long()` first')
     check_same_batch('features', features, 'index', index)
-    batch = torch.arange(features.shape[0], device=features.device)
-    return features[batch.view(-1, *[1] * (index.ndim - 1)), index]
+    batch = torch.arange(len(features), device=features.device).view(-1, *[1] * (index.ndim - 1))
+    if features.device.type == 'cpu' and index.numel():
+        _check_range(index, features.shape[1])
+        rows = (index + batch * features.shape[1]).flatten()
+        return features.flatten(0, 1).index_select(0, rows).view(*index.shape, features.shape[2])
+    return features[batch, index]
+
+
+def _check_range(index: Tensor, size: int) -> None:
+    """Refuse indices that would reach another sample."""
+    low, high = index.aminmax()
+    if low < 0 or high >= size:
+        raise IndexError(f'index reaches from {int(low)} to {int(high)}, but a sample has rows 0 to {size - 1}')

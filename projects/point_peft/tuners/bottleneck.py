@@ -56,7 +56,7 @@ class BottleneckAdapter(Tuner):
     Args:
         dim (int): Dimension of the bottleneck; 16 in Point-PEFT.
         at (str): Sub-layer of every block: ``mlp`` or ``attn``.
-        scale (float): Weight of the adapter; 0.7 in the Point-PEFT release (SPEC of ``Block.forward``).
+        scale (float): Weight of the adapter; 0.7 in the Point-PEFT release (``Block.forward``).
         dropout (float): Dropout inside the bottleneck.
     """
 

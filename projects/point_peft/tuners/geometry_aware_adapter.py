@@ -124,9 +124,10 @@ class GeometryAwareAdapter(Tuner):
 
     def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:
         """Local interaction, pooling and propagation on patch tokens (B, G, C)."""
-        local = self.attn(self.norm(tokens), geometry.neighbor_index)  # (B, S, K, C)
-        local = self.drop_paths[index](local.flatten(0, 1)).view_as(local)  # dropped per region
-        regions = max_pool(gather(tokens, geometry.neighbor_index) + local, dim=2)  # (B, S, C)
+        attended = self.attn(self.norm(tokens), geometry.neighbor_index)  # (B, S, K, attn_dim)
+        attended = self.drop_paths[index](attended.flatten(0, 1)).view_as(attended)  # dropped per region
+        near = self.attn.project(attended, gather(tokens, geometry.neighbor_index))  # (B, S, K, C)
+        regions = max_pool(near, dim=2) + self.attn.proj.bias  # the same for all neighbours, so added once
         regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
         regions = regions + self.center_scale * gather(tokens, geometry.anchor_index)
         return torch.baddbmm(tokens, geometry.interpolation, regions, alpha=self.propagation_scale)
@@ -160,10 +161,15 @@ class LocalAttention(nn.Module):
             neighbor_index (Tensor): (B, S, K) tokens of each region.
 
         Returns:
-            Tensor: (B, S, K, C).
+            Tensor: (B, S, K, attn_dim), to be projected by ``project``.
         """
         qkv = gather(self.qkv(tokens), neighbor_index)  # (B, S, K, 3*attn_dim)
         batch, regions, size, _ = qkv.shape
         q, k, v = qkv.view(batch * regions, size, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         out = F.scaled_dot_product_attention(q, k, v)  # (B*S, heads, K, d)
-        return self.proj(out.transpose(1, 2).reshape(batch, regions, size, -1))
+        return out.transpose(1, 2).reshape(batch, regions, size, -1)
+
+    def project(self, attended: Tensor, residual: Tensor) -> Tensor:
+        """Return ``residual`` (B, S, K, C) plus the projection of ``attended``, without its bias, in one product."""
+        rows = torch.addmm(residual.flatten(0, 2), attended.flatten(0, 2), self.proj.weight.T)
+        return rows.view_as(residual)

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...ops import max_pool
+
+
+CHUNK_ROWS = {'cpu': 2**12}
+"""Points that are embedded at a time when nothing ties the groups together: as many as stay in a CPU's cache."""
+
+LARGE_CHUNK_ROWS = 2**17
+"""The same on other devices: enough to keep them busy, in half a GB at most."""
 
 
 class PatchEmbed(nn.Module):
@@ -51,17 +59,32 @@ class PatchEmbed(nn.Module):
         Returns:
             Tensor: (B, G, C).
         """
-        batch, groups, size, channels = neighborhoods.shape
-        points = neighborhoods.reshape(-1, channels)  # (B*G*K, 3)
+        batch, _, size, _ = neighborhoods.shape
+        groups = neighborhoods.flatten(0, 1)  # (B*G, K, 3)
+        if self._groups_are_independent(groups):
+            rows = CHUNK_ROWS.get(groups.device.type, LARGE_CHUNK_ROWS)
+            parts = [self._embed(part) for part in groups.split(max(1, rows // size))]
+            return torch.cat(parts).unflatten(0, (batch, -1))
+        return self._embed(groups).unflatten(0, (batch, -1))
+
+    def _groups_are_independent(self, groups: Tensor) -> bool:
+        """Whether nothing ties the groups together: neither batch statistics nor a graph for the backward."""
+        needs_graph = groups.requires_grad or any(p.requires_grad for p in self.parameters())
+        return not self.training and not (torch.is_grad_enabled() and needs_graph)
+
+    def _embed(self, groups: Tensor) -> Tensor:
+        """Embed groups (M, K, 3) into (M, C)."""
+        count, size, channels = groups.shape
+        points = groups.reshape(-1, channels)  # (M*K, 3)
         local = _mlp(_pointwise(points, self.first_conv[0]), self.first_conv)
-        local = local.view(batch * groups, size, -1)  # (B*G, K, 256)
-        pooled = max_pool(local, dim=1)  # (B*G, 256)
+        local = local.view(count, size, -1)  # (M, K, 256)
+        pooled = max_pool(local, dim=1)  # (M, 256)
         conv = cast(nn.Conv1d, self.second_conv[0])
         on_pooled, on_local = conv.weight.squeeze(-1).chunk(2, dim=1)
-        mixed = F.linear(local, on_local)  # (B*G, K, 512)
+        mixed = F.linear(local, on_local)  # (M, K, 512)
         mixed += F.linear(pooled, on_pooled, conv.bias).unsqueeze(1)
         mixed = _mlp(mixed.flatten(0, 1), self.second_conv)
-        return max_pool(mixed.view(batch, groups, size, -1), dim=2)
+        return max_pool(mixed.view(count, size, -1), dim=1)
 
 
 def position_mlp(dim: int, *, hidden_dim: int = 128) -> nn.Sequential:
