@@ -49,6 +49,10 @@ SHOWN = re.compile(
 )
 """What is shown of a training's log lines; all of them are in the work directory."""
 
+WAIT_PASSIVELY = {'OMP_WAIT_POLICY': 'PASSIVE'}
+"""Let OpenMP's threads sleep while they wait for each other. By default they spin, and where other programs use the cores
+too, a training step then takes many times as long."""
+
 TAIL = 30
 """Lines of a failed training that are shown."""
 
@@ -71,7 +75,7 @@ NUM_CLOUDS = 12
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Compare three ways of fine-tuning on the built-in shapes')
-    parser.add_argument('--epochs', type=int, default=8, help='epochs of each training (default: 8)')
+    parser.add_argument('--epochs', type=int, default=6, help='epochs of each training (default: 6)')
     parser.add_argument('--samples', type=int, default=960, help='training clouds (default: 960)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/quickstart'), help='where to write')
     parser.add_argument(
@@ -161,7 +165,7 @@ def train(method: str, work_dir: Path, options: Sequence[str]) -> float:
     started = time.monotonic()
     command = [sys.executable, str(Path(__file__).with_name('train.py')), f'configs/{method}/{CONFIG}']
     command += ['--work-dir', str(work_dir), '--cfg-options', *options]
-    environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+    environment = {**WAIT_PASSIVELY, **os.environ, 'PYTHONUNBUFFERED': '1'}
     last_lines: deque[str] = deque(maxlen=TAIL)
     with subprocess.Popen(
         command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

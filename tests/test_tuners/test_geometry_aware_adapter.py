@@ -115,7 +115,7 @@ def test_regions_are_local() -> None:
     tokens = torch.randn(2, 10, 8)
     index = torch.tensor([[[0, 1, 2], [7, 8, 9]]]).expand(2, -1, -1)
     out = layer(tokens, index)
-    assert out.shape == (2, 2, 3, 6) and layer.project(out, torch.zeros(2, 2, 3, 8)).shape == (2, 2, 3, 8)
+    assert out.shape == (2, 2, 3, 6) and layer.proj(out).shape == (2, 2, 3, 8)
     changed = tokens.clone()
     changed[:, 3:] += 1
     assert torch.equal(layer(changed, index)[:, 0], out[:, 0])

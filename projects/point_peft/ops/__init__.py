@@ -6,6 +6,7 @@ from .grouping import Groups, group
 from .interpolation import interpolation_weights, three_nn
 from .knn import knn
 from .pooling import max_pool
+from .region_pooling import region_max_pool
 
 __all__ = [
     'Groups',
@@ -18,5 +19,6 @@ __all__ = [
     'interpolation_weights',
     'knn',
     'max_pool',
+    'region_max_pool',
     'three_nn',
 ]

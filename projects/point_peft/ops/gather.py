@@ -34,16 +34,39 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
     if index.dtype != torch.int64:
         raise ValueError(f'index has dtype {index.dtype}, expected torch.int64; call `.long()` first')
     check_same_batch('features', features, 'index', index)
-    batch = torch.arange(len(features), device=features.device).view(-1, *[1] * (index.ndim - 1))
+    if features.device.type == 'cpu':
+        rows = flat_rows(features, index)
+        return features.flatten(0, 1).index_select(0, rows.flatten()).view(*index.shape, features.shape[2])
+    return features[_batch_position(index), index]
+
+
+def flat_rows(features: Tensor, index: Tensor) -> Tensor:
+    """Positions of rows in the list of all samples' rows, ``features.flatten(0, 1)``.
+
+    Args:
+        features (Tensor): ``(B, N, C)``.
+        index (Tensor): ``(B, ...)`` int64 in ``[0, N)``.
+
+    Returns:
+        Tensor: ``(B, ...)`` int64 in ``[0, B * N)``.
+
+    Raises:
+        IndexError: On a CPU, if an index is outside ``[0, N)``.
+    """
     if features.device.type == 'cpu' and index.numel():
         _check_range(index, features.shape[1])
-        rows = (index + batch * features.shape[1]).flatten()
-        return features.flatten(0, 1).index_select(0, rows).view(*index.shape, features.shape[2])
-    return features[batch, index]
+    return index + _batch_position(index) * features.shape[1]
+
+
+def _batch_position(index: Tensor) -> Tensor:
+    """Number of each sample, shaped to go along with ``index``."""
+    return torch.arange(len(index), device=index.device).view(-1, *[1] * (index.ndim - 1))
 
 
 def _check_range(index: Tensor, size: int) -> None:
     """Refuse indices that would reach another sample."""
     low, high = index.aminmax()
     if low < 0 or high >= size:
-        raise IndexError(f'index reaches from {int(low)} to {int(high)}, but a sample has rows 0 to {size - 1}')
+        raise IndexError(
+            f'index reaches from {int(low)} to {int(high)}, but a sample has rows 0 to {size - 1}'
+        )

@@ -44,7 +44,18 @@ class _MaxPool(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Send the gradient to the maximum."""
         (is_max,) = ctx.saved_tensors
-        # Bytes are summed without a conversion, which would cost more than all else here.
-        count_type = torch.uint8 if is_max.shape[ctx.dim] <= LARGEST_BYTE else torch.int32
-        share = gradient / is_max.view(torch.uint8).sum(ctx.dim, dtype=count_type)
-        return torch.where(is_max, share.unsqueeze(ctx.dim), 0.0), None
+        return spread_to_maxima(gradient, is_max, ctx.dim), None
+
+
+def spread_to_maxima(gradient: Tensor, is_max: Tensor, dim: int) -> Tensor:
+    """Gradient of a maximum over ``dim``: each element's share, ties sharing alike.
+
+    Args:
+        gradient (Tensor): Shape of the maximum.
+        is_max (Tensor): Bool, that shape with ``dim`` inserted.
+        dim (int): Reduced dimension.
+    """
+    # Bytes are summed without a conversion, which would cost more than all else here.
+    count_type = torch.uint8 if is_max.shape[dim] <= LARGEST_BYTE else torch.int32
+    share = gradient / is_max.view(torch.uint8).sum(dim, dtype=count_type)
+    return is_max * share.unsqueeze(dim)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..backbones.layers import DropPath, drop_path_rates
-from ..ops import gather, group, interpolation_weights, max_pool
+from ..ops import gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
 from ..structures import BackboneFeatures
 from .base import Tuner, TuningContext
@@ -126,8 +126,10 @@ class GeometryAwareAdapter(Tuner):
         """Local interaction, pooling and propagation on patch tokens (B, G, C)."""
         attended = self.attn(self.norm(tokens), geometry.neighbor_index)  # (B, S, K, attn_dim)
         attended = self.drop_paths[index](attended.flatten(0, 1)).view_as(attended)  # dropped per region
-        near = self.attn.project(attended, gather(tokens, geometry.neighbor_index))  # (B, S, K, C)
-        regions = max_pool(near, dim=2) + self.attn.proj.bias  # the same for all neighbours, so added once
+        regions = region_max_pool(
+            tokens, geometry.neighbor_index, attended, self.attn.proj.weight
+        )  # (B, S, C)
+        regions = regions + self.attn.proj.bias  # the same for all neighbours, so added after the maximum
         regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
         regions = regions + self.center_scale * gather(tokens, geometry.anchor_index)
         return torch.baddbmm(tokens, geometry.interpolation, regions, alpha=self.propagation_scale)
@@ -161,15 +163,12 @@ class LocalAttention(nn.Module):
             neighbor_index (Tensor): (B, S, K) tokens of each region.
 
         Returns:
-            Tensor: (B, S, K, attn_dim), to be projected by ``project``.
+            Tensor: (B, S, K, attn_dim); ``proj`` brings it to C.
         """
         qkv = gather(self.qkv(tokens), neighbor_index)  # (B, S, K, 3*attn_dim)
         batch, regions, size, _ = qkv.shape
         q, k, v = qkv.view(batch * regions, size, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        out = F.scaled_dot_product_attention(q, k, v)  # (B*S, heads, K, d)
+        # Spelled out, because fused kernels are slower for so few and narrow tokens.
+        weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(dim=-1)  # (B*S, heads, K, K)
+        out = weights @ v
         return out.transpose(1, 2).reshape(batch, regions, size, -1)
-
-    def project(self, attended: Tensor, residual: Tensor) -> Tensor:
-        """Return ``residual`` (B, S, K, C) plus the projection of ``attended``, without its bias, in one product."""
-        rows = torch.addmm(residual.flatten(0, 2), attended.flatten(0, 2), self.proj.weight.T)
-        return rows.view_as(residual)

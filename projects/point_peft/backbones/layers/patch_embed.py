@@ -11,7 +11,6 @@ from torch.nn import functional as F
 
 from ...ops import max_pool
 
-
 CHUNK_ROWS = {'cpu': 2**12}
 """Points that are embedded at a time when nothing ties the groups together: as many as stay in a CPU's cache."""
 

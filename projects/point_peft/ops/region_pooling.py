@@ -1,0 +1,85 @@
+"""Max pooling over neighbourhoods of tokens, without ever holding all neighbourhoods at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .gather import flat_rows
+from .pooling import spread_to_maxima
+
+CHUNK_ROWS = {'cpu': 2**10}
+"""Neighbours that are handled at a time: as many as stay in a CPU's cache."""
+
+LARGE_CHUNK_ROWS = 2**17
+"""The same on other devices, in effect all."""
+
+
+def region_max_pool(tokens: Tensor, index: Tensor, update: Tensor, weight: Tensor) -> Tensor:
+    """Maximum over each region's neighbours of ``token + weight @ update``, differentiable.
+
+    The same as ``(gather(tokens, index) + update @ weight.T).amax(2)``. The (B, S, K, C) neighbourhoods are made, used
+    and forgotten part by part, while they are in the cache, in the backward too.
+
+    Args:
+        tokens (Tensor): ``(B, N, C)``.
+        index (Tensor): ``(B, S, K)`` int64, neighbours of each region.
+        update (Tensor): ``(B, S, K, D)`` what each neighbour receives, before its projection.
+        weight (Tensor): ``(C, D)`` the projection.
+
+    Returns:
+        Tensor: ``(B, S, C)``.
+
+    Raises:
+        ValueError, IndexError: As :func:`gather`.
+    """
+    rows = flat_rows(tokens, index).flatten(0, 1)  # (B*S, K)
+    table, update = tokens.flatten(0, 1), update.flatten(0, 1).to(tokens.dtype)
+    pooled = _RegionMaxPool.apply(table, rows, update, weight.to(tokens.dtype))
+    return pooled.unflatten(0, index.shape[:2])
+
+
+class _RegionMaxPool(torch.autograd.Function):
+    """The pooling on flat tensors: table (M, C), rows (R, K), update (R, K, D), weight (C, D)."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
+        """Pool part by part, and note where the maxima are if a gradient will be asked for."""
+        pooled = table.new_empty(len(rows), table.shape[1])
+        is_max = (
+            table.new_empty(*rows.shape, table.shape[1], dtype=torch.bool)
+            if any(ctx.needs_input_grad)
+            else None
+        )
+        for part in _parts(rows):
+            near = table.index_select(0, rows[part].flatten())
+            near = near.addmm_(update[part].flatten(0, 1), weight.T).view(*rows[part].shape, -1)
+            pooled[part] = near.amax(dim=1)
+            if is_max is not None:
+                torch.eq(near, pooled[part].unsqueeze(1), out=is_max[part])
+        ctx.save_for_backward(rows, update, weight, is_max)
+        ctx.table_shape = table.shape
+        return pooled
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
+        """Send the gradient of each maximum to its token, its update and the weight."""
+        rows, update, weight, is_max = ctx.saved_tensors
+        for_table = gradient.new_zeros(ctx.table_shape)
+        for_update, for_weight = torch.empty_like(update), torch.zeros_like(weight)
+        for part in _parts(rows):
+            near = spread_to_maxima(gradient[part], is_max[part], dim=1).flatten(0, 1)
+            for_table.scatter_add_(0, rows[part].reshape(-1, 1).expand_as(near), near)
+            for_update[part] = (near @ weight).view_as(update[part])
+            for_weight.addmm_(near.T, update[part].flatten(0, 1))
+        return for_table, None, for_update, for_weight
+
+
+def _parts(rows: Tensor) -> Iterator[slice]:
+    """Slices of regions (R, K) of about a chunk's size."""
+    size = max(1, CHUNK_ROWS.get(rows.device.type, LARGE_CHUNK_ROWS) // rows.shape[1])
+    for start in range(0, len(rows), size):
+        yield slice(start, start + size)
