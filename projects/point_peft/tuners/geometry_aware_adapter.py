@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import DropPath, drop_path_rates
+from ..backbones.layers import DropPath, attend, drop_path_rates
 from ..ops import gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
 from ..structures import BackboneFeatures
@@ -168,7 +168,5 @@ class LocalAttention(nn.Module):
         qkv = gather(self.qkv(tokens), neighbor_index)  # (B, S, K, 3*attn_dim)
         batch, regions, size, _ = qkv.shape
         q, k, v = qkv.view(batch * regions, size, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        # Spelled out, because fused kernels are slower for so few and narrow tokens.
-        weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(dim=-1)  # (B*S, heads, K, K)
-        out = weights @ v
+        out = attend(q, k, v)  # (B*S, heads, K, d)
         return out.transpose(1, 2).reshape(batch, regions, size, -1)

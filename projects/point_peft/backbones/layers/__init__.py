@@ -1,6 +1,6 @@
 """Layers shared by the backbones."""
 
-from .attention import Attention
+from .attention import Attention, attend
 from .block import Block, BlockStack
 from .drop_path import DropPath, drop_path_rates
 from .mlp import Mlp
@@ -13,6 +13,7 @@ __all__ = [
     'DropPath',
     'Mlp',
     'PatchEmbed',
+    'attend',
     'drop_path_rates',
     'position_mlp',
 ]
