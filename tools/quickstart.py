@@ -50,8 +50,8 @@ SHOWN = re.compile(
 """What is shown of a training's log lines; all of them are in the work directory."""
 
 WAIT_PASSIVELY = {'OMP_WAIT_POLICY': 'PASSIVE'}
-"""Let OpenMP's threads sleep while they wait for each other. By default they spin, and where other programs use the cores
-too, a training step then takes many times as long."""
+"""Let OpenMP's threads sleep while they wait for each other. By default they spin, and where other programs use the
+cores too, a training step then takes many times as long."""
 
 TAIL = 30
 """Lines of a failed training that are shown."""
