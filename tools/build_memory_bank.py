@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mmengine.dist import is_main_process
 from mmengine.registry import init_default_scope
 
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
+from point_peft.engine.distributed import init_processes
 from point_peft.engine.memory_bank import build_bank, find_prompt, save_bank
 from point_peft.engine.preflight import check_files
 from point_peft.registry import DATASETS, MODELS
@@ -33,6 +35,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     check_config(cfg)
     check_files(cfg, ['train_dataloader'])
+    if args.launcher != 'none':
+        init_processes(args.launcher)
     init_default_scope('point_peft')
     model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
     found = find_prompt(model)
@@ -44,9 +48,10 @@ def main(args: argparse.Namespace) -> None:
     model.to(get_device())
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     provenance = build_bank(model, dataset, batch_size=args.batch_size)
-    prompt = found[1]
-    save_bank(args.out, prompt.bank, provenance)
-    print(f'wrote {len(prompt.bank)} features to {args.out}: {provenance}')
+    bank = found[1].bank
+    if is_main_process():
+        save_bank(args.out, bank, provenance)
+        print(f'wrote {len(bank)} features to {args.out}: {provenance}')
 
 
 if __name__ == '__main__':

@@ -6,16 +6,5 @@ set -euo pipefail
 
 CONFIG=${1:?usage: dist_train.sh CONFIG PROCESSES [flags]}
 PROCESSES=${2:?usage: dist_train.sh CONFIG PROCESSES [flags]}
-TOOLS=$(cd "$(dirname "$0")" && pwd)
 
-export PYTHONPATH="$TOOLS/../projects${PYTHONPATH:+:$PYTHONPATH}"
-export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
-PYTHON=${PYTHON:-python}
-# Without an activated environment, the one that the set-up scripts made.
-has_torch='import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'
-"$PYTHON" -c "$has_torch" 2>/dev/null || PYTHON="$TOOLS/../.venv/bin/python"
-exec "$PYTHON" -m torch.distributed.run \
-    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-    --nproc_per_node="$PROCESSES" \
-    "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"
+exec bash "$(dirname "$0")/dist_run.sh" "$PROCESSES" train.py "$CONFIG" "${@:3}"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 from mmengine.model import BaseModel
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -20,7 +19,7 @@ from point_peft.datasets.clouds import check_points
 from point_peft.datasets.normalize import get_normalizer
 from point_peft.datasets.readers import MESH_POINTS, SUFFIXES, read_cloud
 from point_peft.engine.checkpoint import from_plain, load_checkpoint_file
-from point_peft.engine.cli import run_tool
+from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError, PointPEFTError
 from point_peft.visualization import plot_clouds, save_figure
@@ -41,14 +40,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--png', type=Path, metavar='PICTURE', help='draw the clouds with their classes')
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1 ...')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

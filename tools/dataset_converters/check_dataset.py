@@ -10,13 +10,12 @@ import argparse
 import sys
 
 import numpy as np
-from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from point_peft.datasets import PointCloudDataset
-from point_peft.engine.cli import run_tool
+from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.errors import ConfigError
 from point_peft.registry import DATASETS
@@ -26,14 +25,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Read and summarise a config's datasets")
     parser.add_argument('config', help='config file, one of configs/_base_/datasets will do')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config, e.g. data_root=/data/modelnet40',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

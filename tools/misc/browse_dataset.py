@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import Tensor
 
 from point_peft.datasets import PointCloudDataset
-from point_peft.engine.cli import run_tool
+from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
 from point_peft.registry import DATASETS, MODELS
@@ -38,14 +38,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--show', choices=['none', 'parts'], default='none', help='what the colors mean')
     parser.add_argument('--seed', type=int, default=0, help='seed of the augmentation')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmengine.config import DictAction
 
-from point_peft.engine.cli import run_tool
+from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
 
@@ -16,14 +15,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Print a config with everything it inherits')
     parser.add_argument('config', help='config file')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

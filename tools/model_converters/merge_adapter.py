@@ -9,11 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmengine.config import DictAction
 
 from point_peft.apis import init_model
 from point_peft.engine.checkpoint import META_KEY, describe_checkpoint, full_state, save_checkpoint
-from point_peft.engine.cli import run_tool
+from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 
 
@@ -23,14 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config the adapter was trained with')
     parser.add_argument('adapter', help='checkpoint of that training')
     parser.add_argument('out', type=Path, help='file to write, .safetensors or .pth')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config',
-    )
+    add_config_options(parser)
     return parser.parse_args()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -11,7 +13,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
-from ..engine.checkpoint import META_KEY, load_checkpoint_file, load_weights, warn_other_bank
+from ..engine.checkpoint import META_KEY, load_weights, warn_other_bank
 from ..engine.config import load_config
 from ..engine.config_check import check_config
 from ..engine.hooks.memory_bank import FILE_NAME
@@ -50,14 +52,13 @@ def init_model(
     if checkpoint is None:
         _start_without_checkpoint(model, cfg)
     else:
-        load_weights(model, checkpoint)
-        _find_bank(model, cfg, Path(checkpoint))
+        report = load_weights(model, checkpoint)
+        _find_bank(model, cfg, Path(checkpoint), report.meta)
     return model.to(device).eval()
 
 
-def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path) -> None:
+def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any]) -> None:
     """Load the memory bank of an adapter: the config's file, or the one beside the adapter."""
-    meta = load_checkpoint_file(checkpoint).get('meta') or {}
     hook = (cfg.get('default_hooks') or {}).get('memory_bank') or {}
     candidates = [file for file in (hook.get('file'), checkpoint.parent / FILE_NAME) if file]
     attach_bank(model, candidates, wanted_hash=(meta.get(META_KEY) or {}).get('bank_hash'))

@@ -34,14 +34,7 @@ DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that training and testing share."""
     parser.add_argument('--work-dir', help='directory for logs and checkpoints (default: work_dirs/CONFIG)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='change the config, e.g. optim_wrapper.optimizer.lr=1e-4 data_root=/data/modelnet40',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
@@ -51,6 +44,18 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', choices=['auto', 'cpu', 'cuda'], default='auto', help='device to run on')
     # The launchers of old and new torch spell it differently; the environment variable is what counts.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``, which every tool that reads a config takes."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='change the config, e.g. optim_wrapper.optimizer.lr=1e-4 data_root=/data/modelnet40',
+    )
 
 
 def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:

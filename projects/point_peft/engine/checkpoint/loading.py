@@ -32,6 +32,7 @@ class LoadReport:
         base (tuple[str, ...]): Tensors kept from the base weights or the memory bank.
         missing (tuple[str, ...]): Tensors of the model that neither gives; they keep their initial values.
         unexpected (tuple[str, ...]): Tensors of the checkpoint that the model does not have.
+        meta (Mapping): ``meta`` of the checkpoint.
     """
 
     source: str
@@ -40,6 +41,7 @@ class LoadReport:
     base: tuple[str, ...]
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
+    meta: Mapping[str, Any]
 
     def __str__(self) -> str:
         """One line."""
@@ -128,6 +130,7 @@ def complete_state(
         base=tuple(filled),
         missing=tuple(name for name in own if name not in complete),
         unexpected=tuple(name for name in state if name not in own),
+        meta=meta,
     )
     return complete, report
 
