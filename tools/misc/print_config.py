@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config

@@ -9,7 +9,6 @@ import argparse
 import sys
 from pathlib import Path
 
-
 from point_peft.apis import init_model
 from point_peft.engine.checkpoint import META_KEY, describe_checkpoint, full_state, save_checkpoint
 from point_peft.engine.cli import add_config_options, run_tool
