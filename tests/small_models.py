@@ -11,15 +11,15 @@ from mmengine.config import Config
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from point_peft.backbones import PointMAE
+from point_peft.backbones import PointBackbone
 from point_peft.models import PointClassifier
+from point_peft.registry import MODELS
 from point_peft.structures import PointDataSample
 
 ROOT = Path(__file__).resolve().parents[1]
 NUM_CLASSES = 5
 
-BACKBONE = dict(
-    type='PointMAE',
+PLAIN = dict(
     embed_dim=48,
     depth=4,
     num_heads=3,
@@ -29,13 +29,40 @@ BACKBONE = dict(
     drop_path_rate=0.2,
 )
 
+SMALL_BACKBONES: dict[str, dict[str, Any]] = {
+    'PointMAE': PLAIN,
+    'ACT': PLAIN,
+    'PointBERT': PLAIN | dict(patch_dim=40),
+    'ReCon': PLAIN,
+    'PointGPT': PLAIN,
+    'PointM2AE': dict(
+        embed_dims=(12, 24, 48),
+        depths=(1, 1, 2),
+        num_heads=3,
+        num_groups=(32, 16, 8),
+        group_size=(8, 4, 4),
+        local_radius=(1.5, 2.0, 2.5),  # some tokens of a cloud of :func:`clouds` are within, some are not
+        patch_dims=(16, 32, 64),
+        drop_path_rate=0.2,
+    ),
+}
+"""A small config of every registered backbone, by name; the tests of the contract run over all of them."""
+
+HEADS: dict[str, dict[str, Any]] = {
+    'PointGPT': dict(pool=('cls', 'max'), token_norm=True),
+    'PointM2AE': dict(pool=('mean', 'max')),
+}
+"""Changes to the head that go with a backbone."""
+
+BACKBONE = dict(type='PointMAE', **SMALL_BACKBONES['PointMAE'])
+
 POINT_PEFT = [
     dict(type='PointPriorPrompt', num_tokens=6, num_prior_groups=8),
     dict(type='BottleneckAdapter', dim=4),
     dict(type='GeometryAwareAdapter', num_neighbors=4),
     dict(type='SelectiveTuning'),
 ]
-"""The hooks of configs/_base_/tuners/point_peft.py, at the size of the small backbone."""
+"""The hooks of configs/_base_/tuners/point_peft.py, at the size of the small backbones."""
 
 METHODS = {
     'point_peft': POINT_PEFT,
@@ -47,6 +74,30 @@ METHODS = {
     'vpt_deep': [dict(type='VPTDeep', num_tokens=3)],
     'linear_probe': [],
 }
+
+
+def methods_for(name: str) -> dict[str, list[dict[str, Any]]]:
+    """The hooks of every method as they fit a backbone: a hierarchy has prompts in all blocks and an uncut prior."""
+    if name != 'PointM2AE':
+        return METHODS
+    whole = dict(layers='all', num_prior_groups=None)
+    return {
+        method: [hook | whole if hook['type'] == 'PointPriorPrompt' else hook for hook in hooks]
+        for method, hooks in METHODS.items()
+    }
+
+
+def small_config_of(name: str, **changes: Any) -> dict[str, Any]:
+    """The config of a small backbone.
+
+    Raises:
+        AssertionError: If the backbone has none yet.
+    """
+    assert name in SMALL_BACKBONES, (
+        f'the backbone {name} has no small config: add one to SMALL_BACKBONES in tests/small_models.py '
+        '(a few blocks and groups, no more than 64 points), so that the tests of the contract run over it.'
+    )
+    return dict(type=name, **SMALL_BACKBONES[name]) | changes
 
 
 def clouds(batch: int = 4, num_points: int = 64, *, seed: int = 0) -> Tensor:
@@ -79,10 +130,9 @@ def scramble(module: nn.Module, *, seed: int = 1) -> None:
                 layer.running_var.copy_(1 + 0.2 * torch.rand(layer.running_var.shape, generator=generator))
 
 
-def build_plain(**changes: Any) -> PointMAE:
+def build_plain(name: str = 'PointMAE', **changes: Any) -> PointBackbone:
     """A plain backbone in eval mode, always with the same weights."""
-    config = {name: value for name, value in (BACKBONE | changes).items() if name != 'type'}
-    backbone = PointMAE(**config)
+    backbone = MODELS.build(small_config_of(name, **changes))
     scramble(backbone)
     return backbone.eval()
 
@@ -90,24 +140,34 @@ def build_plain(**changes: Any) -> PointMAE:
 def build_classifier(
     hooks: Sequence[dict[str, Any]] | None = None,
     *,
+    name: str = 'PointMAE',
     fresh: bool = False,
     head: dict[str, Any] | None = None,
+    auxiliary_head: dict[str, Any] | None = None,
     **changes: Any,
 ) -> PointClassifier:
     """A classifier in eval mode on the backbone of :func:`build_plain`.
 
     Args:
         hooks: Tuning methods; None means full fine-tuning.
+        name (str): Which backbone.
         fresh (bool): Leave the methods at their own initial values.
         head (dict | None): Changes to the head.
+        auxiliary_head (dict | None): Config of the auxiliary head.
         changes: Changes to the backbone.
     """
     torch.manual_seed(0)
     tuner = None if hooks is None else dict(type='PEFTBackbone', hooks=list(hooks))
-    head = dict(type='PointClsHead', num_classes=NUM_CLASSES, hidden_dims=(16,)) | (head or {})
-    model = PointClassifier(BACKBONE | changes, head, tuner=tuner)
+    head = (
+        dict(type='PointClsHead', num_classes=NUM_CLASSES, hidden_dims=(16,))
+        | HEADS.get(name, {})
+        | (head or {})
+    )
+    model = PointClassifier(
+        small_config_of(name, **changes), head, tuner=tuner, auxiliary_head=auxiliary_head
+    )
     scramble(model.head, seed=2)
-    plain = build_plain(**changes)
+    plain = build_plain(name, **changes)
     if hooks is None:
         model.backbone.load_state_dict(plain.state_dict())
         return model.eval()

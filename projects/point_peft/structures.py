@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from .ops import gather
+
 
 class PointDataSample(BaseDataElement):
     """Annotations and predictions of one point cloud.
@@ -22,28 +24,80 @@ class PointDataSample(BaseDataElement):
 
 
 @dataclass(frozen=True)
+class TokenStage:
+    """A later, coarser stage of a hierarchical backbone: which tokens of the stage before are merged into each token.
+
+    The centers are the first ones of the stage before: farthest point sampling among points that are themselves in
+    the order of farthest point sampling picks them in that order.
+
+    Attributes:
+        centers (Tensor): (B, G, 3) center of each token.
+        neighbor_index (Tensor): (B, G, K) int64, tokens of the stage before.
+    """
+
+    centers: Tensor
+    neighbor_index: Tensor
+
+
+@dataclass(frozen=True)
 class PointTokens:
     """A cloud cut into groups and embedded, before any transformer block.
 
     Attributes:
-        features (Tensor): (B, G, C) embedding of each group.
+        features (Tensor): (B, G, C) embedding of each group, in the order of the backbone's sequence.
         centers (Tensor): (B, G, 3) center of each group, in the units of the cloud.
         neighborhoods (Tensor): (B, G, K, 3) points of each group relative to its center.
         center_index (Tensor): (B, G) int64 index of each center in the cloud.
+        coarser (tuple[TokenStage, ...]): Later stages of a hierarchical backbone; empty for a plain one.
+        sampling_rank (Tensor | None): (B, G) int64, as how-manieth farthest point sampling picked each center; None if
+            the tokens are in that order.
     """
 
     features: Tensor
     centers: Tensor
     neighborhoods: Tensor
     center_index: Tensor
+    coarser: tuple[TokenStage, ...] = ()
+    sampling_rank: Tensor | None = None
+
+    @property
+    def stage_centers(self) -> list[Tensor]:
+        """Centers (B, G_s, 3) of every stage, finest first."""
+        return [self.centers, *(stage.centers for stage in self.coarser)]
 
     def first(self, num_groups: int) -> PointTokens:
-        """Tokens of the first ``num_groups`` groups.
+        """Tokens of the ``num_groups`` groups that were sampled first, in the order of sampling.
 
-        Farthest point sampling is incremental, so these are exactly the groups that sampling
-        ``num_groups`` centers from the same cloud would have given.
+        Farthest point sampling is incremental, so these are exactly the groups that sampling ``num_groups`` centers
+        from the same cloud would have given.
+
+        Raises:
+            ValueError: If the tokens have coarser stages, which would lack some of their neighbours.
         """
-        return PointTokens(*(value[:, :num_groups] for value in vars(self).values()))
+        if num_groups >= self.centers.shape[1]:
+            return self
+        if self.coarser:
+            raise ValueError(
+                f'the tokens of a hierarchical backbone cannot be cut to {num_groups} of {self.centers.shape[1]} '
+                'groups; set num_prior_groups=None.'
+            )
+        parts = (self.features, self.centers, self.neighborhoods, self.center_index)
+        if self.sampling_rank is None:
+            features, centers, neighborhoods, center_index = (part[:, :num_groups] for part in parts)
+            return PointTokens(features, centers, neighborhoods, center_index)
+        return self.reorder(self.sampling_rank.argsort(dim=1)[:, :num_groups])
+
+    def reorder(self, index: Tensor, *, sampling_rank: Tensor | None = None) -> PointTokens:
+        """Tokens at ``index`` (B, G') int64 of each sample."""
+        features, centers, center_index = (
+            gather(part, index) for part in (self.features, self.centers, self.center_index.unsqueeze(-1))
+        )
+        neighborhoods = gather(self.neighborhoods.flatten(2), index).unflatten(
+            2, self.neighborhoods.shape[2:]
+        )
+        return PointTokens(
+            features, centers, neighborhoods, center_index.squeeze(-1), sampling_rank=sampling_rank
+        )
 
 
 @dataclass
@@ -52,12 +106,22 @@ class BackboneFeatures:
 
     Attributes:
         patches (Tensor): (B, G, C) patch tokens, aligned with ``centers``.
-        centers (Tensor): (B, G, 3) group centers.
+        tokens (PointTokens): What they were computed from: the geometry of all stages.
         prefix (Tensor): (B, P, C) class-like tokens; P may be 0.
-        hidden (dict[int, Tensor]): patch tokens (B, G, C) after the blocks a head asked for.
+        class_index (int): Which of them is the class token.
+        raw_prefix (Tensor | None): (B, P, C) the same tokens before the final norm, where a backbone has them.
+        hidden (dict[int, Tensor]): patch tokens (B, G, C) after the blocks a head asked for, normed as the published
+            decoders want them.
     """
 
     patches: Tensor
-    centers: Tensor
+    tokens: PointTokens
     prefix: Tensor
+    class_index: int = 0
+    raw_prefix: Tensor | None = None
     hidden: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def centers(self) -> Tensor:
+        """(B, G, 3) centers of the patch tokens."""
+        return self.tokens.stage_centers[-1]

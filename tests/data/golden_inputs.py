@@ -88,4 +88,5 @@ def _weight(name: str, shape: tuple[int, ...], rule: str) -> Tensor:
         return 1 + 0.1 * values if kind == 'weight' else scale * values
     if rule == 'A':
         return 0.02 * values
-    return values * (math.prod(shape[1:]) ** -0.5 if kind == 'weight' else 0.5)
+    is_weight = kind.endswith('weight')  # also ``in_proj_weight``
+    return values * (math.prod(shape[1:]) ** -0.5 if is_weight else 0.5)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import golden_inputs
+import published
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from point_peft.apis.conversion import convert_checkpoint
+from point_peft.backbones import PointGPT
 from point_peft.engine.errors import CheckpointError
 from point_peft.models import PointClassifier, PointMAEPretrain
+from point_peft.registry import MODELS
 
 SIZES = dict(embed_dim=64, depth=2, num_heads=1, group_size=8)
 HEAD = 'cls_head_finetune.'
@@ -53,7 +59,7 @@ def test_finetuned(num_classes: int) -> None:
     """Backbone and head get their prefixes, whatever the number of classes."""
     state = finetuned(num_classes)
     conversion = convert_checkpoint(state, source='best.pth')
-    assert conversion.kind == 'Point-MAE, fine-tuned' and conversion.skipped == conversion.missed == []
+    assert conversion.kind == 'Point-MAE or ACT, fine-tuned' and conversion.skipped == conversion.missed == []
     model = PointClassifier(
         dict(type='PointMAE', **SIZES), dict(type='PointClsHead', num_classes=num_classes)
     )
@@ -83,6 +89,120 @@ def test_point_peft() -> None:
     assert not set(conversion.missed) & set(conversion.state_dict)
 
 
+def test_point_peft_on_m2ae() -> None:
+    """The release of the hierarchical backbone, with the encoder of its prior and a bank of its own."""
+    shapes = dict(golden_inputs.description('pointpeft_m2ae')['state0'])
+    names = ['blocks.0.attn1.qkv.weight', 'prompt_cor', 'pos_embeds.1.0.bias', 'cls_head_finetune.8.bias']
+    state = golden_inputs.weights((name, shapes[name]) for name in names)
+    prior = {
+        'h_encoder.encoder_norms.2.weight': torch.ones(384),
+        'h_decoder.0.blocks.0.norm1.bias': torch.ones(384),
+    }
+    bank = golden_inputs.memory_bank(12)
+    conversion = convert_checkpoint(state, source='peft.pth', prior=prior, memory_bank=bank)
+    assert conversion.kind == 'Point-PEFT on Point-M2AE, fine-tuned'
+    assert set(conversion.state_dict) == {
+        'backbone.blocks.0.attn1.qkv.weight',
+        'backbone.prompt_cor',
+        'backbone.pos_embeds.1.0.bias',
+        'head.cls_head_finetune.8.bias',
+        'backbone.prior.h_encoder.encoder_norms.2.weight',
+        'backbone.memory_bank',
+    }
+    assert conversion.skipped == ['prior: h_decoder.0.blocks.0.norm1.bias']
+
+
+@pytest.mark.parametrize('backbone', published.SIZES)
+def test_finetuned_backbones(backbone: str) -> None:
+    """Every tensor of a file of any backbone and size comes to its place in the classifier."""
+    model = published.build(backbone)
+    conversion = convert_checkpoint(published.finetuned(model), source='best.pth')
+    assert conversion.skipped == conversion.missed == []
+    expected = model.state_dict()
+    assert conversion.state_dict.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in conversion.state_dict.items())
+
+
+@pytest.mark.parametrize('backbone', sorted(set(published.SIZES) - {'PointMAE'}))
+def test_pretrained_backbones(backbone: str) -> None:
+    """Of a pre-trained file the network is used, under ``backbone.``, and all else is reported as skipped."""
+    expected = published.pretrained_model(backbone).state_dict()
+    conversion = convert_checkpoint(published.pretrained(backbone), source='pretrain.pth')
+    assert sorted(conversion.skipped) == sorted(published.NO_USE[backbone])
+    absent = {f'backbone.{name}' for name in published.NOT_PRETRAINED.get(backbone, ())}
+    assert set(conversion.missed) == absent
+    wanted = {name for name in expected if not name.startswith('head.')} - absent
+    assert conversion.state_dict.keys() == wanted
+    assert all(torch.equal(value, expected[name]) for name, value in conversion.state_dict.items())
+
+
+@pytest.mark.parametrize('is_converted', [False, True], ids=['official', 'converted'])
+@pytest.mark.parametrize('backbone', published.SIZES)
+def test_init_cfg(tmp_path: Path, backbone: str, is_converted: bool) -> None:
+    """A backbone loads pre-trained files as they are, and converted ones."""
+    state = published.pretrained(backbone)
+    if is_converted:
+        state = convert_checkpoint(state, source='pretrain.pth').state_dict
+    torch.save({'base_model': {f'module.{name}': value for name, value in state.items()}}, tmp_path / 'a.pth')
+    expected = published.pretrained_model(backbone).backbone.state_dict()
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+    network = MODELS.build(dict(type=backbone, **published.SIZES[backbone], init_cfg=init_cfg))
+    network.init_weights()
+    found = network.state_dict()
+    loaded = found.keys() - published.NOT_PRETRAINED.get(backbone, set())
+    assert set(network.pretrained_names) == loaded
+    assert all(torch.equal(found[name], expected[name]) for name in loaded)
+
+
+def test_init_cfg_post_pretrained(tmp_path: Path) -> None:
+    """PointGPT's second pre-training is published as a fine-tuned model; a backbone reads that, too."""
+    model = published.build('PointGPT', num_classes=11)
+    torch.save({'base_model': published.finetuned(model)}, tmp_path / 'a.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth'))
+    network = MODELS.build(dict(type='PointGPT', **published.SIZES['PointGPT'], init_cfg=init_cfg))
+    network.init_weights()
+    expected = model.backbone.state_dict()
+    assert set(network.pretrained_names) == set(expected)
+    assert all(torch.equal(value, expected[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ('name', 'num_classes', 'head', 'config'),
+    [
+        ('PointM2AE', 15, dict(pool=('mean', 'max')), 'configs/full/pointm2ae_scanobjnn*.py'),
+        ('PointM2AE', 40, dict(pool=('sum',)), 'configs/full/pointm2ae_modelnet40.py'),
+        ('PointBERT', 40, dict(hidden_dims=(256,), batch_norm=False), 'configs/full/pointbert_*.py'),
+        ('ReCon', 15, {}, 'configs/full/recon_scanobjnn*.py'),
+        ('PointMAE', 7, {}, 'configs/full/pointmae_*.py and configs/full/act_*.py'),
+    ],
+)
+def test_heads(name: str, num_classes: int, head: dict, config: str) -> None:
+    """Width of the pooled tokens, layers and classes are read from the head's tensors."""
+    model = published.build(name, num_classes=num_classes, head=head)
+    conversion = convert_checkpoint(published.finetuned(model), source='best.pth')
+    assert conversion.skipped == conversion.missed == [] and conversion.config == config
+
+
+@pytest.mark.parametrize(('size', 'dim', 'depth'), [('b', 768, 12), ('l', 1024, 24)])
+def test_large_pointgpt(size: str, dim: int, depth: int) -> None:
+    """PointGPT-B and -L are told apart by their tensors."""
+    init_default_scope('point_peft')
+    with torch.device('meta'):
+        sizes = dict(embed_dim=dim, depth=depth, num_heads=8)
+        backbone = PointGPT(**sizes, patch_dims=(256, 512, 1024, 2048))
+    state = {f'GPT_Transformer.{name}': value for name, value in backbone.state_dict().items()}
+    conversion = convert_checkpoint(state, source='pretrain.pth')
+    assert conversion.config == f'configs/*/pointgpt_{size}_*.py, as init_cfg' and conversion.skipped == []
+    assert conversion.state_dict.keys() == {f'backbone.{name}' for name in backbone.state_dict()}
+
+
+def test_order_of_tensors() -> None:
+    """Sizes do not depend on the order of a file, as in ``.safetensors``."""
+    state = published.finetuned(published.build('PointBERT'))
+    conversion = convert_checkpoint(dict(sorted(state.items(), reverse=True)), source='best.safetensors')
+    assert conversion.skipped == conversion.missed == []
+
+
 def test_skipped_and_missed() -> None:
     """Foreign tensors and tensors of another shape are skipped, and what they should have given is missed."""
     state = finetuned()
@@ -96,7 +216,7 @@ def test_skipped_and_missed() -> None:
 
 
 @pytest.mark.parametrize(
-    'state', [{}, {'conv1.weight': torch.zeros(2)}, {'h_encoder.norm.weight': torch.zeros(2)}]
+    'state', [{}, {'conv1.weight': torch.zeros(2)}, {'dvae.encoder.weight': torch.zeros(2)}]
 )
 def test_unknown_layout(state: dict[str, Tensor]) -> None:
     """No known layout: the message names the file, the known ones and what the file has."""
@@ -134,10 +254,12 @@ def test_prior_for_a_plain_file(make, extra: str) -> None:  # noqa: ANN001
         convert_checkpoint(make(), source='plain.pth', **{extra: given[extra]})
 
 
-def test_wrong_prior() -> None:
-    """A prior of which nothing fits."""
-    with pytest.raises(CheckpointError, match='no tensor of the file given with --prior fits'):
-        convert_checkpoint(point_peft(), source='peft.pth', prior=finetuned())
+@pytest.mark.parametrize('prior', [finetuned, lambda: published.pretrained('PointM2AE')])
+def test_wrong_prior(prior) -> None:  # noqa: ANN001
+    """A prior of which nothing fits: the message says which file is wanted."""
+    message = 'no tensor of the file given with --prior fits .*give the file "Point-MAE, pre-trained"'
+    with pytest.raises(CheckpointError, match=message):
+        convert_checkpoint(point_peft(), source='peft.pth', prior=prior())
 
 
 @pytest.mark.parametrize('shape', [(256, 12), (12, 384), (384,), (384, 3, 4)])

@@ -48,7 +48,7 @@ def test_centers_are_points() -> None:
 
 
 def test_hidden_layers() -> None:
-    """Patch tokens after the named blocks, before the final norm."""
+    """Patch tokens after the named blocks, behind the final norm; those of the last are the patch tokens."""
     backbone = build_plain()
     seen = {}
     for index, block in enumerate(backbone.layers):
@@ -56,8 +56,17 @@ def test_hidden_layers() -> None:
     features = backbone(clouds(), hidden_layers=[1, 3])
     assert sorted(features.hidden) == [1, 3]
     for index, value in features.hidden.items():
-        assert torch.equal(value, seen[index])
-    torch.testing.assert_close(backbone.final_norm()(features.hidden[3]), features.patches)
+        torch.testing.assert_close(value, backbone.norm(seen[index]))
+    torch.testing.assert_close(features.hidden[3], features.patches)
+
+
+@pytest.mark.parametrize('class_token', [True, False])
+def test_raw_prefix(class_token: bool) -> None:
+    """The prefix tokens before the final norm."""
+    backbone = build_plain(class_token=class_token)
+    features = backbone(clouds())
+    assert features.raw_prefix.shape == (4, int(class_token), 48)
+    torch.testing.assert_close(backbone.norm(features.raw_prefix), features.prefix)
 
 
 def test_summary_ignores_the_class_token() -> None:

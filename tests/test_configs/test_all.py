@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from point_peft.apis import init_model
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
-from point_peft.models import PointMAEPretrain
+from point_peft.models import PointClassifier
 from point_peft.tuners import PEFTBackbone
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,14 @@ CONFIGS = ROOT / 'configs'
 FRAGMENTS = sorted((CONFIGS / '_base_').rglob('*.py'))
 LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
 SMALL = [path for path in LEAVES if 'mini' in path.stem]
-DATASETS = ('scanobjnn', 'scanobjnn_objbg', 'scanobjnn_objonly', 'modelnet40', 'modelnet10', 'shapes')
+BACKBONES = ('pointmae', 'pointbert', 'pointm2ae', 'recon', 'act', 'pointgpt_s', 'pointgpt_b', 'pointgpt_l')
+DATASETS = ('scanobjnn', 'modelnet40', 'modelnet10', 'shapes')
+
+TRAINING = ('train_dataloader', 'optim_wrapper', 'train_cfg', 'data_preprocessor')
+"""Sections of every leaf that trains; a leaf without training has none of them."""
+
+WITHOUT_ROLE = ('backbone.norm.', 'backbone.blocks.increase_dim.', 'auxiliary_head.generator_blocks.sos')
+"""Parameters in PointGPT's published files that take no part; nothing trains them."""
 
 MAX_LINES = {'pretrain': 40}
 """Lines of a leaf; elsewhere 30. Pre-training configs hold a model of their own."""
@@ -57,8 +64,11 @@ def test_leaf(path: Path) -> None:
     init_default_scope('point_peft')
     check_config(cfg)
     assert cfg.default_scope == 'point_peft' and cfg.randomness.seed == 0
-    for section in ('model', 'train_dataloader', 'optim_wrapper', 'train_cfg', 'data_preprocessor'):
-        assert section in cfg
+    assert 'model' in cfg
+    if cfg.model.type == 'PointDescriptor':
+        assert not set(TRAINING) & set(cfg)
+    else:
+        assert set(TRAINING) <= set(cfg)
 
 
 @every_leaf
@@ -67,18 +77,22 @@ def test_build(path: Path) -> None:
     """Every model builds from its config alone, with something to train."""
     with torch.device('meta'):
         model = init_model(path, device='meta')
+    cfg = load_config(path)
+    if cfg.model.type == 'PointDescriptor':
+        return
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     assert 0 < trainable <= total
     if path.parent.name in ('full', 'pretrain'):
-        assert trainable == total
+        frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
+        assert all(name.startswith(WITHOUT_ROLE) for name in frozen)
+        assert bool(frozen) == path.stem.startswith('pointgpt')
     elif path.parent.name == 'linear_probe':
-        assert trainable == sum(p.numel() for p in model.head.parameters())
+        assert trainable == sum(p.numel() for p in model.head.parameters()) and model.head.cls_norm is None
         assert [type(layer).__name__ for layer in model.head.cls_head_finetune] == ['BatchNorm1d', 'Linear']
     elif 'mini' not in path.stem:
         assert trainable < 0.05 * total
-    cfg = load_config(path)
-    if not isinstance(model, PointMAEPretrain):
+    if isinstance(model, PointClassifier):
         assert model.head.num_classes == cfg.num_classes
         assert isinstance(model.backbone, PEFTBackbone) == ('tuner' in cfg.model)
 
@@ -102,7 +116,14 @@ def test_small_models_run(path: Path, log: Any) -> None:
     assert len(log.at('WARNING')) == 1 and 'model built without a checkpoint' in log.at('WARNING')[0]
 
 
-@pytest.mark.parametrize('name', ['point_peft/pointmae_scanobjnn', 'point_peft/release/pointmae_scanobjnn'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'point_peft/pointmae_scanobjnn',
+        'point_peft/release/pointmae_scanobjnn',
+        'point_peft/release/pointm2ae_scanobjnn',
+    ],
+)
 @pytest.mark.usefixtures('nowhere')
 def test_full_models_run(name: str, log: Any) -> None:
     """Both modes at full size, without any file, with one warning."""
@@ -115,47 +136,50 @@ def test_full_models_run(name: str, log: Any) -> None:
     assert 'all weights are random' in warning and 'the memory bank is empty' in warning
 
 
-@pytest.mark.parametrize('method', ['point_peft', 'full', 'linear_probe'])
-@pytest.mark.parametrize('dataset', DATASETS)
-def test_promised_leaves(method: str, dataset: str) -> None:
-    """Every dataset with Point-PEFT, full fine-tuning and linear probing."""
-    assert CONFIGS / method / f'pointmae_{dataset}.py' in LEAVES
+@pytest.mark.parametrize('backbone', BACKBONES)
+def test_promised_leaves(backbone: str) -> None:
+    """Every backbone and dataset with Point-PEFT, full fine-tuning and linear probing; the other methods on one."""
+    promised = [
+        CONFIGS / method / f'{backbone}_{dataset}.py'
+        for method in ('point_peft', 'full', 'linear_probe')
+        for dataset in DATASETS + (('scanobjnn_objbg', 'scanobjnn_objonly') if backbone == 'pointmae' else ())
+    ]
+    promised += [CONFIGS / method / f'{backbone}_scanobjnn.py' for method in ('lora', 'vpt_deep')]
+    assert not set(promised) - set(LEAVES)
+
+
+def test_leaves_say_what_they_are() -> None:
+    """No two leaves have the same first line, as would happen when one is copied."""
+    titles = [path.read_text().splitlines()[0] for path in LEAVES]
+    assert len(set(titles)) == len(titles)
+
+
+SAME_BETWEEN_METHODS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'auto_scale_lr')
 
 
 @pytest.mark.parametrize(
-    'name', ['point_peft/pointmae', 'full/pointmae', 'lora/pointmae', 'vpt_deep/pointmae']
+    'leaf', [*(f'{b}_{d}' for b in BACKBONES for d in ('scanobjnn', 'modelnet40')), 'pointmae_mini_shapes']
 )
-def test_published_settings(name: str) -> None:
-    """AdamW at 5e-4 with decay 0.05, 300 epochs of which 10 are warm-up, batch 32, gradients clipped at 10."""
-    cfg = load_config(CONFIGS / f'{name}_scanobjnn.py')
-    optimizer = cfg.optim_wrapper.optimizer
-    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 5e-4, 0.05)
-    assert cfg.optim_wrapper.clip_grad.max_norm == 10 and cfg.train_cfg.max_epochs == 300
-    assert cfg.train_dataloader.batch_size == 32
-    assert [(s.type, s.begin, s.end) for s in cfg.param_scheduler] == [
-        ('LinearLR', 0, 10),
-        ('CosineAnnealingLR', 10, 300),
-    ]
-    backbone = cfg.model.backbone
-    assert (backbone.num_groups, backbone.group_size, backbone.drop_path_rate) == (128, 32, 0.1)
-    assert cfg.data_preprocessor.num_points == 2048
+def test_one_change_between_methods(leaf: str) -> None:
+    """Leaves of one dataset differ in model and tuner only, so that methods can be compared.
 
-
-def test_one_change_between_methods() -> None:
-    """Leaves of one dataset differ in model and tuner only, so that methods can be compared."""
-    for dataset in ('pointmae_scanobjnn', 'pointmae_mini_shapes'):
-        reference = load_config(CONFIGS / 'full' / f'{dataset}.py')
-        for method in ('point_peft', 'lora', 'vpt_deep', 'linear_probe'):
-            cfg = load_config(CONFIGS / method / f'{dataset}.py')
-            for section in (
-                'optim_wrapper',
-                'param_scheduler',
-                'train_cfg',
-                'data_preprocessor',
-                'train_dataloader',
-            ):
-                assert cfg[section] == reference[section], (dataset, method, section)
-            assert cfg.model.backbone == reference.model.backbone, (dataset, method)
+    ReCon and PointGPT have a published schedule of their own for full fine-tuning; a frozen Point-M2AE keeps the norms
+    that its descriptor uses.
+    """
+    methods = ['point_peft', 'linear_probe', 'full', 'lora', 'vpt_deep']
+    reference, *others = (
+        load_config(path) for path in (CONFIGS / m / f'{leaf}.py' for m in methods) if path in LEAVES
+    )
+    assert len(others) >= 2
+    for cfg in others:
+        tuned = 'tuner' in cfg.model
+        if tuned or not leaf.startswith(('recon', 'pointgpt')):
+            assert all(cfg[section] == reference[section] for section in SAME_BETWEEN_METHODS)
+        assert cfg.data_preprocessor == reference.data_preprocessor
+        backbone = dict(reference.model.backbone)
+        if not tuned:
+            assert backbone.pop('stage_norms', None) == (True if leaf.startswith('pointm2ae') else None)
+        assert dict(cfg.model.backbone) == backbone
 
 
 def test_mini_backbone_is_the_one_that_is_pretrained() -> None:

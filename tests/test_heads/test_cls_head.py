@@ -7,19 +7,38 @@ import math
 import golden_inputs
 import pytest
 import torch
-from small_models import samples, scramble
+from small_models import (
+    NUM_CLASSES,
+    SMALL_BACKBONES,
+    build_classifier,
+    clouds,
+    logits,
+    samples,
+    scramble,
+    small_config_of,
+)
 from torch import nn
 from torch.nn import functional as F
 
 from point_peft.heads import PointClsHead
-from point_peft.structures import BackboneFeatures
+from point_peft.heads.pooling import pool_tokens
+from point_peft.models import PointClassifier
+from point_peft.structures import BackboneFeatures, PointTokens
 
 
-def features(batch: int = 3, dim: int = 4, seed: int = 0) -> BackboneFeatures:
-    """Random tokens: five patches, one prefix."""
+def features(batch: int = 3, dim: int = 4, seed: int = 0, *, num_prefix: int = 1) -> BackboneFeatures:
+    """Random tokens: five patches, some prefix tokens of which the last is the class token."""
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randn(batch, 6, dim, generator=generator)
-    return BackboneFeatures(tokens[:, 1:], torch.zeros(batch, 5, 3), tokens[:, :1])
+    tokens = torch.randn(batch, num_prefix + 5, dim, generator=generator)
+    return of_tokens(tokens[:, num_prefix:], tokens[:, :num_prefix], class_index=num_prefix - 1)
+
+
+def of_tokens(patches: torch.Tensor, prefix: torch.Tensor, *, class_index: int = 0) -> BackboneFeatures:
+    """Features of these tokens (B, G, C) and (B, P, C); all centers are at the origin."""
+    batch, count, _ = patches.shape
+    centers, neighborhoods = torch.zeros(batch, count, 3), torch.zeros(batch, count, 2, 3)
+    tokens = PointTokens(patches, centers, neighborhoods, torch.zeros(batch, count).long())
+    return BackboneFeatures(patches, tokens, prefix, class_index=class_index)
 
 
 def head(num_classes: int = 3, **arguments: object) -> PointClsHead:
@@ -42,7 +61,7 @@ def fixed_head(**arguments: object) -> PointClsHead:
 def constant(values: list[list[float]]) -> BackboneFeatures:
     """Features whose max-pooled tokens are ``values``."""
     patches = torch.tensor(values).unsqueeze(1)
-    return BackboneFeatures(patches, torch.zeros(len(values), 1, 3), patches[:, :0])
+    return of_tokens(patches, patches[:, :0])
 
 
 def test_official_names_and_shapes() -> None:
@@ -55,14 +74,99 @@ def test_official_names_and_shapes() -> None:
     assert sum(math.prod(shape) for name, shape in expected.items() if 'running' not in name) - 2 == 267_535
 
 
-@pytest.mark.parametrize('pool', [['prefix', 'max'], ['max'], ['max', 'mean', 'prefix']])
-def test_pools(pool: list[str]) -> None:
-    """The first layer takes as many parts as are pooled."""
-    made = head(pool=pool)
-    parts = {'max': features().patches.amax(1), 'mean': features().patches.mean(1)}
-    parts['prefix'] = features().prefix[:, 0]
+PUBLISHED = {
+    'pointbert_cls': (40, dict(hidden_dims=(256,), batch_norm=False)),
+    'pointm2ae_cls': (15, dict(pool=('mean', 'max'), num_prefix_tokens=0)),
+    'pointm2ae_cls_modelnet': (40, dict(pool=('sum',), num_prefix_tokens=0)),
+    'recon_cls': (15, dict(pool=('prefix', 'max'), num_prefix_tokens=3)),
+    'pointgpt_s_cls': (15, dict(pool=('cls', 'max'), token_norm=True, num_prefix_tokens=2)),
+}
+"""Classes and arguments of the published heads, by the name of the golden file."""
+
+
+@pytest.mark.parametrize('key', PUBLISHED)
+def test_official_heads(key: str) -> None:
+    """The heads of the other backbones, under the official names but for a module that PointGPT's are in."""
+    published = {
+        name.removeprefix('blocks.'): shape for name, shape in golden_inputs.description(key)['state0']
+    }
+    parts = ('cls_head_finetune.', 'cls_norm.')
+    expected = {name: shape for name, shape in published.items() if name.startswith(parts)}
+    num_classes, arguments = PUBLISHED[key]
+    with torch.device('meta'):
+        ours = PointClsHead(num_classes, **arguments).state_dict()
+    assert expected and {name: list(value.shape) for name, value in ours.items()} == expected
+
+
+POOLED = [['prefix', 'max'], ['max'], ['max', 'mean', 'prefix'], ['cls', 'sum']]
+
+
+@pytest.mark.parametrize('num_prefix', [1, 3])
+@pytest.mark.parametrize('pool', POOLED)
+def test_pools(pool: list[str], num_prefix: int) -> None:
+    """The first layer takes what is pooled."""
+    made = head(pool=pool, num_prefix_tokens=num_prefix)
+    given = features(num_prefix=num_prefix)
+    parts = {'max': given.patches.amax(1), 'mean': given.patches.mean(1)}
+    parts |= {
+        'prefix': given.prefix.flatten(1),
+        'cls': given.prefix[:, -1],
+        'sum': parts['max'] + parts['mean'],
+    }
     expected = made.cls_head_finetune(torch.cat([parts[part] for part in pool], dim=1))
-    assert torch.equal(made(features()), expected) and expected.shape == (3, 3)
+    assert torch.equal(made(given), expected) and expected.shape == (3, 3)
+
+
+def test_token_norm() -> None:
+    """Patch and prefix tokens are normed one by one before they are pooled; the features stay as they were."""
+    made, given = head(token_norm=True, pool=['prefix', 'max']), features()
+    patches, prefix = made.cls_norm(given.patches), made.cls_norm(given.prefix)
+    expected = made.cls_head_finetune(torch.cat([prefix[:, 0], patches.amax(1)], dim=1))
+    assert torch.equal(made(given), expected) and torch.equal(given.patches, features().patches)
+    assert not torch.allclose(expected, made.cls_head_finetune(pool_tokens(given, ['prefix', 'max'])))
+
+
+def test_without_batch_norm() -> None:
+    """Then the logits of a cloud do not depend on its batch even in training."""
+    made = head(batch_norm=False, dropout=0.0).train()
+    assert not any(isinstance(layer, nn.BatchNorm1d) for layer in made.modules())
+    torch.testing.assert_close(
+        made(features())[:1], made(of_tokens(features().patches[:1], features().prefix[:1]))
+    )
+
+
+@pytest.mark.parametrize('hooks', [None, []])
+@pytest.mark.parametrize('name', SMALL_BACKBONES)
+def test_backbones(name: str, hooks: list | None) -> None:
+    """The model tells the head of the backbone's prefix tokens, plain or wrapped."""
+    model = build_classifier(hooks, name=name, head=dict(pool=('prefix', 'max')))
+    expected = 48 * (1 + model.backbone.num_prefix_tokens)
+    assert model.head.cls_head_finetune[0].in_features == expected
+    assert logits(model, clouds(2)).shape == (2, NUM_CLASSES)
+
+
+class WidthOnly(nn.Module):
+    """A head that takes nothing but the width."""
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.embed_dim = embed_dim
+
+
+class Derived(PointClsHead):
+    """A head that hands its arguments on."""
+
+    def __init__(self, **arguments: object) -> None:
+        super().__init__(4, **arguments)
+
+
+def test_facts_about_the_backbone() -> None:
+    """A head is told what it names, its subclasses too; others get the width alone; the config goes first."""
+    backbone = small_config_of('ReCon')
+    assert PointClassifier(backbone, dict(type=WidthOnly)).head.embed_dim == 48
+    assert PointClassifier(backbone, dict(type=WidthOnly, embed_dim=7)).head.embed_dim == 7
+    derived = PointClassifier(backbone, dict(type=Derived, pool=('prefix',))).head
+    assert derived.cls_head_finetune[0].in_features == 3 * 48
 
 
 def test_linear_head() -> None:

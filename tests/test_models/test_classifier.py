@@ -74,23 +74,69 @@ def test_configs_are_not_changed() -> None:
     assert tuner == dict(type='PEFTBackbone', hooks=[])
 
 
+HEAD = dict(type='PointClsHead', num_classes=15)
+GPT_HEAD = dict(HEAD, pool=('cls', 'max'), token_norm=True)
+LARGE = (256, 512, 1024, 2048)
+
+
 @pytest.mark.parametrize(
-    ('model', 'expected'),
+    ('backbone', 'head', 'auxiliary', 'expected'),
     [
-        (dict(backbone=dict(type='PointMAE'), head=dict(type='PointClsHead', num_classes=15)), 22_093_327),
+        (dict(type='PointMAE'), HEAD, None, 22_093_327),
+        (dict(type='PointMAE', num_groups=64), dict(HEAD, num_classes=40), None, 22_099_752),
+        (dict(type='ACT'), HEAD, None, 22_093_327),
         (
-            dict(
-                backbone=dict(type='PointMAE', num_groups=64), head=dict(type='PointClsHead', num_classes=40)
-            ),
-            22_099_752,
+            dict(type='PointBERT'),
+            dict(HEAD, num_classes=40, hidden_dims=(256,), batch_norm=False),
+            None,
+            22_065_960,
+        ),
+        (dict(type='PointM2AE'), dict(HEAD, pool=('mean', 'max')), None, 12_921_935),
+        (dict(type='ReCon'), HEAD, None, 43_571_215),
+        (dict(type='PointGPT'), GPT_HEAD, dict(num_heads=6), 29_232_335),
+        (
+            dict(type='PointGPT', embed_dim=768, num_heads=12, patch_dims=LARGE),
+            GPT_HEAD,
+            dict(num_heads=12),
+            120_461_263,
+        ),
+        (
+            dict(type='PointGPT', embed_dim=1024, depth=24, num_heads=16, patch_dims=LARGE),
+            GPT_HEAD,
+            dict(num_heads=16),
+            360_457_679,
         ),
     ],
+    ids=['MAE', 'MAE ModelNet', 'ACT', 'BERT', 'M2AE', 'ReCon', 'GPT-S', 'GPT-B', 'GPT-L'],
 )
-def test_published_sizes(model: dict[str, Any], expected: int) -> None:
-    """Point-MAE for ScanObjectNN and for ModelNet40."""
+def test_published_sizes(
+    backbone: dict[str, Any], head: dict[str, Any], auxiliary: dict[str, Any] | None, expected: int
+) -> None:
+    """Parameters of every published model for ScanObjectNN, and of two with 40 classes."""
+    auxiliary_head = None if auxiliary is None else dict(type='GenerationHead', **auxiliary)
     with torch.device('meta'):
-        built = PointClassifier(**model)
+        built = PointClassifier(backbone, head, auxiliary_head=auxiliary_head)
     assert sum(p.numel() for p in built.parameters()) == expected
+
+
+def test_auxiliary_head() -> None:
+    """Its loss is added in training, and it takes no part in predictions; its width is the backbone's."""
+    generation = dict(type='GenerationHead', depth=1, num_heads=3, group_size=8)
+    plain = build_classifier(name='PointGPT')
+    model = build_classifier(name='PointGPT', auxiliary_head=generation)
+    given = samples([0, 1, 2, 3])
+    with torch.no_grad():
+        losses = model(dict(points=clouds()), given, mode='loss')
+        features = model.backbone(clouds())
+        alone = plain(dict(points=clouds()), given, mode='loss')
+    assert set(losses) == {'loss', 'loss_generation'} and set(alone) == {'loss'}
+    assert torch.equal(losses['loss'], alone['loss'])
+    assert torch.equal(losses['loss_generation'], model.auxiliary_head.loss(features)['loss_generation'])
+    assert torch.equal(logits(model, clouds()), logits(plain, clouds()))
+    total, logs = model.parse_losses(losses)
+    torch.testing.assert_close(total, losses['loss'] + losses['loss_generation'])
+    assert model.auxiliary_head.generator_blocks.ln_f.normalized_shape == (48,)
+    assert 'loss_generation' in logs and plain.auxiliary_head is None
 
 
 def test_memory_banks() -> None:

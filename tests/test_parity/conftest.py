@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -10,9 +11,11 @@ from types import ModuleType
 import golden_inputs
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.model import BaseModel
 
 from point_peft.apis import init_model
+from point_peft.engine.config import load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
@@ -20,8 +23,27 @@ CONFIG_OF = {
     'pointmae_prior_eval': 'pretrain/pointmae_shapenet55.py',
     'pointmae_cls': 'full/pointmae_scanobjnn.py',
     'pointmae_cls_modelnet': 'full/pointmae_modelnet40.py',
+    'pointbert_cls': 'full/pointbert_scanobjnn.py',
+    'pointm2ae_cls': 'full/pointm2ae_scanobjnn.py',
+    'pointm2ae_cls_modelnet': 'full/pointm2ae_modelnet40.py',
+    'recon_cls': 'full/recon_scanobjnn.py',
+    'pointgpt_s_cls': 'full/pointgpt_s_scanobjnn.py',
+    'pointm2ae_prior_eval': 'point_peft/release/pointm2ae_prior.py',
     'pointpeft_mae': 'point_peft/release/pointmae_scanobjnn.py',
+    'pointpeft_m2ae': 'point_peft/release/pointm2ae_scanobjnn.py',
 }
+
+
+def golden_config(key: str) -> Config:
+    """The config for a golden model, with as many classes as that has: Point-BERT's has 40 for ScanObjectNN, too."""
+    cfg = load_config(CONFIGS / CONFIG_OF[key])
+    biases = [
+        s for name, s in golden_inputs.description(key)['state0'] if re.fullmatch(r'.*cls_head.*\.bias', name)
+    ]
+    if biases:
+        (cfg.model.head.num_classes,) = biases[-1]
+    return cfg
+
 
 Publish = Callable[..., Path]
 Convert = Callable[..., Path]
@@ -58,7 +80,7 @@ def convert(
         args = argparse.Namespace(
             src=str(publish(key, rule=rule)), dst=str(file), prior=None, memory_bank=None
         )
-        if key == 'pointpeft_mae':
+        if 'state1' in golden_inputs.description(key):
             args.prior = str(publish(key, model=1, rule=rule))
             args.memory_bank = str(folder / 'train_f_pos_shape_scan.pt')
             torch.save(golden_inputs.memory_bank(), args.memory_bank)
@@ -75,7 +97,7 @@ def golden_model(convert: Convert) -> Callable[[str], BaseModel]:
 
     def get(key: str) -> BaseModel:
         if key not in built:
-            built[key] = init_model(CONFIGS / CONFIG_OF[key], convert(key))
+            built[key] = init_model(golden_config(key), convert(key))
         return built[key].float().eval()
 
     return get

@@ -112,8 +112,8 @@ def test_training_mode(model: ReleasePointPEFT) -> None:
 
 
 def test_too_few_groups() -> None:
-    """The release needs more groups than it has regions."""
-    with pytest.raises(ValueError, match='num_points=32 < num_groups=64'):
+    """The release needs as many groups as it has regions."""
+    with pytest.raises(ValueError, match='num_groups=32, but the release has num_regions=64'):
         ReleasePointPEFT(num_groups=32, group_size=8)(clouds(1, 80))
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 import golden_inputs
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file
@@ -100,6 +101,23 @@ def test_report(
     tool.main(arguments(tmp_path / 'b.safetensors', tmp_path / 'c.pth'))
     again = load_checkpoint_file(tmp_path / 'c.pth')['state_dict']
     assert all(torch.equal(value, again[name]) for name, value in written['state_dict'].items())
+
+
+def test_collection(
+    tool: ModuleType, state: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """A file of the torch-pointcloud collection: the report says whose naming it has, and uses its names."""
+    renamed = {name.replace('.mlp.fc1.', '.mlp.lins.0.'): value for name, value in state.items()}
+    save_file(
+        {name: value.clone() for name, value in renamed.items()} | {'extra': torch.zeros(2)},
+        tmp_path / 'a.safetensors',
+    )
+    tool.main(arguments(tmp_path / 'a.safetensors', tmp_path / 'b.pth'))
+    out = capsys.readouterr().out
+    assert out.splitlines()[1] == 'naming: torch-pointcloud' and 'skipped: 1 tensors\n  extra\n' in out
+    written = load_checkpoint_file(tmp_path / 'b.pth')['state_dict']
+    assert written.keys() == state.keys()
+    assert all(torch.equal(value, state[name]) for name, value in written.items())
 
 
 def test_malicious_files(

@@ -18,8 +18,8 @@ HOOK = dict(type='GeometryAwareAdapter', num_neighbors=4, attn_dim=6, num_heads=
 def reference(adapter: GeometryAwareAdapter, index: int, num_regions: int) -> slow_tuners.LocalExchange:
     """The weights of one block in numpy."""
     norm = adapter.pool_norms[index]
-    values = [adapter.norm.weight, adapter.norm.bias, adapter.attn.qkv.weight, adapter.attn.proj.weight]
-    values.append(adapter.attn.proj.bias)
+    local_norm, attn = adapter.norms[0], adapter.attns[0]
+    values = [local_norm.weight, local_norm.bias, attn.qkv.weight, attn.proj.weight, attn.proj.bias]
     pool = [norm.running_mean, norm.running_var, norm.weight, norm.bias]
     return slow_tuners.LocalExchange(
         *(value.detach().numpy() for value in values),
@@ -66,13 +66,13 @@ def test_propagation_by_hand(center_scale: float, expected: list[float]) -> None
     """
     model = build_classifier([dict(HOOK, center_scale=center_scale, propagation_scale=1.0)])
     adapter = model.backbone.tuners[0]
-    for parameter in (*adapter.attn.parameters(), *adapter.norm.parameters()):
+    for parameter in (*adapter.attns.parameters(), *adapter.norms.parameters()):
         torch.nn.init.zeros_(parameter)
     adapter.pool_norms[0] = torch.nn.Identity()
     tokens = torch.zeros(1, 4, 48)
     tokens[0, 0], tokens[0, 3] = 30.0, 60.0  # the GELU of large numbers is the identity
     weights = torch.tensor([[[1.0, 0.0], [0.8, 0.2], [0.2, 0.8], [0.0, 1.0]]])
-    geometry = TokenGeometry(torch.tensor([[0, 3]]), torch.tensor([[[0], [3]]]), weights)
+    geometry = TokenGeometry(torch.tensor([[[0], [3]]]), weights)
     out = adapter._exchange(tokens, 0, geometry)[0, :, 0]
     assert out.tolist() == pytest.approx(expected)
 
@@ -92,7 +92,29 @@ def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, counted)
     model = build_classifier([HOOK])
     logits(model, clouds())
-    assert calls == ['group', 'interpolation_weights'] and model.backbone.tuners[0]._geometry is None
+    assert calls == ['group', 'interpolation_weights'] and model.backbone.tuners[0]._geometry == []
+
+
+def test_regions_of_a_hierarchy() -> None:
+    """A stage's regions are what the next stage merges, the last stage finds its own; each stage has its attention."""
+    model = build_classifier([HOOK], name='PointM2AE')
+    adapter, backbone = model.backbone.tuners[0], model.backbone.backbone
+    tokens = backbone.embed(clouds(2))
+    adapter.begin(TuningContext(clouds(2), tokens, 0, lambda tokens: tokens.features))
+    geometry = adapter._geometry
+    assert [tuple(part.neighbor_index.shape) for part in geometry] == [(2, 16, 4), (2, 8, 4), (2, 4, 4)]
+    for part, stage in zip(geometry, tokens.coarser):
+        assert torch.equal(part.neighbor_index, stage.neighbor_index)
+    for part, centers in zip(geometry, tokens.stage_centers):
+        assert part.interpolation.shape == (2, centers.shape[1], part.neighbor_index.shape[1])
+        own = torch.arange(part.neighbor_index.shape[1])  # a region's first neighbour is its center
+        assert torch.equal(part.neighbor_index[..., 0], own.expand(2, -1))
+        torch.testing.assert_close(
+            part.interpolation[:, own, own], torch.ones(2, len(own)), atol=1e-4, rtol=0
+        )
+    assert [norm.normalized_shape for norm in adapter.norms] == [(12,), (24,), (48,)]
+    assert [attn.proj.out_features for attn in adapter.attns] == [12, 24, 48]
+    assert [norm.num_features for norm in adapter.pool_norms] == backbone.layer_dims
 
 
 def test_prefix_is_not_mixed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import slow_tuners
@@ -39,9 +41,18 @@ def test_prompts_against_numpy() -> None:
             np.testing.assert_allclose(seen[4 + position][sample, 1:7].numpy(), expected, atol=1e-10)
 
 
-@pytest.mark.parametrize(('layers', 'expected'), [(None, [0, 1]), ([1, 3], [1, 3])])
-def test_layers(layers: list[int] | None, expected: list[int]) -> None:
-    """By default the first half of the blocks, else those that are named; parameters for these only."""
+def test_first_half_by_default() -> None:
+    """Six of twelve blocks, as released; of an odd number the smaller half."""
+    tuner = PointPriorPrompt()
+    assert tuner.prompted_layers(SimpleNamespace(layers=range(12))) == [0, 1, 2, 3, 4, 5]
+    assert tuner.prompted_layers(SimpleNamespace(layers=range(5))) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ('layers', 'expected'), [('first_half', [0, 1]), ('all', [0, 1, 2, 3]), ([1, 3], [1, 3])]
+)
+def test_layers(layers: list[int] | str, expected: list[int]) -> None:
+    """The first half of the blocks, all, or those that are named; parameters for these only."""
     model = build_classifier([dict(HOOK, layers=layers)])
     tuner = model.backbone.tuners[0]
     assert tuner.prompted_layers(model.backbone.backbone) == expected
@@ -91,6 +102,37 @@ def test_learns() -> None:
     assert losses[-1] < losses[0]
     for name, parameter in model.backbone.tuners.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
+
+
+def test_hierarchy() -> None:
+    """All blocks of a hierarchy may have prompts; the bank enhances those of its dimension, the last stage's."""
+    model = build_classifier([dict(HOOK, layers='all', num_prior_groups=None)], name='PointM2AE')
+    tuner = model.backbone.tuners[0]
+    assert [tuple(prompt.shape) for prompt in tuner.embeddings] == [(6, 12), (6, 24), (6, 48), (6, 48)]
+    assert [len(list(adapter.parameters())) for adapter in tuner.adapters] == [0, 0, 4, 4]
+    fill_bank(model)
+    seen, original = {}, tuner.prompts
+    tuner.prompts = lambda position: seen.setdefault(position, original(position))
+    logits(model, clouds())
+    for position in (0, 1):
+        assert torch.equal(seen[position][0], tuner.embeddings[position])
+    for position in (2, 3):
+        assert seen[position].shape == (4, 6, 48)
+        assert (seen[position] - tuner.embeddings[position]).abs().amin(dim=(1, 2)).max() > 1e-4
+
+
+def test_a_hierarchy_is_not_cut() -> None:
+    """The prior of a hierarchical backbone needs all its groups: the message says which option."""
+    model = build_classifier([dict(HOOK, layers='all')], name='PointM2AE')
+    fill_bank(model)
+    with pytest.raises(ValueError, match=r'cannot be cut to 8 of 32 groups; set num_prior_groups=None'):
+        logits(model, clouds())
+
+
+def test_unknown_layers() -> None:
+    """A word that is no choice."""
+    with pytest.raises(ValueError, match="layers='second_half' is unknown; use 'first_half', 'all' or"):
+        PointPriorPrompt(layers='second_half')
 
 
 def test_too_few_tokens() -> None:

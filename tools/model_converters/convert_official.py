@@ -2,8 +2,8 @@
 
 usage: python tools/model_converters/convert_official.py SRC DST [--prior P] [--memory-bank M]
 
-The kind is detected from the tensor names. DST (``.pth`` or ``.safetensors``) holds the tensors under this project's
-names; a report says which tensors were used, skipped and missed.
+The kind is detected from the tensor names, official ones or those of the torch-pointcloud collection. DST (``.pth``
+or ``.safetensors``) holds the tensors under this project's names; a report says which were used, skipped and missed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from point_peft.apis.conversion import Conversion, convert_checkpoint
+from point_peft.apis.conversion import OFFICIAL, Conversion, convert_checkpoint
 from point_peft.backbones.pretrained import unwrap_state_dict
 from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, load_tensor_file, save_checkpoint
 from point_peft.engine.cli import run_tool
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('src', help='published file: pre-trained or fine-tuned, plain or Point-PEFT')
     parser.add_argument('dst', help='file to write (.pth or .safetensors)')
     parser.add_argument(
-        '--prior', help="Point-PEFT: the pre-trained file of its frozen prior ('pretrain.pth')"
+        '--prior', help='Point-PEFT: the file of its frozen prior, Point-MAE or Point-M2AE, pre-trained'
     )
     parser.add_argument(
         '--memory-bank', help="Point-PEFT: the published bank, a (C, N) tensor ('train_f_pos_shape_scan.pt')"
@@ -38,6 +38,8 @@ def parse_args() -> argparse.Namespace:
 def report(conversion: Conversion) -> None:
     """Print what happened to every tensor."""
     print(f'kind: {conversion.kind} (for {conversion.config})')
+    if conversion.naming != OFFICIAL:
+        print(f'naming: {conversion.naming}')
     for title, names in (
         ('used', conversion.used),
         ('skipped', conversion.skipped),

@@ -1,40 +1,27 @@
-"""Published checkpoint layouts, as data, and their conversion to this project's names."""
+"""Conversion of published checkpoints to this project's names."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from ..backbones.pretrained import apply_renames
 from ..engine.errors import CheckpointError
 from ..registry import MODELS
+from . import collection
+from .layout import Layout, Prefixes
+from .layouts import LAYOUTS
 
-HEAD = 'cls_head_finetune.'
-NUM_REFERENCE_CLASSES = 15
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How one kind of published file names its tensors.
-
-    Attributes:
-        kind (str): Name of the kind.
-        config (str): Config that the converted file is for.
-        marker (str): Regular expression that one of the names must match; layouts are tried in order.
-        renames (tuple): Pairs of prefixes (published, ours); the first that fits is applied.
-        model (Callable): Config of a model that has the tensors of such a file, for what the file should hold.
-    """
-
-    kind: str
-    config: str
-    marker: str
-    renames: tuple[tuple[str, str], ...]
-    model: Callable[[Mapping[str, Tensor]], dict[str, Any]]
+OFFICIAL = 'official'
+SIZE_NAMES = {384: 's', 768: 'b', 1024: 'l'}
+DATASET_NAMES = {15: 'scanobjnn*', 40: 'modelnet40'}
+PART_DATASET_NAMES = {50: 'shapenetpart'}
+"""Of datasets in the names of configs, by the number of classes or parts."""
 
 
 @dataclass
@@ -43,13 +30,15 @@ class Conversion:
 
     Attributes:
         kind (str): Detected kind.
-        config (str): Config that the file is for.
+        naming (str): Whose naming the file follows: ``official`` or ``torch-pointcloud``.
+        config (str): Configs that the file is for.
         state_dict (dict[str, Tensor]): Tensors under our names.
         used, skipped, missed (list[str]): Published names that were used, published names that were not, and names of
             ours that no file gave.
     """
 
     kind: str
+    naming: str
     config: str
     state_dict: dict[str, Tensor]
     used: list[str]
@@ -57,78 +46,41 @@ class Conversion:
     missed: list[str]
 
 
-def _sizes(state: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
-    """Dimensions of a Point-MAE, read from its tensors."""
-    depth = len(
-        {
-            name.split('.')[2 + prefix.count('.')]
-            for name in state
-            if name.startswith(f'{prefix}blocks.blocks.')
-        }
-    )
-    norm = state.get(f'{prefix}norm.weight')
-    if norm is None:
-        raise CheckpointError(
-            f'the file has no {prefix}norm.weight, so it is incomplete; give it as published.'
-        )
-    dim = len(norm)
-    return {'embed_dim': dim, 'depth': depth, 'num_heads': max(1, dim // 64)}
+@dataclass(frozen=True)
+class PublishedFile:
+    """A published file under official names.
 
+    Attributes:
+        source (str): Its name, for messages.
+        naming (str): Whose naming it follows.
+        tensors (dict[str, Tensor]): Tensors by official name.
+        names (dict[str, str]): Published names, by official name.
+    """
 
-def _classifier(state: Mapping[str, Tensor], backbone: dict[str, Any]) -> dict[str, Any]:
-    final = [value for name, value in state.items() if re.fullmatch(rf'{HEAD}\d+\.bias', name)]
-    classes = len(final[-1]) if final else NUM_REFERENCE_CLASSES
-    return {
-        'type': 'PointClassifier',
-        'backbone': backbone,
-        'head': {'type': 'PointClsHead', 'num_classes': classes},
-    }
+    source: str
+    naming: str
+    tensors: dict[str, Tensor]
+    names: dict[str, str]
 
+    @classmethod
+    def read(cls, state: Mapping[str, Tensor], source: str) -> PublishedFile:
+        """Bring the tensors of a file to official names and shapes."""
+        if not collection.is_collection(state):
+            return cls(source, OFFICIAL, dict(state), {name: name for name in state})
+        official = collection.official_names(state)
+        tensors = collection.official_shapes({official[name]: value for name, value in state.items()})
+        return cls(source, collection.NAMING, tensors, {ours: name for name, ours in official.items()})
 
-def _autoencoder(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    decoder = len({name.split('.')[2] for name in state if name.startswith('MAE_decoder.blocks.')})
-    sizes = _sizes(state, 'MAE_encoder.')
-    out = state.get('increase_dim.0.weight')
-    encoder = {
-        'type': 'PointMAE',
-        'class_token': False,
-        'group_size': len(out) // 3 if out is not None else 32,
-        **sizes,
-    }
-    return {
-        'type': 'PointMAEPretrain',
-        'encoder': encoder,
-        'decoder_depth': decoder or 4,
-        'decoder_num_heads': sizes['num_heads'],
-    }
-
-
-CLASSIFIER_RENAMES = ((HEAD, f'head.{HEAD}'), ('', 'backbone.'))
-PRIOR_RENAMES = (('MAE_encoder.', 'backbone.prior.'), ('', 'unused.'))
-
-LAYOUTS = (
-    Layout(
-        'Point-PEFT on Point-MAE, fine-tuned',
-        'configs/point_peft/release/pointmae_scanobjnn.py',
-        r'blocks\.attn1\.qkv\.weight',
-        CLASSIFIER_RENAMES,
-        lambda state: _classifier(state, {'type': 'ReleasePointPEFT'}),
-    ),
-    Layout(
-        'Point-MAE, pre-trained',
-        'configs/pretrain/pointmae_shapenet55.py and every init_cfg of a PointMAE',
-        r'MAE_encoder\.blocks\.blocks\.0\..*',
-        (('', ''),),
-        _autoencoder,
-    ),
-    Layout(
-        'Point-MAE, fine-tuned',
-        'configs/full/pointmae_*.py',
-        r'blocks\.blocks\.0\.norm1\.weight',
-        CLASSIFIER_RENAMES,
-        lambda state: _classifier(state, {'type': 'PointMAE', **_sizes(state, '')}),
-    ),
-)
+    def renamed(
+        self, prefixes: Prefixes, renames: tuple[tuple[str, str], ...], shapes: Mapping[str, torch.Size]
+    ) -> dict[str, str]:
+        """Our names of those tensors that fit ``shapes``, by official name."""
+        found = {}
+        for name, value in self.tensors.items():
+            ours = _rename(name, prefixes, renames)
+            if ours is not None and shapes.get(ours) == value.shape:
+                found[name] = ours
+        return found
 
 
 def convert_checkpoint(
@@ -149,58 +101,112 @@ def convert_checkpoint(
     Raises:
         CheckpointError: If no tensor fits a known layout, or a prior or bank is given that the kind has no use for.
     """
-    layout = next(
-        (layout for layout in LAYOUTS if any(re.fullmatch(layout.marker, name) for name in state)), None
-    )
-    if layout is None:
-        raise CheckpointError(
-            f'{source} matches no known layout ({", ".join(layout.kind for layout in LAYOUTS)}); its '
-            f'tensors start with {sorted(state)[:3]}; give the file as published.'
-        )
-    is_point_peft = layout is LAYOUTS[0]
-    if not is_point_peft and (prior is not None or memory_bank is not None):
+    file = PublishedFile.read(state, source)
+    layout = find_layout(file)
+    if not layout.prior and (prior is not None or memory_bank is not None):
         raise CheckpointError(
             f'{source} is "{layout.kind}", which has no prior and no memory bank; leave --prior and '
             '--memory-bank out.'
         )
-    expected = _expected_shapes(layout, state)
-    renamed = {name: _rename(name, layout.renames) for name in state}
-    used = {name: ours for name, ours in renamed.items() if expected.get(ours) == state[name].shape}
+    config = layout.model(file.tensors)
+    shapes = _expected_shapes(config, layout)
+    conversion = _convert(file, layout, config, shapes)
+    if prior is not None:
+        conversion = _with_prior(conversion, layout, PublishedFile.read(prior, 'prior'), shapes)
+    if memory_bank is not None:
+        bank = _checked_bank(memory_bank, shapes['backbone.norm.weight'][0])
+        conversion.state_dict['backbone.memory_bank'] = bank
+    return replace(conversion, missed=[name for name in shapes if name not in conversion.state_dict])
+
+
+def _convert(
+    file: PublishedFile, layout: Layout, config: Mapping[str, Any], shapes: Mapping[str, torch.Size]
+) -> Conversion:
+    """Rename the tensors of the file itself."""
+    used = file.renamed(layout.prefixes, layout.renames, shapes)
     if not used:
         raise CheckpointError(
-            f'no tensor of {source} fits "{layout.kind}" by name and shape; give the file as published.'
+            f'no tensor of {file.source} fits "{layout.kind}" by name and shape; give the file as published.'
         )
-    converted = {ours: state[name] for name, ours in used.items()}
-    skipped = [name for name in state if name not in used]
-    if prior is not None:
-        renamed = {name: _rename(name, PRIOR_RENAMES) for name in prior}
-        fitting = {name: ours for name, ours in renamed.items() if expected.get(ours) == prior[name].shape}
-        if not fitting:
-            raise CheckpointError(
-                'no tensor of the file given with --prior fits the prior Point_MAE; give the pre-trained '
-                'Point-MAE checkpoint.'
-            )
-        converted.update({ours: prior[name] for name, ours in fitting.items()})
-        skipped += [f'prior: {name}' for name in prior if name not in fitting]
-    if memory_bank is not None:
-        converted['backbone.memory_bank'] = _checked_bank(memory_bank, expected['backbone.norm.weight'][0])
-    missed = [name for name in expected if name not in converted]
-    return Conversion(layout.kind, layout.config, converted, list(used), skipped, missed)
+    return Conversion(
+        layout.kind,
+        file.naming,
+        _config_for(layout, config),
+        {ours: file.tensors[name] for name, ours in used.items()},
+        used=[file.names[name] for name in used],
+        skipped=[published for name, published in file.names.items() if name not in used],
+        missed=[],
+    )
 
 
-def _expected_shapes(layout: Layout, state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+def find_layout(file: PublishedFile) -> Layout:
+    """The layout that a file follows.
+
+    Raises:
+        CheckpointError: If it follows none, or has tensors of several.
+    """
+    found = [layout for layout in LAYOUTS if layout.fits(file.tensors)]
+    if not found:
+        raise CheckpointError(
+            f'{file.source} matches no known layout ({", ".join(layout.kind for layout in LAYOUTS)}); its '
+            f'tensors start with {sorted(file.names.values())[:3]}; give the file as published.'
+        )
+    if len(found) > 1:
+        raise CheckpointError(
+            f'{file.source} has tensors of several kinds ({", ".join(layout.kind for layout in found)}); give one '
+            'file as published.'
+        )
+    return found[0]
+
+
+def _with_prior(
+    conversion: Conversion, layout: Layout, prior: PublishedFile, shapes: Mapping[str, torch.Size]
+) -> Conversion:
+    """Add the tensors of the frozen prior."""
+    used = prior.renamed(layout.prior_prefixes, (), shapes)
+    if not used:
+        raise CheckpointError(
+            f'no tensor of the file given with --prior fits the prior of "{layout.kind}"; give the file '
+            f'"{layout.prior}".'
+        )
+    given = {ours: prior.tensors[name] for name, ours in used.items()}
+    skipped = [f'prior: {published}' for name, published in prior.names.items() if name not in used]
+    return replace(
+        conversion,
+        state_dict={**conversion.state_dict, **given},
+        skipped=[*conversion.skipped, *skipped],
+    )
+
+
+def _expected_shapes(config: Mapping[str, Any], layout: Layout) -> dict[str, torch.Size]:
     """Names and shapes of the tensors of the model that such a file is for."""
     init_default_scope('point_peft')
-    from ..release import ReleasePointPEFT  # noqa: F401  registers the release for its layout
+    from .. import release  # noqa: F401  registers the releases for their layouts
 
     with torch.device('meta'):
-        model: nn.Module = MODELS.build(layout.model(state))
-    return {name: value.shape for name, value in model.state_dict().items()}
+        model: nn.Module = MODELS.build(config)
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    return (
+        shapes if layout.has_head else {n: shape for n, shape in shapes.items() if not n.startswith('head.')}
+    )
 
 
-def _rename(name: str, renames: tuple[tuple[str, str], ...]) -> str:
-    old, new = next((old, new) for old, new in renames if name.startswith(old))
-    return new + name[len(old) :]
+def _config_for(layout: Layout, config: Mapping[str, Any]) -> str:
+    """Configs that the file is for, as far as its sizes tell."""
+    dim, head = config.get('backbone', {}).get('embed_dim'), config.get('head', {})
+    if 'parts_per_category' in head:
+        dataset = PART_DATASET_NAMES.get(sum(head['parts_per_category']), '*_part')
+    else:
+        dataset = DATASET_NAMES.get(head.get('num_classes'), '*')
+    return layout.config.format(size=SIZE_NAMES.get(dim, '*'), dataset=dataset)
+
+
+def _rename(name: str, prefixes: Prefixes, renames: tuple[tuple[str, str], ...]) -> str | None:
+    """Our name of a tensor; None if it is of no use here."""
+    for published, ours in prefixes:
+        if name.startswith(published):
+            return apply_renames(ours + name[len(published) :], renames)
+    return None
 
 
 def _checked_bank(memory_bank: Tensor, dim: int) -> Tensor:

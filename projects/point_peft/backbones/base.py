@@ -17,10 +17,11 @@ from .pretrained import load_pretrained
 class PointBackbone(BaseModule, ABC):
     """A plain pre-trained network that knows nothing about fine-tuning.
 
-    The contract (see the package README): ``embed`` cuts a cloud into tokens, ``encode`` runs the blocks over them,
-    ``summarize`` is the descriptor the network was pre-trained to give. ``layers`` are the transformer blocks in
-    order; each is called as ``block(x, attn_mask=None)`` on a sequence ``[prefix tokens | patch tokens]`` and exposes
-    ``norm1``, ``attn`` (with ``qkv`` and ``proj``), ``norm2`` and ``mlp`` (with ``fc1`` and ``fc2``).
+    The contract (see the package README; ``check_backbone`` checks it): ``embed`` cuts a cloud into tokens, ``encode``
+    runs the blocks over them, ``summarize`` is the descriptor that the network was pre-trained to give. ``layers`` are
+    the transformer blocks in order; each is called as ``block(x)`` or ``block(x, attn_mask=mask)`` on a sequence
+    ``[prefix tokens | patch tokens]`` and exposes ``norm1``, ``attn`` (with ``qkv`` and ``proj``), ``norm2`` and
+    ``mlp`` (with ``fc1`` and ``fc2``).
 
     Args:
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=FILE)`` loads official or converted weights in
@@ -28,13 +29,22 @@ class PointBackbone(BaseModule, ABC):
     """
 
     embed_dim: int
-    """Dimension C of the tokens."""
+    """Dimension C of the tokens that a head gets."""
+
+    num_groups: int
+    """Groups G per cloud, before any merging."""
 
     num_prefix_tokens: int
     """Number P of class-like tokens in front of the patch tokens."""
 
+    prefix_is_pretrained: bool = False
+    """Whether pre-training gave the prefix tokens their values, so that the descriptor may depend on them."""
+
     checkpoint_prefixes: Sequence[str] = ()
     """Prefixes under which official checkpoints keep this network's tensors."""
+
+    checkpoint_renames: Sequence[tuple[str, str]] = ()
+    """Pairs (regular expression, replacement) from official names to ours, where they differ."""
 
     def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg=None)
@@ -46,14 +56,23 @@ class PointBackbone(BaseModule, ABC):
         self.pretrained_names: list[str] = []
 
     @property
+    @abstractmethod
+    def layers(self) -> Sequence[nn.Module]:
+        """Transformer blocks in the order in which they run."""
+
+    @property
+    def layer_stages(self) -> Sequence[int]:
+        """Stage of every block: position in ``tokens.stage_centers`` of the centers that its patch tokens belong to."""
+        return [0] * len(self.layers)
+
+    @property
     def layer_dims(self) -> Sequence[int]:
         """Token dimension of every block."""
         return [self.embed_dim] * len(self.layers)
 
-    @property
     @abstractmethod
-    def layers(self) -> Sequence[nn.Module]:
-        """Transformer blocks in the order in which they run."""
+    def embed_groups(self, neighborhoods: Tensor) -> Tensor:
+        """Embed groups (B, G, K, 3) of points relative to their centers as tokens (B, G, C) of the first block."""
 
     @abstractmethod
     def embed(self, points: Tensor) -> PointTokens:
@@ -61,15 +80,18 @@ class PointBackbone(BaseModule, ABC):
 
     @abstractmethod
     def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
-        """Run the transformer; keep the patch tokens after the blocks named in ``hidden_layers``."""
+        """Run the transformer; keep the normed patch tokens after the blocks named in ``hidden_layers``."""
 
     @abstractmethod
     def summarize(self, tokens: PointTokens) -> Tensor:
-        """Return the pre-trained network's global descriptor (B, C), which uses only pre-trained parameters."""
+        """Return the pre-trained network's global descriptor (B, C), which uses only pre-trained parameters.
+
+        ``tokens`` are those of ``embed`` or their ``first`` few.
+        """
 
     @abstractmethod
     def prefix_parameters(self) -> list[str]:
-        """Names of the parameters behind the prefix tokens (class token, its position)."""
+        """Names of the parameters behind the prefix tokens (class token, its position) that are worth training."""
 
     @abstractmethod
     def final_norm(self) -> nn.Module:
@@ -87,7 +109,9 @@ class PointBackbone(BaseModule, ABC):
             UnmatchedCheckpointError: If no tensor in it fits this network.
         """
         if self.checkpoint and not self.pretrained_names:
-            self.pretrained_names = load_pretrained(self, self.checkpoint, prefixes=self.checkpoint_prefixes)
+            self.pretrained_names = load_pretrained(
+                self, self.checkpoint, prefixes=self.checkpoint_prefixes, renames=self.checkpoint_renames
+            )
         elif not self.checkpoint:
             print_log(
                 f'{type(self).__name__} starts from random weights: its config names no checkpoint.',

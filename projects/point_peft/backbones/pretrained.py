@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,20 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-WRAPPERS = ('state_dict', 'base_model', 'model')
+WRAPPERS = ('state_dict', 'base_model', 'model', 'model_state_dict')
 """Keys under which checkpoints of the field keep their state dict."""
 
 OWN_PREFIXES = ('', 'backbone.', 'backbone.backbone.')
 """Where this project's own checkpoints keep a backbone: bare, in a task model, in a tuned task model."""
 
 
-def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[str] = ()) -> list[str]:
+def load_pretrained(
+    module: nn.Module,
+    path: str | Path,
+    *,
+    prefixes: Iterable[str] = (),
+    renames: Sequence[tuple[str, str]] = (),
+) -> list[str]:
     """Load the tensors of a checkpoint that fit ``module``.
 
     The prefix is chosen by counting matches, so official files, converted files and this project's own checkpoints
@@ -27,6 +34,7 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[s
         module (nn.Module): Network to fill.
         path (str | Path): ``.safetensors`` or ``.pth`` file; read without executing anything in it.
         prefixes (Iterable[str]): Further prefixes under which the tensors may stand.
+        renames (Sequence[tuple[str, str]]): Pairs (regular expression, replacement) from published names to ours.
 
     Returns:
         list[str]: Names of the loaded tensors.
@@ -43,7 +51,7 @@ def load_pretrained(module: nn.Module, path: str | Path, *, prefixes: Iterable[s
             f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
             'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.'
         )
-    state = unwrap_state_dict(load_checkpoint_file(path))
+    state = rename(unwrap_state_dict(load_checkpoint_file(path)), renames)
     own = module.state_dict()
     candidates = [strip_prefix(state, prefix) for prefix in (*OWN_PREFIXES, *prefixes)]
     matched = max(
@@ -88,3 +96,15 @@ def unwrap_state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
 def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors under ``prefix``, with it removed."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+def rename(state: Mapping[str, Tensor], renames: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+    """Return the tensors under new names: every pair (regular expression, replacement) is applied, in order."""
+    return {apply_renames(name, renames): value for name, value in state.items()}
+
+
+def apply_renames(name: str, renames: Sequence[tuple[str, str]]) -> str:
+    """Apply every pair (regular expression, replacement) to a name, in order."""
+    for pattern, replacement in renames:
+        name = re.sub(pattern, replacement, name)
+    return name

@@ -38,6 +38,7 @@ class BankProvenance:
         split (str): Its split.
         num_samples (int): Number of clouds.
         normalization (str): Normalisation of the keys.
+        few_shot (str): Ways, shots and fold, and what the fold was drawn from; empty for other datasets.
     """
 
     base_hash: str
@@ -47,6 +48,7 @@ class BankProvenance:
     split: str
     num_samples: int
     normalization: str = NORMALIZATION
+    few_shot: str = ''
 
 
 def find_prompt(model: nn.Module) -> tuple[PEFTBackbone, PointPriorPrompt] | None:
@@ -69,10 +71,13 @@ def expected_provenance(model: nn.Module, dataset: Dataset | None = None) -> Ban
     return BankProvenance(
         base_hash=BaseFingerprint.of(wrapper.pretrained_state()).hash or '',
         dim=prompt.bank.dim,
-        num_prior_groups=min(prompt.num_prior_groups, wrapper.backbone.num_groups),
+        num_prior_groups=min(
+            prompt.num_prior_groups or wrapper.backbone.num_groups, wrapper.backbone.num_groups
+        ),
         dataset=type(dataset).__name__ if dataset is not None else '',
         split=str(getattr(dataset, 'split', '')),
         num_samples=len(dataset) if dataset is not None else 0,  # type: ignore[arg-type]
+        few_shot=_describe_fold(dataset),
     )
 
 
@@ -98,7 +103,7 @@ def build_bank(model: BaseModel, dataset: Dataset, *, batch_size: int = 64) -> B
         points = [sample['inputs']['points'] for sample in samples]
         data = model.data_preprocessor(dict(inputs=dict(points=points), data_samples=None), False)
         tokens = wrapper.backbone.embed(data['inputs']['points'])
-        parts += list(wrapper.pretrained_summary(tokens.first(prompt.num_prior_groups)).cpu())
+        parts += list(wrapper.pretrained_summary(prompt.prior_tokens(tokens)).cpu())
     model.train(was_training)
     rows = collect_results(parts, size, device='cpu')  # rank 0 gets them in the order of the dataset
     prompt.bank.fill(_from_rank_0(rows).to(prompt.bank.keys.device))
@@ -170,6 +175,19 @@ def attach_bank(
             f'{[str(c) for c in candidates]}; put its file there, or build it with tools/build_memory_bank.py.'
         )
     return None
+
+
+def _describe_fold(dataset: Dataset | None) -> str:
+    """What tells a fold of a few-shot dataset from others with as many clouds; empty for other datasets."""
+    metainfo = getattr(dataset, 'metainfo', None) or {}
+    fold = metainfo.get('few_shot')
+    if not fold:
+        return ''
+    seed = getattr(dataset, 'seed', None)  # only folds that are drawn here have one
+    return (
+        f'{fold["num_ways"]}-way {fold["num_shots"]}-shot, fold {fold["fold"]} of {metainfo.get("dataset", "")}'
+        + ('' if seed is None else f', seed {seed}')
+    )
 
 
 def _require_prompt(model: nn.Module) -> tuple[PEFTBackbone, PointPriorPrompt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from mmengine.model import BaseModule
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointDataSample
-from .pooling import pool_tokens
+from .pooling import pool_tokens, pooled_width
 
 
 @MODELS.register_module()
@@ -25,19 +26,28 @@ class PointClsHead(BaseModule):
     Args:
         num_classes (int): Number of classes.
         embed_dim (int): Token dimension C of the backbone.
-        pool (Sequence[str]): Parts of the pooled feature, in order: ``prefix``, ``max``, ``mean``.
+        num_prefix_tokens (int): Prefix tokens of the backbone, for ``prefix`` in ``pool``.
+        pool (Sequence[str]): Parts of the pooled feature, in order: see :func:`pool_tokens`.
         hidden_dims (Sequence[int]): Hidden widths.
+        batch_norm (bool): Whether hidden layers have a batch norm; Point-BERT: no.
+        token_norm (bool): Whether the tokens go through a layer norm of the head before they are pooled; PointGPT: yes.
         dropout (float): Dropout after every hidden layer.
         label_smoothing (float): Smoothing of the cross-entropy targets.
     """
+
+    backbone_facts = ('embed_dim', 'num_prefix_tokens')
+    """Arguments that the model fills in from its backbone."""
 
     def __init__(
         self,
         num_classes: int,
         *,
         embed_dim: int = 384,
+        num_prefix_tokens: int = 1,
         pool: Sequence[str] = ('prefix', 'max'),
         hidden_dims: Sequence[int] = (256, 256),
+        batch_norm: bool = True,
+        token_norm: bool = False,
         dropout: float = 0.5,
         label_smoothing: float = 0.0,
     ) -> None:
@@ -45,12 +55,13 @@ class PointClsHead(BaseModule):
         self.num_classes = num_classes
         self.pool = tuple(pool)
         self.label_smoothing = label_smoothing
-        dims = [embed_dim * len(self.pool), *hidden_dims]
+        self.cls_norm = nn.LayerNorm(embed_dim) if token_norm else None
+        dims = [pooled_width(self.pool, embed_dim, num_prefix_tokens), *hidden_dims]
         layers: list[nn.Module] = [] if hidden_dims else [nn.BatchNorm1d(dims[0], affine=False)]
         for before, after in zip(dims, dims[1:]):
             layers += [
                 nn.Linear(before, after),
-                nn.BatchNorm1d(after),
+                *([nn.BatchNorm1d(after)] if batch_norm else []),
                 nn.ReLU(inplace=True),
                 nn.Dropout(dropout),
             ]
@@ -58,6 +69,9 @@ class PointClsHead(BaseModule):
 
     def forward(self, features: BackboneFeatures) -> Tensor:
         """Return logits (B, num_classes)."""
+        if self.cls_norm is not None:
+            patches, prefix = self.cls_norm(features.patches), self.cls_norm(features.prefix)
+            features = replace(features, patches=patches, prefix=prefix)
         return self.cls_head_finetune(pool_tokens(features, self.pool))
 
     def loss(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:

@@ -11,8 +11,11 @@ from ..ops import max_pool
 from ..structures import BackboneFeatures
 
 POOLS: dict[str, Callable[[BackboneFeatures], Tensor]] = {
+    'cls': lambda features: features.prefix[:, features.class_index],
     'prefix': lambda features: features.prefix.flatten(1),
+    'sum': lambda features: features.patches.mean(dim=1) + max_pool(features.patches, dim=1),
     'max': lambda features: max_pool(features.patches, dim=1),
+    'max_but_first': lambda features: max_pool(features.patches[:, 1:], dim=1),
     'mean': lambda features: features.patches.mean(dim=1),
 }
 
@@ -22,7 +25,9 @@ def pool_tokens(features: BackboneFeatures, parts: Sequence[str]) -> Tensor:
 
     Args:
         features (BackboneFeatures): Tokens after the final norm.
-        parts (Sequence[str]): Names out of ``prefix`` (all prefix tokens), ``max``, ``mean``.
+        parts (Sequence[str]): Names out of ``cls`` (class token), ``prefix`` (all prefix tokens), ``max``, ``mean``,
+            ``sum`` (maximum plus mean), ``max_but_first`` (maximum without the first patch token, which Point-M2AE's
+            published classifier leaves out although it is no class token).
 
     Returns:
         Tensor: (B, sum of the parts' widths).
@@ -30,7 +35,31 @@ def pool_tokens(features: BackboneFeatures, parts: Sequence[str]) -> Tensor:
     Raises:
         ValueError: If a name is unknown.
     """
+    _check(parts)
+    return torch.cat([POOLS[part](features) for part in parts], dim=-1)
+
+
+def pooled_width(parts: Sequence[str], embed_dim: int, num_prefix_tokens: int) -> int:
+    """Width of what :func:`pool_tokens` returns.
+
+    Args:
+        parts (Sequence[str]): Names of the parts.
+        embed_dim (int): Token dimension C.
+        num_prefix_tokens (int): Prefix tokens P of the backbone.
+
+    Raises:
+        ValueError: If a name is unknown, or the class token is asked of a backbone that has none.
+    """
+    _check(parts)
+    if 'cls' in parts and not num_prefix_tokens:
+        raise ValueError(
+            f"pool={tuple(parts)} has 'cls', but the backbone has no class token; use 'max' or 'mean'."
+        )
+    return embed_dim * sum(num_prefix_tokens if part == 'prefix' else 1 for part in parts)
+
+
+def _check(parts: Sequence[str]) -> None:
+    """Refuse unknown parts."""
     unknown = [part for part in parts if part not in POOLS]
     if unknown:
         raise ValueError(f'pool parts {unknown} are unknown; choose among {sorted(POOLS)}.')
-    return torch.cat([POOLS[part](features) for part in parts], dim=-1)

@@ -1,7 +1,19 @@
-"""Task models, which join a backbone and a head, and the data preprocessor."""
+"""Task models, which join a backbone and a head, and the data preprocessors."""
 
 from .classifier import PointClassifier
 from .data_preprocessor import PointDataPreprocessor
+from .descriptor import PointDescriptor
 from .masked_autoencoder import PointMAEPretrain
+from .part_segmentor import PartSegmentor
+from .scene_preprocessor import ScenePreprocessor
+from .scene_segmentor import SceneSegmentor
 
-__all__ = ['PointClassifier', 'PointDataPreprocessor', 'PointMAEPretrain']
+__all__ = [
+    'PartSegmentor',
+    'PointClassifier',
+    'PointDataPreprocessor',
+    'PointDescriptor',
+    'PointMAEPretrain',
+    'ScenePreprocessor',
+    'SceneSegmentor',
+]

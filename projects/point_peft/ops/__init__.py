@@ -1,10 +1,13 @@
 """Point operations: plain torch on any device, faster kernels where installed; callers never ask which."""
+
 from .chamfer import chamfer_distance, chamfer_distance_l1
+from .distance import squared_distance
 from .fps import farthest_point_sample, farthest_point_sample_loop
 from .gather import gather
 from .grouping import Groups, group
 from .interpolation import interpolation_weights, three_nn
 from .knn import knn
+from .ordering import greedy_order
 from .pooling import max_pool
 from .region_pooling import region_max_pool
 
@@ -15,10 +18,12 @@ __all__ = [
     'farthest_point_sample',
     'farthest_point_sample_loop',
     'gather',
+    'greedy_order',
     'group',
     'interpolation_weights',
     'knn',
     'max_pool',
     'region_max_pool',
+    'squared_distance',
     'three_nn',
 ]

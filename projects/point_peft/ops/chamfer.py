@@ -1,4 +1,5 @@
 """Chamfer distance between two clouds."""
+
 from __future__ import annotations
 
 import torch

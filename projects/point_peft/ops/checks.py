@@ -1,4 +1,5 @@
 """Argument checks shared by the point operations: shapes and sizes only, so nothing waits for the device."""
+
 from __future__ import annotations
 
 import torch
@@ -20,7 +21,8 @@ def check_clouds(name: str, points: Tensor) -> None:
     if points.ndim != COORDINATES or points.shape[-1] != COORDINATES or points.shape[1] == 0:
         raise ValueError(
             f'{name} has shape {tuple(points.shape)}, expected (B, N, 3) with N >= 1; '
-            'stack the clouds of a batch and keep only their x, y, z columns')
+            'stack the clouds of a batch and keep only their x, y, z columns'
+        )
     if not points.is_floating_point():
         raise ValueError(f'{name} has dtype {points.dtype}, expected floating point; call `.float()` first')
 
@@ -40,7 +42,8 @@ def check_same_batch(name: str, points: Tensor, other_name: str, other: Tensor) 
     if points.shape[0] != other.shape[0]:
         raise ValueError(
             f'{name} holds {points.shape[0]} samples but {other_name} holds {other.shape[0]}; '
-            'pass tensors of one batch')
+            'pass tensors of one batch'
+        )
 
 
 def check_count(name: str, count: int) -> None:

@@ -1,4 +1,5 @@
 """Squared distances between two clouds, by exact coordinate differences and in chunks."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -6,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-CPU_CHUNK = 2 ** 18
+CPU_CHUNK = 2**18
 """Distances per chunk on a CPU: 1 MiB of float32 stays in the cache (half the time of one large matrix)."""
 
-DEVICE_CHUNK = 2 ** 26
+DEVICE_CHUNK = 2**26
 """Distances per chunk on an accelerator: 256 MiB of float32, so that usual batches need a single launch."""
 
 

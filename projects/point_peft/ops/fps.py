@@ -1,4 +1,5 @@
 """Farthest point sampling (FPS), with the fastest back end that the device offers."""
+
 from __future__ import annotations
 
 import functools
@@ -15,7 +16,7 @@ from .checks import at_least_float32, check_clouds, check_count
 
 Sampler = Callable[[Tensor, int], Tensor]
 
-MIN_BUCKET_WORK = 2 ** 21
+MIN_BUCKET_WORK = 2**21
 """Point pairs per cloud (N * num_samples) from which the bucketed CPU back end is worth its tie rule."""
 
 
@@ -52,7 +53,8 @@ def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     if num_samples > points.shape[1]:
         raise ValueError(
             f'num_points={points.shape[1]} < num_samples={num_samples}: too few points to sample; '
-            'lower num_groups / num_points or provide denser clouds')
+            'lower num_groups / num_points or provide denser clouds'
+        )
     points = _unit_extent(at_least_float32(points))
     return _backend(points, num_samples)(points, num_samples)
 
@@ -134,5 +136,8 @@ def _optional_module(name: str) -> ModuleType | None:
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         print_log(
             f'{name} is installed but does not load ({error}), so farthest point sampling uses plain torch; '
-            f'reinstall {name} for torch {torch.__version__}', logger='current', level=logging.WARNING)
+            f'reinstall {name} for torch {torch.__version__}',
+            logger='current',
+            level=logging.WARNING,
+        )
         return None

@@ -1,4 +1,5 @@
 """Split a cloud into groups: centers by FPS, and the nearest points of each center."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -51,7 +52,8 @@ def group(points: Tensor, num_groups: int, group_size: int) -> Groups:
         check_count(name, count)
         if points.shape[1] < count:
             raise ValueError(
-                f'num_points={points.shape[1]} < {name}={count}; lower {name} or provide denser clouds')
+                f'num_points={points.shape[1]} < {name}={count}; lower {name} or provide denser clouds'
+            )
     center_index = farthest_point_sample(points, num_groups)  # (B, G)
     centers = gather(points, center_index)  # (B, G, 3)
     neighbor_index = knn(centers, points, group_size)  # (B, G, K)

@@ -1,4 +1,5 @@
 """Inverse-distance weights that carry features from one set of points to another."""
+
 from __future__ import annotations
 
 import torch
@@ -65,7 +66,8 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
     if support.shape[1] < NUM_INTERPOLATION_NEIGHBORS:
         raise ValueError(
             f'support has {support.shape[1]} points, expected at least {NUM_INTERPOLATION_NEIGHBORS} '
-            'to interpolate from; raise num_groups')
+            'to interpolate from; raise num_groups'
+        )
     index = knn(query, support, NUM_INTERPOLATION_NEIGHBORS)
     neighbors = gather(at_least_float32(support), index)  # (B, M, 3, 3)
     distance = (at_least_float32(query).unsqueeze(2) - neighbors).square().sum(-1)
@@ -76,6 +78,7 @@ def _normalised_inverse(distance: Tensor, eps: float) -> Tensor:
     """``1 / (distance + eps)`` with rows that sum to one."""
     if eps <= 0:
         raise ValueError(
-            f'eps={eps}, expected a positive number so that coincident points stay finite; raise eps')
+            f'eps={eps}, expected a positive number so that coincident points stay finite; raise eps'
+        )
     weight = (distance + eps).reciprocal_()
     return weight.div_(weight.sum(-1, keepdim=True))

@@ -1,4 +1,5 @@
 """k nearest neighbours."""
+
 from __future__ import annotations
 
 import torch
@@ -33,6 +34,7 @@ def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
     if k > support.shape[1]:
         raise ValueError(
             f'num_points={support.shape[1]} < k={k}: the support has too few points to find neighbours; '
-            'lower k / group_size or provide denser clouds')
+            'lower k / group_size or provide denser clouds'
+        )
     chunks = squared_distance_chunks(at_least_float32(query), at_least_float32(support))
     return torch.cat([distance.topk(k, largest=False).indices for distance in chunks], dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,12 +24,24 @@ class TuningContext:
         num_prefix (int): Prefix tokens P in front of the sequence.
         pretrained_summary (Callable): Descriptor (B, C) of some tokens by the untouched pre-trained backbone,
             computed without gradient.
+        grown_masks (dict): Attention masks that already have room for inserted tokens, by mask and number of tokens.
     """
 
     points: Tensor
     tokens: PointTokens
     num_prefix: int
     pretrained_summary: Callable[[PointTokens], Tensor]
+    grown_masks: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def grow_mask(self, mask: Tensor, count: int) -> Tensor:
+        """Make room for ``count`` tokens behind the prefix in a mask (..., L, L); once for all blocks that share it."""
+        key = (id(mask), count)
+        if key not in self.grown_masks:
+            self.grown_masks[key] = (
+                mask,
+                _grow_mask(mask, self.num_prefix, count),
+            )  # keeping it keeps its id
+        return self.grown_masks[key][1]
 
 
 class Tuner(nn.Module):
@@ -88,13 +100,9 @@ class Tuner(nn.Module):
                 return None
             changed = function(args[0])
             mask = kwargs.get('attn_mask')
-            if mask is not None and changed.shape[1] != args[0].shape[1]:
-                kwargs = {
-                    **kwargs,
-                    'attn_mask': _grow_mask(
-                        mask, self.context.num_prefix, changed.shape[1] - args[0].shape[1]
-                    ),
-                }
+            inserted = changed.shape[1] - args[0].shape[1]
+            if mask is not None and inserted:
+                kwargs = {**kwargs, 'attn_mask': self.context.grow_mask(mask, inserted)}
             return (changed, *args[1:]), kwargs
 
         self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))

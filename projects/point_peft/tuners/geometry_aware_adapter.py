@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,14 +23,17 @@ class TokenGeometry:
     """Regions of the group centers, computed once per forward and shared by all blocks.
 
     Attributes:
-        anchor_index (Tensor): (B, S) tokens that are region centers.
-        neighbor_index (Tensor): (B, S, K) tokens of each region.
+        neighbor_index (Tensor): (B, S, K) tokens of each region, its center first.
         interpolation (Tensor): (B, G, S) weights, rows summing to one, that carry region features to tokens.
     """
 
-    anchor_index: Tensor
     neighbor_index: Tensor
     interpolation: Tensor
+
+    @classmethod
+    def of(cls, centers: Tensor, region_centers: Tensor, neighbor_index: Tensor) -> TokenGeometry:
+        """Geometry of regions with these centers (B, S, 3) among token centers (B, G, 3)."""
+        return cls(neighbor_index, interpolation_weights(centers, region_centers).to(centers.dtype))
 
 
 @MODELS.register_module()
@@ -38,10 +42,11 @@ class GeometryAwareAdapter(Tuner):
 
     Farthest point sampling picks S of the G group centers, each with its K nearest; the tokens of a region attend to
     each other, are max-pooled, and the pooled feature is propagated to all tokens by inverse distance. A bottleneck
-    follows. Attention and its norm are shared by all blocks; batch norm and bottleneck are per block.
+    follows. Attention and its norm are shared by all blocks of a stage; batch norm and bottleneck are per block. In a
+    hierarchical backbone the regions of a stage are those that the next stage merges; the last stage finds its own.
 
     Args:
-        center_ratio (float): Regions per token, S / G; 64 of 128 in the release.
+        center_ratio (float): Regions per token, S / G; 64 of 128 in the release. (32 of 64 in Point-M2AE's last stage.)
         num_neighbors (int): Tokens K per region; 16.
         attn_dim (int): Width of the local attention; 18.
         num_heads (int): Heads of the local attention; 6.
@@ -72,16 +77,18 @@ class GeometryAwareAdapter(Tuner):
         self.attn_dim, self.num_heads, self.hidden_dim = attn_dim, num_heads, hidden_dim
         self.center_scale, self.propagation_scale = center_scale, propagation_scale
         self.drop_path_rate = drop_path
-        self._geometry: TokenGeometry | None = None
+        self._geometry: list[TokenGeometry] = []
 
     def setup(self, backbone: PointBackbone) -> None:
-        """Create the shared attention and each block's pooling norm and bottleneck."""
-        depth = len(backbone.layers)
-        self.norm = nn.LayerNorm(backbone.embed_dim)
-        self.attn = LocalAttention(backbone.embed_dim, attn_dim=self.attn_dim, num_heads=self.num_heads)
-        self.drop_paths = nn.ModuleList(
-            DropPath(rate) for rate in drop_path_rates(self.drop_path_rate, depth)
+        """Create each stage's shared attention and each block's pooling norm and bottleneck."""
+        self.stages = list(backbone.layer_stages)
+        stage_dims = dict(zip(self.stages, backbone.layer_dims)).values()
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for dim in stage_dims)
+        self.attns = nn.ModuleList(
+            LocalAttention(dim, attn_dim=self.attn_dim, num_heads=self.num_heads) for dim in stage_dims
         )
+        rates = drop_path_rates(self.drop_path_rate, len(self.stages))
+        self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
         self.pool_norms = nn.ModuleList(nn.BatchNorm1d(dim) for dim in backbone.layer_dims)
         self.adapters = nn.ModuleList(
             Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims
@@ -93,23 +100,24 @@ class GeometryAwareAdapter(Tuner):
             self._attach_to(block, index)
 
     def begin(self, context: TuningContext) -> None:
-        """Find the regions of the group centers, once per forward.
+        """Find the regions of every stage's centers, once per forward.
 
         Raises:
             ValueError: If there are fewer tokens than neighbours in a region.
         """
-        centers = context.tokens.centers
+        tokens = context.tokens
+        self._geometry = [
+            TokenGeometry.of(centers, stage.centers, stage.neighbor_index)
+            for centers, stage in zip(tokens.stage_centers, tokens.coarser)
+        ]
+        centers = tokens.stage_centers[-1]
         num_regions = max(1, round(self.center_ratio * centers.shape[1]))
         regions = group(centers, num_regions, self.num_neighbors)
-        self._geometry = TokenGeometry(
-            regions.center_index,
-            regions.neighbor_index,
-            interpolation_weights(centers, regions.centers).to(centers.dtype),
-        )
+        self._geometry.append(TokenGeometry.of(centers, regions.centers, regions.neighbor_index))
 
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
         """Forget the geometry."""
-        self._geometry = None
+        self._geometry = []
         return features
 
     def _attach_to(self, block: nn.Module, index: int) -> None:
@@ -117,21 +125,22 @@ class GeometryAwareAdapter(Tuner):
 
     def _adapt(self, x: Tensor, index: int) -> Tensor:
         """Adapt a block's output (B, P+G, C)."""
-        assert self.context is not None and self._geometry is not None
+        assert self.context is not None
         prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
-        x = torch.cat([prefix, self._exchange(patches, index, self._geometry)], dim=1)
+        x = torch.cat([prefix, self._exchange(patches, index, self._geometry[self.stages[index]])], dim=1)
         return x + self.adapters[index](x)
 
     def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:
         """Local interaction, pooling and propagation on patch tokens (B, G, C)."""
-        attended = self.attn(self.norm(tokens), geometry.neighbor_index)  # (B, S, K, attn_dim)
+        stage = self.stages[index]
+        norm, attn = self.norms[stage], cast(LocalAttention, self.attns[stage])
+        attended = attn(norm(tokens), geometry.neighbor_index)  # (B, S, K, attn_dim)
         attended = self.drop_paths[index](attended.flatten(0, 1)).view_as(attended)  # dropped per region
-        regions = region_max_pool(
-            tokens, geometry.neighbor_index, attended, self.attn.proj.weight
-        )  # (B, S, C)
-        regions = regions + self.attn.proj.bias  # the same for all neighbours, so added after the maximum
+        regions = region_max_pool(tokens, geometry.neighbor_index, attended, attn.proj.weight)  # (B, S, C)
+        regions = regions + attn.proj.bias  # the same for all neighbours, so added after the maximum
         regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
-        regions = regions + self.center_scale * gather(tokens, geometry.anchor_index)
+        anchors = geometry.neighbor_index[..., 0]  # (B, S), the token at each region's center
+        regions = regions + self.center_scale * gather(tokens, anchors)
         return torch.baddbmm(tokens, geometry.interpolation, regions, alpha=self.propagation_scale)
 
 

@@ -54,6 +54,11 @@ class PEFTBackbone(BaseModule):
         """Token dimension C."""
         return self.backbone.embed_dim
 
+    @property
+    def num_prefix_tokens(self) -> int:
+        """Number P of prefix tokens."""
+        return self.backbone.num_prefix_tokens
+
     def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
         """Embed and encode clouds (B, N, 3) with the tuning methods acting."""
         if not self.is_attached:
@@ -122,10 +127,11 @@ class PEFTBackbone(BaseModule):
         return state
 
     def pretrained_state(self) -> dict[str, Tensor]:
-        """Everything that ``pretrained_summary`` depends on: the backbone without its prefix tokens, as pre-trained."""
+        """What ``pretrained_summary`` depends on: the backbone as pre-trained, without fresh prefix tokens."""
         state = self.backbone.state_dict()
         state.update({name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
-        return {name: value for name, value in state.items() if name not in self.backbone.prefix_parameters()}
+        fresh = () if self.backbone.prefix_is_pretrained else self.backbone.prefix_parameters()
+        return {name: value for name, value in state.items() if name not in fresh}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PEFTBackbone:
         """Copy without the hooks, which would act for the original's methods, and hook the copy up with its own."""

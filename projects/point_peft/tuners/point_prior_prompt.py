@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..registry import MODELS
-from ..structures import BackboneFeatures
+from ..structures import BackboneFeatures, PointTokens
 from .base import TuningContext
 from .bottleneck import Bottleneck
 from .memory_bank import MemoryBank
@@ -28,14 +28,17 @@ class PointPriorPrompt(DeepPromptTuner):
 
     The pre-trained backbone describes the cloud; parameter-free attention over the bank finds similar training
     clouds; the query, the attended feature and the retrieved features, passed through a small bottleneck per block,
-    are added to that block's learnable prompts. With an empty bank the prompts stay un-enhanced.
+    are added to that block's learnable prompts. With an empty bank the prompts stay un-enhanced, and so do those of
+    the earlier stages of a hierarchical backbone, whose tokens have another dimension than the bank (as released).
 
     Args:
-        num_tokens (int): Prompt tokens per block; the bank retrieves ``num_tokens - 2`` clouds. 10 in the paper.
-        layers (Sequence[int] | None): Blocks that get prompts; None means the first half, 6 of 12 as in the release.
+        num_tokens (int): Prompt tokens per block; the bank retrieves ``num_tokens - 2`` clouds. 10 in the paper; 16 for
+            Point-M2AE.
+        layers (Sequence[int] | str): Blocks that get prompts: their numbers, ``first_half`` (6 of 12 as released for
+            Point-MAE) or ``all`` (as released for Point-M2AE).
         hidden_dim (int): Dimension of the bottlenecks; 8 in the release.
-        num_prior_groups (int): Groups that the query sees: the first ones of the backbone's, since farthest point
-            sampling is incremental. 64, as in pre-training.
+        num_prior_groups (int | None): Groups that the query sees: the first ones of the backbone's, since farthest
+            point sampling is incremental. 64, as in pre-training; None means all.
         dropout (float): Dropout of prompts and bottlenecks; 0.1 in the release.
         temperature (float): Temperature of the attention over the bank.
     """
@@ -44,13 +47,16 @@ class PointPriorPrompt(DeepPromptTuner):
         self,
         num_tokens: int = 10,
         *,
-        layers: Sequence[int] | None = None,
+        layers: Sequence[int] | str = 'first_half',
         hidden_dim: int = 8,
-        num_prior_groups: int = 64,
+        num_prior_groups: int | None = 64,
         dropout: float = 0.1,
         temperature: float = 1.0,
     ) -> None:
-        super().__init__(num_tokens, layers=layers)
+        if isinstance(layers, str) and layers not in ('first_half', 'all'):
+            raise ValueError(f"layers={layers!r} is unknown; use 'first_half', 'all' or a list of numbers.")
+        super().__init__(num_tokens, layers=None if isinstance(layers, str) else layers)
+        self.first_half = layers == 'first_half'
         if num_tokens <= SUMMARY_ROWS:
             raise ValueError(
                 f'num_tokens={num_tokens}, but Point-prior Prompt needs at least {SUMMARY_ROWS + 1}: the query, '
@@ -65,18 +71,20 @@ class PointPriorPrompt(DeepPromptTuner):
     def prompted_layers(self, backbone: PointBackbone) -> list[int]:
         """Indices of the blocks that get prompts."""
         layers = super().prompted_layers(backbone)
-        return layers if self.layers is not None else layers[: len(layers) // 2]
+        return layers[: len(layers) // 2] if self.first_half else layers
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create prompts and bottlenecks for the prompted blocks, and the empty bank."""
-        dim = backbone.embed_dim
-        depth = len(self.prompted_layers(backbone))
-        self.bank = MemoryBank(dim, temperature=self.temperature)
+        dims = [backbone.layer_dims[layer] for layer in self.prompted_layers(backbone)]
+        self.bank = MemoryBank(backbone.embed_dim, temperature=self.temperature)
         self.embeddings = nn.ParameterList(
-            nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for _ in range(depth)
+            nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for dim in dims
         )
         self.adapters = nn.ModuleList(
-            Bottleneck(dim, hidden_dim=self.hidden_dim, dropout=self.dropout.p) for _ in range(depth)
+            Bottleneck(dim, hidden_dim=self.hidden_dim, dropout=self.dropout.p)
+            if dim == self.bank.dim
+            else nn.Identity()
+            for dim in dims
         )
 
     def begin(self, context: TuningContext) -> None:
@@ -84,15 +92,19 @@ class PointPriorPrompt(DeepPromptTuner):
         if not len(self.bank):
             self.bank.warn_empty()
             return
-        query = context.pretrained_summary(context.tokens.first(self.num_prior_groups))  # (B, C), no gradient
+        query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
         found = self.bank(query, self.num_tokens - SUMMARY_ROWS)
         rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
         self._prior = torch.cat(rows, dim=1)  # (B, T, C)
 
+    def prior_tokens(self, tokens: PointTokens) -> PointTokens:
+        """The tokens that the query is computed from."""
+        return tokens if self.num_prior_groups is None else tokens.first(self.num_prior_groups)
+
     def prompts(self, position: int) -> Tensor:
-        """Enhanced prompts (B, T, C) of one block; (1, T, C) with an empty bank."""
+        """Enhanced prompts (B, T, C) of one block; (1, T, C) if they are not enhanced."""
         prompts = self.dropout(self.embeddings[position]).unsqueeze(0)
-        if self._prior is None:
+        if self._prior is None or prompts.shape[-1] != self.bank.dim:
             return prompts
         return prompts + self._prior + self.adapters[position](self._prior)
 

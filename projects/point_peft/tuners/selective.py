@@ -19,7 +19,7 @@ class SelectiveTuning(Tuner):
         biases (bool): Biases of linear layers and norms inside the blocks.
         norm_weights (bool): Weights of the norms inside the blocks.
         final_norm (bool): Weight and bias of the norm after the last block.
-        prefix (bool): Class token and its position, which are not pre-trained.
+        prefix (bool): Prefix tokens and their positions (class token ...), which often are not pre-trained.
     """
 
     def __init__(

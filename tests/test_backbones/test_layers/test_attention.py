@@ -80,7 +80,9 @@ def test_plain_products_equal_the_fused_kernel(mask, monkeypatch):
     if mask is not None:
         allowed = torch.rand(2, 1, 7, 7) > 0.3
         allowed |= torch.eye(7, dtype=torch.bool)
-        attn_mask = allowed if mask == 'bool' else torch.zeros(2, 1, 7, 7).double().masked_fill(~allowed, -1e5)
+        attn_mask = (
+            allowed if mask == 'bool' else torch.zeros(2, 1, 7, 7).double().masked_fill(~allowed, -1e5)
+        )
     plain = attend(q, k, v, attn_mask)
     monkeypatch.setattr(attention, 'LONGEST_PLAIN', 0)
     torch.testing.assert_close(plain, attend(q, k, v, attn_mask))

@@ -2,6 +2,8 @@
 
 from .attention import Attention, attend
 from .block import Block, BlockStack
+from .causal import CausalBlock, CausalStack, causal_mask, sine_position
+from .cross_attention import CrossAttention
 from .drop_path import DropPath, drop_path_rates
 from .mlp import Mlp
 from .patch_embed import PatchEmbed, position_mlp
@@ -10,10 +12,15 @@ __all__ = [
     'Attention',
     'Block',
     'BlockStack',
+    'CausalBlock',
+    'CausalStack',
+    'CrossAttention',
     'DropPath',
     'Mlp',
     'PatchEmbed',
     'attend',
+    'causal_mask',
     'drop_path_rates',
     'position_mlp',
+    'sine_position',
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from .attention import Attention
@@ -34,23 +36,27 @@ class Block(nn.Module):
 
 
 class BlockStack(nn.Module):
-    """Transformer blocks under the official name ``blocks``, with linearly growing drop-path.
+    """Transformer blocks under the official name ``blocks``.
 
     Args:
         dim (int): Token dimension C.
         depth (int): Number of blocks.
         num_heads (int): Attention heads.
-        drop_path_rate (float): Rate of the last block; the first one has 0.
+        drop_path_rate (float | Sequence[float]): Rate of the last block, growing linearly from 0 in the first; or the
+            rate of every block.
     """
 
-    def __init__(self, dim: int, *, depth: int, num_heads: int, drop_path_rate: float = 0.0) -> None:
+    def __init__(
+        self, dim: int, *, depth: int, num_heads: int, drop_path_rate: float | Sequence[float] = 0.0
+    ) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(
-            Block(dim, num_heads=num_heads, drop_path=rate) for rate in drop_path_rates(drop_path_rate, depth)
+        rates = (
+            drop_path_rates(drop_path_rate, depth) if isinstance(drop_path_rate, float) else drop_path_rate
         )
+        self.blocks = nn.ModuleList(Block(dim, num_heads=num_heads, drop_path=rate) for rate in rates)
 
-    def forward(self, x: Tensor, pos: Tensor) -> Tensor:
+    def forward(self, x: Tensor, pos: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Run all blocks, adding the positions ``pos`` (B, L, C) before each (Point-MAE, models/Point_MAE.py)."""
         for block in self.blocks:
-            x = block(x + pos)
+            x = block(x + pos, attn_mask=attn_mask)
         return x

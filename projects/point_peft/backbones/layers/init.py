@@ -19,5 +19,5 @@ def init_transformer(module: nn.Module) -> None:
             nn.init.ones_(layer.weight)
             nn.init.zeros_(layer.bias)
     for name, parameter in module.named_parameters():
-        if name.rpartition('.')[2] in ('cls_token', 'cls_pos', 'mask_token'):
+        if name.endswith(('_token', '_pos')):
             nn.init.trunc_normal_(parameter, std=STD)

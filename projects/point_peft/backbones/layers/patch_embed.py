@@ -27,7 +27,7 @@ class PatchEmbed(nn.Module):
 
     Args:
         dim (int): Output dimension C.
-        hidden_dims (Sequence[int]): Widths of the first stage (two) and of the second stage (one).
+        hidden_dims (Sequence[int]): Widths of the first stage (two or more), then of the second stage (one).
         in_channels (int): Coordinates (and features) per point.
     """
 
@@ -35,31 +35,21 @@ class PatchEmbed(nn.Module):
         self, dim: int, *, hidden_dims: Sequence[int] = (128, 256, 512), in_channels: int = 3
     ) -> None:
         super().__init__()
-        first, local, second = hidden_dims
-        self.first_conv = nn.Sequential(
-            nn.Conv1d(in_channels, first, 1),
-            nn.BatchNorm1d(first),
-            nn.ReLU(inplace=True),
-            nn.Conv1d(first, local, 1),
-        )
-        self.second_conv = nn.Sequential(
-            nn.Conv1d(2 * local, second, 1),
-            nn.BatchNorm1d(second),
-            nn.ReLU(inplace=True),
-            nn.Conv1d(second, dim, 1),
-        )
+        *first, second = hidden_dims
+        self.first_conv = _stage(in_channels, *first)
+        self.second_conv = _stage(2 * first[-1], second, dim)
 
     def forward(self, neighborhoods: Tensor) -> Tensor:
         """Embed groups.
 
         Args:
-            neighborhoods (Tensor): (B, G, K, 3) points relative to their group center.
+            neighborhoods (Tensor): (B, G, K, in_channels) points relative to their group center.
 
         Returns:
             Tensor: (B, G, C).
         """
         batch, _, size, _ = neighborhoods.shape
-        groups = neighborhoods.flatten(0, 1)  # (B*G, K, 3)
+        groups = neighborhoods.flatten(0, 1)  # (B*G, K, in)
         if self._groups_are_independent(groups):
             rows = CHUNK_ROWS.get(groups.device.type, LARGE_CHUNK_ROWS)
             parts = [self._embed(part) for part in groups.split(max(1, rows // size))]
@@ -72,17 +62,17 @@ class PatchEmbed(nn.Module):
         return not self.training and not (torch.is_grad_enabled() and needs_graph)
 
     def _embed(self, groups: Tensor) -> Tensor:
-        """Embed groups (M, K, 3) into (M, C)."""
+        """Embed groups (M, K, in_channels) into (M, C)."""
         count, size, channels = groups.shape
         points = groups.reshape(-1, channels)  # (M*K, 3)
-        local = _mlp(_pointwise(points, self.first_conv[0]), self.first_conv)
+        local = _rest(_pointwise(points, self.first_conv[0]), self.first_conv)
         local = local.view(count, size, -1)  # (M, K, 256)
         pooled = max_pool(local, dim=1)  # (M, 256)
         conv = cast(nn.Conv1d, self.second_conv[0])
         on_pooled, on_local = conv.weight.squeeze(-1).chunk(2, dim=1)
         mixed = F.linear(local, on_local)  # (M, K, 512)
         mixed += F.linear(pooled, on_pooled, conv.bias).unsqueeze(1)
-        mixed = _mlp(mixed.flatten(0, 1), self.second_conv)
+        mixed = _rest(mixed.flatten(0, 1), self.second_conv)
         return max_pool(mixed.view(count, size, -1), dim=1)
 
 
@@ -97,7 +87,16 @@ def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
     return F.linear(x, conv.weight.squeeze(-1), conv.bias)
 
 
-def _mlp(x: Tensor, stage: nn.Sequential) -> Tensor:
-    """Norm, activation and second convolution of a stage, on rows (M, hidden)."""
-    _, norm, act, conv = stage
-    return _pointwise(act(norm(x)), conv)
+def _stage(*dims: int) -> nn.Sequential:
+    """1x1 convolutions through these widths, with batch norm and ReLU between them."""
+    layers: list[nn.Module] = [nn.Conv1d(dims[0], dims[1], 1)]
+    for before, after in zip(dims[1:], dims[2:]):
+        layers += [nn.BatchNorm1d(before), nn.ReLU(inplace=True), nn.Conv1d(before, after, 1)]
+    return nn.Sequential(*layers)
+
+
+def _rest(x: Tensor, stage: nn.Sequential) -> Tensor:
+    """What follows a stage's first convolution, on rows (M, hidden)."""
+    for layer in list(stage)[1:]:
+        x = _pointwise(x, layer) if isinstance(layer, nn.Conv1d) else layer(x)
+    return x

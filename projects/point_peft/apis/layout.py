@@ -1,0 +1,70 @@
+"""What describes one kind of published file, and the patterns by which kinds are told apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+State = Mapping[str, Tensor]
+Prefixes = tuple[tuple[str, str], ...]
+
+PART_DECODER = r'(label_conv|propagations?_?\d*)\..*'
+"""The decoder of a part segmentation; all published ones propagate features."""
+
+OTHER_METHODS = r'(?i:.*(adapter|lora_|prompt|tfts_).*)|blocks\.cls\..*'
+"""What tuning methods add to a backbone that is otherwise named as if fine-tuned in full."""
+
+CONTRAST = r'blocks\.blocks\.0\.attn_contrast\..*'
+GLOBAL_TOKENS = r'(img|text)_token'
+REDUCTION = r'reduce_dim\..*'
+"""What the plain backbones have that Point-MAE has not: ReCon its second stream and its tokens, Point-BERT a layer."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one kind of published file names its tensors.
+
+    Patterns are regular expressions for whole names. A file is of this kind if one of its names matches ``marker``, one
+    matches ``needs`` and none matches ``foreign``; no file is of two kinds.
+
+    Attributes:
+        kind (str): Name of the kind.
+        config (str): Configs that the converted file is for; ``{dataset}`` and ``{size}`` are read from the tensors.
+        marker (str): Pattern of a name that such a file has.
+        needs (str): Pattern of a further name that it has, of the decoder for a task; empty for none.
+        foreign (str): Pattern of names that such a file does not have; empty for none.
+        prefixes (tuple): Pairs of prefixes (published, ours); the first that fits is applied. Tensors without any are
+            of no use here.
+        renames (tuple): Pairs (regular expression, replacement), all applied after the prefix.
+        model (Callable): Config of a model that has the tensors of such a file, for what the file should hold.
+        has_head (bool): Whether the file holds the head, too.
+        prior (str): Kind of the file that holds the frozen prior of a Point-PEFT release; empty if there is none.
+        prior_prefixes (tuple): As ``prefixes``, for that file.
+    """
+
+    kind: str
+    config: str
+    marker: str
+    prefixes: Prefixes
+    model: Callable[[State], dict[str, Any]]
+    needs: str = ''
+    foreign: str = ''
+    renames: tuple[tuple[str, str], ...] = ()
+    has_head: bool = True
+    prior: str = ''
+    prior_prefixes: Prefixes = ()
+
+    def fits(self, names: Iterable[str]) -> bool:
+        """Whether a file with tensors of these names is of this kind."""
+        names = list(names)
+        has_all = all(_has(names, pattern) for pattern in (self.marker, self.needs) if pattern)
+        return has_all and not (self.foreign and _has(names, self.foreign))
+
+
+def _has(names: Iterable[str], pattern: str) -> bool:
+    """Whether a name matches."""
+    return any(re.fullmatch(pattern, name) for name in names)

@@ -1,0 +1,76 @@
+"""Sizes of published part segmentation models, read from their tensors.
+
+How many parts each category has leaves no trace in a file, only the sum does: these configs are for names and shapes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .layout_sizes import State, count, generator, needed
+
+NUM_COORDINATES = 3
+
+
+def part_segmentor(backbone: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
+    """Config of a part segmentation model."""
+    return {'type': 'PartSegmentor', 'backbone': backbone, 'head': head}
+
+
+def with_generator(model: dict[str, Any], state: State) -> dict[str, Any]:
+    """Config of a part segmentation model that keeps PointGPT's generator."""
+    return {**model, 'auxiliary_head': generator(state)}
+
+
+def plain_head(state: State, *, prefix: bool = False) -> dict[str, Any]:
+    """Config of a PlainPartSegHead."""
+    embed_dim = len(needed(state, 'norm.weight'))
+    joined = needed(state, 'propagation_0.mlp_convs.0.weight').shape[1] - NUM_COORDINATES
+    return {
+        'type': 'PlainPartSegHead',
+        'embed_dim': embed_dim,
+        'hidden_layers': list(range(joined // embed_dim)),  # only their number shows in shapes
+        'propagation_dims': _widths(state, 'propagation_0.mlp_convs.'),
+        'label_dim': len(needed(state, 'label_conv.0.weight')),
+        'dims': [len(needed(state, f'convs{layer}.bias')) for layer in (1, 2)],
+        'prefix': prefix,
+        **_parts(needed(state, 'label_conv.0.weight').shape[1], len(needed(state, 'convs3.bias'))),
+    }
+
+
+def hierarchical_head(state: State) -> dict[str, Any]:
+    """Config of a HierarchicalPartSegHead."""
+    stages = range(count(state, 'propagations.'))
+    first = [needed(state, f'propagations.{stage}.mlp_convs.0.weight') for stage in stages]
+    return {
+        'type': 'HierarchicalPartSegHead',
+        'stage_dims': [weight.shape[1] - NUM_COORDINATES for weight in first],
+        'hidden_layers': list(stages),
+        'propagation_dims': _widths(state, 'propagations.0.mlp_convs.'),
+        'label_dim': len(needed(state, 'label_conv.0.weight')),
+        'dims': [len(needed(state, f'convs{layer}.bias')) for layer in (1, 2, 3)],
+        **_parts(needed(state, 'label_conv.0.weight').shape[1], len(needed(state, 'convs4.bias'))),
+    }
+
+
+def graph_head(state: State) -> dict[str, Any]:
+    """Config of a GraphPartSegHead."""
+    embed_dim = len(needed(state, 'norm.weight'))
+    first = needed(state, 'propagation_0.mlp_convs.0.weight')
+    num_categories = first.shape[1] - NUM_COORDINATES - embed_dim
+    return {
+        'type': 'GraphPartSegHead',
+        'embed_dim': embed_dim,
+        'hidden_dim': len(needed(state, 'conv1.bias')),
+        **_parts(num_categories, len(needed(state, 'conv2.bias'))),
+    }
+
+
+def _parts(num_categories: int, num_parts: int) -> dict[str, Any]:
+    """Any numbers of parts with the right count and sum."""
+    return {'parts_per_category': [num_parts - num_categories + 1] + [1] * (num_categories - 1)}
+
+
+def _widths(state: State, prefix: str) -> list[int]:
+    """Output channels of the numbered convolutions under ``prefix``."""
+    return [len(needed(state, f'{prefix}{layer}.bias')) for layer in range(count(state, prefix))]

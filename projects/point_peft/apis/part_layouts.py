@@ -1,0 +1,81 @@
+"""How published part segmentation models name their tensors: one entry of ``PART_SEGMENTATION`` per kind of file."""
+
+from __future__ import annotations
+
+from ..backbones import PointGPT
+from .layout import CONTRAST, GLOBAL_TOKENS, OTHER_METHODS, PART_DECODER, REDUCTION, Layout, Prefixes
+from .layout_sizes import gpt, hierarchical, plain, point_bert, recon
+from .part_layout_sizes import graph_head, hierarchical_head, part_segmentor, plain_head, with_generator
+
+DECODER_MODULES = ('label_conv', 'propagation', 'dgcnn_pro_', 'convs', 'conv1', 'conv2', 'bns', 'bn1')
+"""How the names of a decoder's modules start; nothing in a backbone starts so."""
+
+IN_SEGMENTOR: Prefixes = (
+    *((name, f'head.{name}') for name in DECODER_MODULES),
+    ('generator_blocks.', 'auxiliary_head.generator_blocks.'),
+    ('', 'backbone.'),
+)
+
+CLASS_TOKEN = 'cls_token'
+GPT_START, HIERARCHY = r'blocks\.sos', r'h_encoder\..*'
+NOT_PLAIN = '|'.join((CONTRAST, GLOBAL_TOKENS, REDUCTION, GPT_START, HIERARCHY, OTHER_METHODS))
+
+PART_SEGMENTATION = (
+    Layout(
+        'Point-MAE, part segmentation',
+        'configs/full/pointmae_{dataset}.py',
+        marker=r'blocks\.blocks\.0\.norm1\.weight',
+        needs=PART_DECODER,
+        foreign=f'{NOT_PLAIN}|{CLASS_TOKEN}',
+        prefixes=IN_SEGMENTOR,
+        model=lambda state: part_segmentor(plain(state, class_token=False), plain_head(state)),
+    ),
+    Layout(
+        'ACT, part segmentation',
+        'configs/full/act_{dataset}.py',
+        marker=CLASS_TOKEN,
+        needs=PART_DECODER,
+        foreign=NOT_PLAIN,
+        prefixes=IN_SEGMENTOR,
+        model=lambda state: part_segmentor(plain(state, kind='ACT'), plain_head(state)),
+    ),
+    Layout(
+        'ReCon, part segmentation',
+        'configs/full/recon_{dataset}.py',
+        marker=CONTRAST,
+        needs=PART_DECODER,
+        foreign=OTHER_METHODS,
+        prefixes=IN_SEGMENTOR,
+        model=lambda state: part_segmentor(recon(state), plain_head(state, prefix=True)),
+    ),
+    Layout(
+        'Point-BERT, part segmentation',
+        'configs/full/pointbert_{dataset}.py',
+        marker=REDUCTION,
+        needs=PART_DECODER,
+        foreign=OTHER_METHODS,
+        prefixes=IN_SEGMENTOR,
+        model=lambda state: part_segmentor(point_bert(state), graph_head(state)),
+    ),
+    Layout(
+        'Point-M2AE, part segmentation',
+        'configs/full/pointm2ae_{dataset}.py',
+        marker=HIERARCHY,
+        needs=PART_DECODER,
+        foreign=OTHER_METHODS,
+        prefixes=IN_SEGMENTOR,
+        model=lambda state: part_segmentor(
+            {**hierarchical(state, pretrained=True), 'new_norm': False}, hierarchical_head(state)
+        ),
+    ),
+    Layout(
+        'PointGPT, part segmentation',
+        'configs/full/pointgpt_{size}_{dataset}.py',
+        marker=GPT_START,
+        needs=PART_DECODER,
+        foreign=OTHER_METHODS,
+        prefixes=IN_SEGMENTOR,
+        renames=PointGPT.checkpoint_renames,
+        model=lambda state: with_generator(part_segmentor(gpt(state), plain_head(state)), state),
+    ),
+)

@@ -1,0 +1,78 @@
+"""What all task models share: a backbone, plain or tuned, and heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ..registry import MODELS
+from ..structures import BackboneFeatures
+from ..tuners import MemoryBank
+
+
+class TunedModel(BaseModel):
+    """Base of task models.
+
+    Heads are told the backbone's ``embed_dim``, or what else they name in the class attribute ``backbone_facts``.
+
+    Args:
+        backbone (dict): Config of a plain backbone.
+        head (dict): Config of the head.
+        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
+            full fine-tuning.
+        auxiliary_head (dict | None): Config of a head with a further loss for training (``GenerationHead``).
+        data_preprocessor (dict | None): Config of the data preprocessor.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        head: dict[str, Any],
+        *,
+        tuner: dict[str, Any] | None = None,
+        auxiliary_head: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.backbone = MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
+        self.head = self._build_head(head)
+        self.auxiliary_head = self._build_head(auxiliary_head) if auxiliary_head else None
+
+    def _build_head(self, head: dict[str, Any]) -> Any:
+        """Build a head for this backbone; what its config says goes first."""
+        kind = MODELS.get(head['type']) if isinstance(head['type'], str) else head['type']
+        num_prefix = getattr(self.backbone, 'num_prefix_tokens', 1)  # networks of the release mode do not say
+        facts = dict(embed_dim=self.backbone.embed_dim, num_prefix_tokens=num_prefix)
+        wanted = getattr(kind, 'backbone_facts', ('embed_dim',))
+        return MODELS.build({**{name: facts[name] for name in wanted}, **head})
+
+    def init_weights(self) -> None:
+        """Load the pre-trained backbone.
+
+        All else got its values when it was built, so MMEngine's walk through the modules, which logs two lines per
+        parameter, has nothing to do.
+        """
+        self.backbone.init_weights()
+        self.is_init = True
+
+    def auxiliary_loss(self, features: BackboneFeatures) -> dict[str, Tensor]:
+        """Losses of the auxiliary head; none without one."""
+        return self.auxiliary_head.loss(features) if self.auxiliary_head is not None else {}
+
+    def base_state(self) -> dict[str, Tensor]:
+        """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""
+        return {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}
+
+    def external_state_keys(self) -> list[str]:
+        """Names in ``state_dict()`` of what lives in a file of its own: the keys of memory banks."""
+        return [f'{name}.keys' for name, _ in self.memory_banks()]
+
+    def bank_hash(self) -> str | None:
+        """Digest of the memory bank; None without one or while it is empty."""
+        return next((bank.content_hash() for _, bank in self.memory_banks() if len(bank)), None)
+
+    def memory_banks(self) -> list[tuple[str, MemoryBank]]:
+        """Memory banks in the tuned backbone, with their names."""
+        return [(name, module) for name, module in self.named_modules() if isinstance(module, MemoryBank)]

@@ -1,0 +1,61 @@
+"""A pre-trained backbone alone, as a task model that describes whole clouds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from ..registry import MODELS
+from ..structures import PointDataSample
+
+
+@MODELS.register_module()
+class PointDescriptor(BaseModel):
+    """The pre-trained network's global descriptor of each cloud: what a memory bank holds.
+
+    There is nothing to train; ``mode='tensor'`` is the only mode.
+
+    Args:
+        backbone (dict): Config of a plain backbone.
+        data_preprocessor (dict | None): Config of the data preprocessor.
+    """
+
+    def __init__(self, backbone: dict[str, Any], *, data_preprocessor: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.backbone = MODELS.build(backbone)
+
+    def init_weights(self) -> None:
+        """Load the pre-trained backbone."""
+        self.backbone.init_weights()
+        self.is_init = True
+
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[PointDataSample] | None = None,
+        mode: str = 'tensor',
+    ) -> Tensor:
+        """Describe clouds.
+
+        Args:
+            inputs (dict): ``points`` (B, N, 3).
+            data_samples (list[PointDataSample] | None): Unused; a descriptor needs no labels.
+            mode (str): ``tensor``.
+
+        Returns:
+            Tensor: (B, C).
+
+        Raises:
+            ValueError: If another mode is asked for.
+        """
+        if mode != 'tensor':
+            raise ValueError(
+                f"mode={mode!r} is unknown to PointDescriptor, which has no head; use 'tensor', or a model with a head."
+            )
+        return self.backbone.summarize(self.backbone.embed(inputs['points']))
+
+    def base_state(self) -> dict[str, Tensor]:
+        """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""
+        return {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}

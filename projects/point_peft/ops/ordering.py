@@ -1,0 +1,36 @@
+"""Putting points in a row."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .checks import at_least_float32, check_clouds
+from .distance import squared_distance
+
+
+@torch.no_grad()
+def greedy_order(points: Tensor) -> Tensor:
+    """Visit the points of each cloud from neighbour to neighbour, starting at index 0; the lowest index wins a tie.
+
+    Args:
+        points (Tensor): ``(B, G, 3)`` floating-point coordinates.
+
+    Returns:
+        Tensor: ``(B, G)`` int64, a permutation of each cloud's points.
+
+    Raises:
+        ValueError: If ``points`` is not ``(B, G, 3)``.
+
+    Source: PointGPT (arXiv 2305.11487), section 3.1; its code visits greedily instead of sorting by Morton code.
+    """
+    check_clouds('points', points)
+    points = at_least_float32(points)
+    batch, size, _ = points.shape
+    distance = squared_distance(points, points)  # (B, G, G); a visited point is infinitely far from all
+    order = torch.zeros(batch, size, dtype=torch.int64, device=points.device)
+    for step in range(1, size):
+        last = order[:, step - 1].view(-1, 1, 1)
+        distance.scatter_(2, last.expand(-1, size, -1), float('inf'))
+        order[:, step] = distance.gather(1, last.expand(-1, -1, size)).squeeze(1).argmin(dim=1)
+    return order
