@@ -37,6 +37,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint or adapter')
     parser.add_argument('--out', metavar='JSON', help='file to write the metrics to')
+    parser.add_argument(
+        '--show-dir',
+        metavar='DIR',
+        help='directory for pictures and a page of clouds with true and predicted labels',
+    )
+    parser.add_argument('--show-num', type=int, default=16, help='clouds to show (default: 16)')
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -53,6 +59,9 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     cfg.launcher, cfg.load_from, cfg.resume = args.launcher, args.checkpoint, False
     for name in TRAINING:
         cfg[name] = None
+    if args.show_dir:
+        show = dict(type='ShowHook', out_dir=args.show_dir, num_samples=args.show_num)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), show]
 
 
 def main(args: argparse.Namespace) -> None:

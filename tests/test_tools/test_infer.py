@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
+from mmengine.config import Config
+from small_models import BACKBONE, scramble, small_config
 
 from point_peft.apis import init_model
 from point_peft.datasets.errors import DatasetError
@@ -26,6 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/linear_probe/pointmae_mini_shapes.py'
 OPTIONS = {'model.backbone.init_cfg': None}
 CLASSES = [f'class {index}' for index in range(16)]
+META = dict(
+    classes=('cap', 'mug'),
+    parts=('cap/1', 'cap/2', 'mug/1', 'mug/2'),
+    class_parts=dict(cap=(0, 1), mug=(2, 3)),
+)
 
 
 @pytest.fixture
@@ -42,6 +49,36 @@ def checkpoint(tmp_path: Path) -> Path:
     model = init_model(load_config(CONFIG, OPTIONS))
     content = dict(state_dict=full_state(model), meta=dict(dataset_meta=dict(classes=CLASSES)))
     torch.save(content, path)
+    return path
+
+
+@pytest.fixture
+def part_config(tmp_path: Path) -> Config:
+    """Config of a small model that segments parts."""
+    cfg = small_config(tmp_path)
+    cfg.model = dict(
+        type='PartSegmentor',
+        backbone=BACKBONE,
+        head=dict(
+            type='PlainPartSegHead',
+            parts_per_category=(2, 2),
+            hidden_layers=(1, 2, 3),
+            propagation_dims=(32, 16),
+        ),
+    )
+    cfg.data_preprocessor = dict(type='PointDataPreprocessor')
+    cfg.test_dataloader.dataset.num_points = 100
+    cfg.dump(tmp_path / 'parts.py')
+    return cfg
+
+
+@pytest.fixture
+def part_checkpoint(tmp_path: Path, part_config: Config) -> Path:
+    """A full checkpoint of random weights that knows its categories and parts."""
+    path = tmp_path / 'parts.pth'
+    model = init_model(part_config)
+    scramble(model)
+    torch.save(dict(state_dict=full_state(model), meta=dict(dataset_meta=META)), path)
     return path
 
 
@@ -63,15 +100,14 @@ def mesh(tmp_path: Path) -> Path:
 
 def arguments(checkpoint: Path, *files: Path, **changes: Any) -> argparse.Namespace:
     """The tool's arguments."""
-    defaults = dict(top_k=2, normalize='unit_sphere', png=None, device='cpu', cfg_options=OPTIONS)
-    return argparse.Namespace(
-        config=CONFIG, checkpoint=str(checkpoint), files=files, **{**defaults, **changes}
-    )
+    defaults = dict(top_k=2, normalize='unit_sphere', png=None, html=None, category=None, device='cpu')
+    defaults |= dict(config=CONFIG, cfg_options=OPTIONS)
+    return argparse.Namespace(checkpoint=str(checkpoint), files=files, **{**defaults, **changes})
 
 
 def test_command_line(tmp_path: Path, checkpoint: Path, cloud: Path, mesh: Path) -> None:
     """A process without a display prints the classes of a cloud and a mesh, and draws both."""
-    picture = tmp_path / 'picture.png'
+    picture, page = tmp_path / 'picture.png', tmp_path / 'page.html'
     command = [
         sys.executable,
         'tools/infer.py',
@@ -83,9 +119,17 @@ def test_command_line(tmp_path: Path, checkpoint: Path, cloud: Path, mesh: Path)
         3,
         '--png',
         picture,
+        '--html',
+        page,
     ]
     command += ['--cfg-options', 'model.backbone.init_cfg=None']
-    environment = {**os.environ, 'DISPLAY': '', 'COLUMNS': '300', 'OMP_NUM_THREADS': '1'}
+    environment = {
+        **os.environ,
+        'DISPLAY': '',
+        'MPLBACKEND': 'TkAgg',
+        'COLUMNS': '300',
+        'OMP_NUM_THREADS': '1',
+    }
     environment['PYTHONPATH'] = str(ROOT / 'projects')
     done = subprocess.run(
         [str(part) for part in command],
@@ -104,7 +148,9 @@ def test_command_line(tmp_path: Path, checkpoint: Path, cloud: Path, mesh: Path)
     assert len(probabilities) == 6
     assert probabilities[:3] == sorted(probabilities[:3], reverse=True)
     assert all(0 < value < 1 for value in probabilities)
-    assert imread(picture).shape[:2] == (242, 440)
+    height, width = imread(picture).shape[:2]
+    assert width > 1.5 * height  # two clouds side by side
+    assert cloud.name in page.read_text()
 
 
 def test_same_as_the_model(infer: ModuleType, checkpoint: Path, cloud: Path) -> None:
@@ -112,15 +158,76 @@ def test_same_as_the_model(infer: ModuleType, checkpoint: Path, cloud: Path) -> 
     model = init_model(load_config(CONFIG, OPTIONS), checkpoint)
     points = infer.read_points(cloud, 'unit_sphere', 2048)
     assert points.norm(dim=1).max() == pytest.approx(1, abs=1e-6)
-    scores = infer.classify(model, points, cloud)
+    scores = infer.predict(model, points, cloud).pred_scores
     moved = cloud.with_name('moved.npy')
     np.save(moved, np.load(cloud) * 5 - 100)
-    again = infer.classify(model, infer.read_points(moved, 'unit_sphere', 2048), moved)
+    again = infer.predict(model, infer.read_points(moved, 'unit_sphere', 2048), moved).pred_scores
     torch.testing.assert_close(scores, again, atol=1e-4, rtol=0)
     assert scores.sum() == pytest.approx(1, abs=1e-5)
     batch = model.data_preprocessor({'inputs': {'points': [points]}}, False)
     with torch.no_grad():
         torch.testing.assert_close(scores, model(batch['inputs']).softmax(dim=-1)[0])
+
+
+def test_parts(
+    infer: ModuleType, tmp_path: Path, part_config: Config, part_checkpoint: Path, cloud: Path, mesh: Path
+) -> None:
+    """The parts are those of the model for this category, on as many points as it was trained on; all is drawn."""
+    points = infer.draw_points(part_config, infer.read_points(cloud, 'unit_sphere', 2048))
+    assert points.shape == (100, 3)
+    model = init_model(part_config, part_checkpoint)
+    with torch.no_grad():
+        found = model(dict(points=points[None], category=torch.tensor([1])))[0]
+        model.head.convs3.bias -= found.mean(dim=0)  # random weights would give all points one part
+    expected = 2 + (found - found.mean(dim=0))[:, 2:].argmax(dim=-1)
+    assert set(expected.tolist()) == {2, 3}
+    torch.save(dict(state_dict=full_state(model), meta=dict(dataset_meta=META)), part_checkpoint)
+
+    page, picture, shown = tmp_path / 'page.html', tmp_path / 'picture.png', []
+    infer.write_page = lambda clouds, path, title: shown.extend(clouds) or path.touch()
+    given = dict(config=tmp_path / 'parts.py', cfg_options={}, category='Mug', png=picture, html=page)
+    infer.main(arguments(part_checkpoint, cloud, mesh, **given))
+    assert page.is_file()
+    assert imread(picture).size
+    assert [found.title for found in shown] == ['mug, cloud.npy', 'mug, mesh.off']
+    np.testing.assert_array_equal(shown[0].points, points.numpy())
+    np.testing.assert_array_equal(shown[0].labels['predicted'], expected.numpy())
+    assert shown[0].names == {2: 'mug/1', 3: 'mug/2'}
+
+
+def test_category(
+    infer: ModuleType, tmp_path: Path, checkpoint: Path, part_checkpoint: Path, cloud: Path
+) -> None:
+    """Name in any case, or index; what is missing, unknown or out of place is said in one sentence."""
+    assert [infer.find_category(name, META, 'c.py') for name in ('mug', 'CAP', '1')] == [1, 0, 1]
+    assert infer.find_category('7', {}, 'c.py') == 7
+    config = tmp_path / 'parts.py'
+    for category, message in (
+        (None, r'parts.py segments the parts of objects .*; give --category, one of cap, mug\.'),
+        ('teapot', r"--category 'teapot' is unknown; give one of cap, mug\."),
+        ('2', r"--category '2' is unknown; give one of cap, mug\."),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            infer.main(arguments(part_checkpoint, cloud, config=config, cfg_options={}, category=category))
+    with pytest.raises(ConfigError, match="'x' is unknown; give its index, as the checkpoint has no names"):
+        infer.find_category('x', {}, 'c.py')
+    with pytest.raises(
+        ConfigError, match='--category is for part segmentation, but the model of .* is a PointCl'
+    ):
+        infer.main(arguments(checkpoint, cloud, category='mug'))
+
+
+def test_category_outside_the_head(
+    infer: ModuleType, tmp_path: Path, part_config: Config, part_checkpoint: Path, cloud: Path
+) -> None:
+    """Where neither file nor dataset has names, the model decides."""
+    bare = tmp_path / 'bare.pth'
+    torch.save(dict(state_dict=torch.load(part_checkpoint)['state_dict'], meta={}), bare)
+    for name in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        part_config[name] = None
+    part_config.dump(tmp_path / 'bare.py')
+    with pytest.raises(ConfigError, match='--category 2 is too large; the model has 2 categories'):
+        infer.main(arguments(bare, cloud, config=tmp_path / 'bare.py', cfg_options={}, category='2'))
 
 
 def test_coordinates_can_be_kept(infer: ModuleType, cloud: Path) -> None:
@@ -129,22 +236,38 @@ def test_coordinates_can_be_kept(infer: ModuleType, cloud: Path) -> None:
     np.testing.assert_array_equal(points.numpy(), np.load(cloud).astype(np.float32))
 
 
-def test_table_by_hand(infer: ModuleType) -> None:
+def test_tables_by_hand(infer: ModuleType) -> None:
     """The highest first; a file is named once; no more rows than classes."""
-    table = infer.result_table([Path('a'), Path('b')], [torch.tensor([0.2, 0.8])] * 2, ['x', 'y'], 5)
+    table = infer.class_table([Path('a'), Path('b')], [torch.tensor([0.2, 0.8])] * 2, ['x', 'y'], 5)
     assert [list(column.cells) for column in table.columns] == [
         ['a', '', 'b', ''],
         ['y', 'x'] * 2,
         ['0.8000', '0.2000'] * 2,
     ]
+    table = infer.part_table(
+        [Path('a'), Path('b')], [torch.tensor([3, 2, 3, 3]), torch.tensor([4])], META['parts']
+    )
+    assert [list(column.cells) for column in table.columns] == [
+        ['a', '', 'b'],
+        ['2', '3', '4'],
+        ['mug/1', 'mug/2', ''],
+        ['1', '3', '1'],
+        ['25.0 %', '75.0 %', '100.0 %'],
+    ]
 
 
-def test_classes_of_a_file_without_names(infer: ModuleType, tmp_path: Path, checkpoint: Path) -> None:
-    """Names come from the training; numbers stand in where there are none, or of another number."""
-    bare = tmp_path / 'bare.safetensors'
+def test_names(infer: ModuleType, tmp_path: Path, checkpoint: Path) -> None:
+    """Names come from the training, else from the dataset; numbers stand in for missing or other ones."""
+    bare, cfg = tmp_path / 'bare.safetensors', load_config(CONFIG, OPTIONS)
     save_checkpoint(bare, {'x': torch.zeros(1)}, {})
-    assert infer.class_names(str(checkpoint), 16) == CLASSES
-    assert infer.class_names(str(checkpoint), 3) == infer.class_names(str(bare), 3) == ['0', '1', '2']
+    assert infer.dataset_meta(cfg, str(checkpoint)) == dict(classes=CLASSES)
+    assert infer.dataset_meta(cfg, str(bare))['classes'][:2] == ('airplane', 'bed')
+    cfg.test_dataloader.dataset.type = 'ProceduralParts'
+    assert infer.dataset_meta(cfg, str(bare))['class_parts']['bottle'] == (14, 15, 16)
+    cfg.test_dataloader = None
+    assert infer.dataset_meta(cfg, str(bare)) == {}
+    assert infer.class_names(dict(classes=CLASSES), 16) == CLASSES
+    assert infer.class_names(dict(classes=CLASSES), 3) == infer.class_names({}, 3) == ['0', '1', '2']
 
 
 def test_bad_files(infer: ModuleType, tmp_path: Path, checkpoint: Path, mesh: Path) -> None:
@@ -154,7 +277,7 @@ def test_bad_files(infer: ModuleType, tmp_path: Path, checkpoint: Path, mesh: Pa
     np.save(spoilt, np.full((100, 3), np.nan))
     text.touch()
     for path, error, message in (
-        (few, PointPEFTError, 'few.npy.* cannot be classified: num_points=10 < num_groups=64'),
+        (few, PointPEFTError, 'few.npy.* cannot be processed: num_points=10 < num_groups=64'),
         (spoilt, DatasetError, 'spoilt.npy.* has a NaN or infinite coordinate: point 0'),
         (text, DatasetError, 'cloud.las.* has an unknown format; expected one of'),
         (tmp_path / 'none.ply', FileNotFoundError, 'none.ply.* does not exist'),

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from point_peft.visualization import new_figure, plot_clouds, project, save_figure
-from point_peft.visualization.clouds import AZIMUTH, ELEVATION, draw_clouds
+from point_peft.visualization.clouds import AZIMUTH, ELEVATION, draw_cloud, draw_clouds
+from point_peft.visualization.palette import FEW, UNLABELLED
 
 
 def test_project_axes() -> None:
@@ -59,11 +62,29 @@ def test_nearest_point_is_drawn_last() -> None:
     np.testing.assert_allclose(drawn.get_array(), [-1, 1])
 
 
-def test_parts_get_consecutive_colors() -> None:
-    """Part numbers of a large dataset are counted anew in each cloud."""
+def test_parts_have_their_colors() -> None:
+    """The colors are those of the palette, whatever else is in the cloud; points without a part are grey."""
     cloud = np.zeros((3, 3))
-    figure = plot_clouds([cloud], ['parts'], colors=[np.array([40, -1, 40])])
-    np.testing.assert_array_equal(figure.axes[0].collections[0].get_array(), [1, 0, 1])
+    figure = plot_clouds([cloud, cloud], ['a', 'b'], colors=[np.array([40, -1, 40]), np.array([40, 41, 39])])
+    drawn = [axes.collections[0].get_facecolors() for axes in figure.axes]
+    np.testing.assert_allclose(drawn[0], to_rgba_array([FEW[4], UNLABELLED, FEW[4]]))
+    np.testing.assert_allclose(drawn[1], to_rgba_array([FEW[4], FEW[5], FEW[3]]))
+
+
+def test_boxes_and_equal_axes() -> None:
+    """Edges are drawn where points at their ends would be, and both axes of the picture have one unit."""
+    axes = new_figure(2, 2).add_subplot()
+    edges = np.random.default_rng(0).standard_normal((2, 12, 2, 3))
+    draw_cloud(axes, np.zeros((1, 3)), edges=edges)
+    (lines,) = [found for found in axes.collections if isinstance(found, LineCollection)]
+    np.testing.assert_allclose(
+        np.stack(lines.get_segments()).reshape(-1, 2), project(edges.reshape(-1, 3))[0]
+    )
+    assert axes.get_aspect() == 1
+    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+    places = np.stack(lines.get_segments()).reshape(-1, 2)
+    assert (low <= places.min(axis=0)).all()
+    assert (places.max(axis=0) <= high).all()
 
 
 def test_written_picture(tmp_path: Path) -> None:

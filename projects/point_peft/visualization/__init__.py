@@ -1,18 +1,25 @@
-"""Pictures of clouds and curves; drawn without a display, and without pyplot's global state."""
+"""Pictures and pages of clouds and curves; drawn without a display, and without pyplot's global state."""
 
 from .clouds import plot_clouds, project
 from .curves import Curve, plot_curves, read_curve
 from .figure import new_figure, save_figure
+from .page import write_page
 from .results import MethodResult, plot_results
+from .samples import show_sample
+from .shown import ShownCloud, plot_shown
 
 __all__ = [
     'Curve',
     'MethodResult',
+    'ShownCloud',
     'new_figure',
     'plot_clouds',
     'plot_curves',
     'plot_results',
+    'plot_shown',
     'project',
     'read_curve',
     'save_figure',
+    'show_sample',
+    'write_page',
 ]

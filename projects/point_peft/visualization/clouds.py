@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure, SubFigure
 
 from .figure import new_figure
+from .palette import label_colors, shades
 
 AZIMUTH, ELEVATION = np.deg2rad(35), np.deg2rad(20)
 """Where clouds are seen from; y is up, and azimuth 0 looks along -z."""
@@ -18,6 +20,7 @@ CELL_WIDTH, CELL_HEIGHT = 2.0, 2.2
 
 MARKER_SIZE = 1.5
 TITLE_SIZE = 8
+BOX_COLOR, BOX_LINE_WIDTH = 'black', 0.8
 
 
 def plot_clouds(
@@ -33,8 +36,8 @@ def plot_clouds(
     Args:
         clouds (Sequence[np.ndarray]): Clouds (N, 3) with y up, in any unit.
         titles (Sequence[str]): What to write above each.
-        colors (Sequence[np.ndarray] | None): For each cloud the part (N,) of every point, as integers; None
-            colors by the nearness to the viewer.
+        colors (Sequence[np.ndarray] | None): For each cloud the part (N,) of every point, as integers, colored
+            by :func:`~.palette.label_colors`; None colors by the nearness to the viewer.
         title_colors (Sequence[str] | None): Matplotlib colors of the titles; None means black.
         columns (int): Clouds in a row.
 
@@ -65,7 +68,7 @@ def draw_clouds(
     rows = -(-len(clouds) // columns)
     for cell, (cloud, title) in enumerate(zip(clouds, titles)):
         axes = figure.add_subplot(rows, columns, cell + 1)
-        _draw_cloud(axes, cloud, None if colors is None else colors[cell])
+        draw_cloud(axes, cloud, None if colors is None else shades(colors[cell], label_colors(colors[cell])))
         axes.set_title(title, fontsize=TITLE_SIZE, color=title_colors[cell] if title_colors else 'black')
 
 
@@ -80,26 +83,48 @@ def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         viewer (N,); both in the unit of the points.
     """
     right = np.array([np.cos(AZIMUTH), 0, -np.sin(AZIMUTH)])
-    toward = np.array(
-        [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
-    )
+    toward = view_direction()
     return points @ np.stack([right, np.cross(toward, right)], axis=1), points @ toward
 
 
-def _draw_cloud(axes: Axes, cloud: np.ndarray, parts: np.ndarray | None) -> None:
-    """Draw one cloud (N, 3), the nearest points last."""
+def view_direction() -> np.ndarray:
+    """Unit vector (3,) toward the viewer."""
+    return np.array(
+        [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
+    )
+
+
+def draw_cloud(
+    axes: Axes,
+    cloud: np.ndarray,
+    point_colors: np.ndarray | None = None,
+    *,
+    edges: np.ndarray | None = None,
+    marker_size: float = MARKER_SIZE,
+) -> None:
+    """Draw one cloud, the nearest points last, with the same unit along both axes of the picture.
+
+    Args:
+        axes (Axes): Where to draw.
+        cloud (np.ndarray): (N, 3) coordinates, y up.
+        point_colors (np.ndarray | None): (N,) Matplotlib colors; None colors by the nearness to the viewer.
+        edges (np.ndarray | None): (M, 12, 2, 3) wireframes to draw over it; see :func:`~.space.box_edges`.
+        marker_size (float): Area of a point, in points of 1/72 inch squared.
+    """
     plane, nearness = project(cloud)
     order = np.argsort(nearness)
-    # Part numbers run through all classes of a dataset; counted anew in one cloud they get distinct colors.
-    shade = nearness if parts is None else np.unique(parts, return_inverse=True)[1].reshape(-1)
     axes.scatter(
         plane[order, 0],
         plane[order, 1],
-        c=shade[order],
-        cmap='viridis' if parts is None else 'tab10',
-        s=MARKER_SIZE,
+        c=(nearness if point_colors is None else point_colors)[order],
+        cmap='viridis' if point_colors is None else None,
+        s=marker_size,
         linewidths=0,
     )
+    if edges is not None:
+        lines = project(edges.reshape(-1, 3))[0].reshape(-1, 2, 2)
+        axes.add_collection(LineCollection(list(lines), colors=BOX_COLOR, linewidths=BOX_LINE_WIDTH))
+        axes.autoscale_view()
     axes.set_aspect('equal', adjustable='datalim')
     axes.set_axis_off()
 

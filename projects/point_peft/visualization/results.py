@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from .clouds import CELL_HEIGHT, CELL_WIDTH, draw_clouds
 from .curves import Curve, draw_curves
 from .figure import new_figure
+from .palette import RIGHT, WRONG
 
 COLUMNS = 6
 """Clouds in a row."""
@@ -24,9 +25,6 @@ TEXT_SIZE, HEADING_SIZE = 8, 10
 
 LABEL_SPACE = 0.2
 """Room above a bar of 100 % for its label."""
-
-RIGHT, WRONG = 'seagreen', 'crimson'
-"""Colors of the titles of clouds that are classified right and wrong."""
 
 
 @dataclass(frozen=True)

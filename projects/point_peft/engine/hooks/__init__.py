@@ -6,6 +6,7 @@ from .delta_checkpoint import DeltaCheckpointHook
 from .epoch_seed import EpochSeedHook
 from .memory_bank import MemoryBankHook
 from .protocol import ProtocolHook
+from .show import ShowHook
 from .sync_batch_norm import SyncBatchNormHook
 from .trainable_parameters import TrainableParametersHook, count_parameters, format_trainable
 
@@ -16,6 +17,7 @@ __all__ = [
     'EpochSeedHook',
     'MemoryBankHook',
     'ProtocolHook',
+    'ShowHook',
     'SyncBatchNormHook',
     'TrainableParametersHook',
     'count_parameters',

@@ -1,0 +1,89 @@
+"""Clouds with several labellings, and their pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba_array
+from matplotlib.image import imread
+
+from point_peft.visualization import ShownCloud, plot_shown, save_figure
+from point_peft.visualization.palette import FEW, RIGHT, UNLABELLED, WRONG
+
+POINTS = np.random.default_rng(0).random((4, 3))
+TRUE, PREDICTED = np.array([7, 7, 8, 8]), np.array([7, 8, 8, 9])
+NAMES = {7: 'mug/body', 8: 'mug/handle', 9: 'mug/saucer'}
+
+
+def segmented(**changes: object) -> ShownCloud:
+    """A cloud with true and predicted parts."""
+    given = dict(labels={'true': TRUE, 'predicted': PREDICTED}, names=NAMES)
+    return ShownCloud('a mug', POINTS, **{**given, **changes})
+
+
+def test_panels_colors_and_legend() -> None:
+    """Both labellings side by side in the same colors, below them number and name of all parts of the category."""
+    figure = plot_shown([segmented()])
+    left, right = figure.axes
+    assert [axes.get_title() for axes in figure.axes] == ['true', 'predicted']
+    assert left.get_position().x1 <= right.get_position().x0
+    assert figure.get_suptitle() == 'a mug'
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ['7 mug/body', '8 mug/handle', '9 mug/saucer']
+    expected = [FEW[label % len(FEW)] for label in (7, 8, 9)]
+    assert [handle.get_color() for handle in legend.legend_handles] == expected
+    for axes, labels in zip(figure.axes, (TRUE, PREDICTED)):
+        drawn = np.sort(axes.collections[0].get_facecolors(), axis=0)
+        np.testing.assert_allclose(drawn, np.sort(to_rgba_array([FEW[i % len(FEW)] for i in labels]), axis=0))
+
+
+def test_unknown_labels() -> None:
+    """What is no part of the category is grey, in the legend too; without names there are numbers."""
+    cloud = segmented(labels={'true': np.array([7, -1, 49, 9])})
+    assert cloud.colors()[49] == cloud.colors()[-1] == UNLABELLED
+    assert [cloud.label_name(label) for label in (-1, 7, 49)] == ['no label', '7 mug/body', '49 (unknown)']
+    assert segmented(names={}).label_name(8) == '8'
+    assert set(segmented(names={}).colors()) == {7, 8, 9}
+
+
+@pytest.mark.parametrize(('right', 'color'), [(True, RIGHT), (False, WRONG), (None, 'black')])
+def test_classified_clouds(right: bool | None, color: str) -> None:
+    """Without labels there is one panel and no legend; the title's color tells right from wrong."""
+    clouds = [ShownCloud(f'cloud {index}', POINTS, right=right) for index in range(5)]
+    figure = plot_shown(clouds)
+    assert [axes.get_title() for axes in figure.axes] == [cloud.title for cloud in clouds]
+    assert {axes.title.get_color() for axes in figure.axes} == {color}
+    assert not figure.legends
+    assert {axes.get_subplotspec().get_gridspec().get_geometry() for axes in figure.axes} == {(2, 4)}
+
+
+def test_rows_of_several_panels() -> None:
+    """Each cloud has a row; their titles stand above the panels."""
+    figure = plot_shown([segmented(), segmented()])
+    assert [axes.get_title() for axes in figure.axes] == ['a mug\ntrue', 'a mug\npredicted'] * 2
+    assert {axes.get_subplotspec().get_gridspec().get_geometry() for axes in figure.axes} == {(2, 2)}
+    assert len(figure.legends[0].get_texts()) == 3
+
+
+def test_boxes_get_panels(tmp_path: Path) -> None:
+    """Boxes stand in the panel of their name; the picture of a room with many classes can be written."""
+    names = {label: f'class {label}' for label in range(20)}
+    cloud = segmented(labels={'true': TRUE}, names=names, boxes={'predicted': np.ones((2, 7))}, up='z')
+    assert cloud.panels == ('true', 'predicted')
+    figure = plot_shown([cloud])
+    assert [len(axes.collections) for axes in figure.axes] == [1, 2]
+    assert len(figure.axes[1].collections[1].get_segments()) == 24
+    save_figure(figure, tmp_path / 'room.png')
+    assert (imread(tmp_path / 'room.png')[..., :3] < 1).any()
+
+
+def test_bad_input() -> None:
+    """Shapes that do not go together, and nothing to draw."""
+    with pytest.raises(ValueError, match=r'a mug: 4 points came with true labels of shape \(3,\)'):
+        segmented(labels={'true': TRUE[:3]})
+    with pytest.raises(ValueError, match=r'flat: points have shape \(4, 2\)'):
+        ShownCloud('flat', POINTS[:, :2])
+    with pytest.raises(ValueError, match='no cloud to draw'):
+        plot_shown([])
