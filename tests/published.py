@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,6 +38,31 @@ HEADS: dict[str, dict[str, Any]] = {
     'PointM2AE': dict(pool=('mean', 'max')),
     'PointGPT': dict(pool=('cls', 'max'), token_norm=True),
 }
+PART_CHANGES: dict[str, dict[str, Any]] = {
+    'PointMAE': dict(class_token=False),
+    'PointM2AE': dict(stage_norms=True, new_norm=False),
+    'PointGPT': dict(hidden_norm=True),
+}
+"""What part segmentation changes in a backbone."""
+
+PLAIN_DECODER = dict(
+    type='PlainPartSegHead', hidden_layers=(0, 1), propagation_dims=(9, 8), label_dim=5, dims=(7, 6)
+)
+PART_HEADS: dict[str, dict[str, Any]] = {
+    'PointMAE': PLAIN_DECODER,
+    'ACT': PLAIN_DECODER,
+    'PointGPT': PLAIN_DECODER,
+    'ReCon': dict(PLAIN_DECODER, prefix=True),
+    'PointBERT': dict(type='GraphPartSegHead', hidden_layers=(0, 0, 1), hidden_dim=11),
+    'PointM2AE': dict(
+        type='HierarchicalPartSegHead',
+        stage_dims=(6, 12, 18),
+        hidden_layers=(0, 2, 5),
+        propagation_dims=(9, 8),
+        label_dim=5,
+        dims=(7, 6, 4),
+    ),
+}
 GENERATOR = dict(type='GenerationHead', depth=3, num_heads=1, group_size=4)
 
 GPT_NAMES = (
@@ -69,8 +94,23 @@ def build(
     return model.eval()
 
 
+def build_segmentor(backbone: str, *, parts: Sequence[int] = (2, 3, 1, 4)) -> BaseModel:
+    """A small part segmentation model, the same way."""
+    init_default_scope('point_peft')
+    model = MODELS.build(
+        dict(
+            type='PartSegmentor',
+            backbone=dict(type=backbone, **SIZES[backbone], **PART_CHANGES.get(backbone, {})),
+            head=dict(PART_HEADS[backbone], parts_per_category=parts),
+            auxiliary_head=GENERATOR if backbone == 'PointGPT' else None,
+        )
+    )
+    scramble(model)
+    return model.eval()
+
+
 def finetuned(model: BaseModel) -> State:
-    """The file of a fine-tuned model."""
+    """The file of a fine-tuned model, classifier or part segmentation."""
     is_gpt = model.auxiliary_head is not None
     state = {}
     for name, value in model.state_dict().items():

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Create .venv and install this project into it; quick when nothing has changed since:
-#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), tests
+#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), tests, detection
+# The detection tier (docs/install.md) compiles mmcv, about ten minutes on two cores; name runtime with it.
 # PYTHON names the interpreter and VENV the environment to make (.venv). pip's own settings work too; for example
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu   spares a machine without a GPU torch's CUDA packages.
 set -euo pipefail
@@ -9,6 +10,7 @@ cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
 TIERS=("${@:-runtime}")
 OLDEST="(3, 10)"
+NEWEST_FOR_DETECTION="(3, 12)"  # mmdet3d's dependencies want numpy 1, which has no wheels for newer ones
 
 fail() {
     echo "error: $*" >&2
@@ -74,9 +76,40 @@ install() {
 check_opencv() {
     if ! "$VENV/bin/python" -c 'import cv2' >/dev/null 2>&1; then
         echo "== this machine has no libGL: taking the headless OpenCV"
+        local version
+        version=$("$VENV/bin/python" -c 'from importlib.metadata import version; print(version("opencv-python"))')
         "$VENV/bin/python" -m pip uninstall --yes opencv-python
-        install --force-reinstall --no-deps opencv-python-headless
+        install --force-reinstall --no-deps "opencv-python-headless==$version"  # the one that fits this numpy
     fi
+}
+
+has_detection() {
+    [[ " ${TIERS[*]} " == *" detection "* ]]
+}
+
+# Whether mmcv is there as wanted ($1) and with its operations; without importing it, which may want libGL.
+has_operations() {
+    "$VENV/bin/python" - "$1" 2>/dev/null <<'PYTHON'
+import sys
+from importlib.metadata import files, version
+
+compiled = any(str(file).startswith('mmcv/_ext') for file in files('mmcv') or [])
+sys.exit(not (compiled and f"mmcv=={version('mmcv')}" == sys.argv[1]))
+PYTHON
+}
+
+# There are no wheels of mmcv for the PyTorch that is pinned here, so its operations are compiled.
+compile_mmcv() {
+    local mmcv
+    mmcv=$(grep '^mmcv==' requirements/detection.txt)
+    ! has_operations "$mmcv" || return 0
+    command -v "${CXX:-c++}" >/dev/null ||
+        fail "$mmcv has to be compiled, and there is no C++ compiler; install one (Debian, Ubuntu: apt install build-essential)"
+    echo "== compiling $mmcv: about ten minutes on two cores, without a sign of life; pip keeps the wheel for next time"
+    install wheel ninja psutil
+    MMCV_WITH_OPS=1 install --no-build-isolation "$mmcv"
+    has_operations "$mmcv" ||
+        fail "$mmcv came without its operations; run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
 }
 
 wanted_state() {
@@ -94,6 +127,10 @@ if ! "$VENV/bin/python" -c "import sys; sys.exit(sys.version_info < $OLDEST)" >/
     make_venv
 fi
 
+if has_detection && ! "$VENV/bin/python" -c "import sys; sys.exit(sys.version_info[:2] > $NEWEST_FOR_DETECTION)"; then
+    fail "the detection tier needs Python 3.10 to 3.12, and $VENV has $("$VENV/bin/python" --version); make another: PYTHON=python3.12 VENV=.venv-detection bash $0 ${TIERS[*]}"
+fi
+
 STAMP="$VENV/.point_peft-$(IFS=-; echo "${TIERS[*]}")"
 if [ "$(cat "$STAMP" 2>/dev/null)" != "$(wanted_state | cksum)" ]; then
     rm -f "$STAMP"
@@ -101,9 +138,12 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$(wanted_state | cksum)" ]; then
     install torch  # first and pinned: the others ask for any torch, and pip might then take the newest
     install "setuptools<81"
     for tier in "${TIERS[@]}"; do
+        [ "$tier" != detection ] || compile_mmcv
         install -r "requirements/$tier.txt"
     done
     install --no-deps --no-build-isolation --editable .
     check_opencv
+    ! has_detection || "$VENV/bin/python" -c 'import mmcv.ops, mmdet3d' ||
+        fail "the detection tier does not load, see above; pip may have kept an mmcv for another PyTorch: run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
     wanted_state | cksum >"$STAMP"
 fi

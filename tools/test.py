@@ -43,6 +43,12 @@ def parse_args() -> argparse.Namespace:
         help='directory for pictures and a page of clouds with true and predicted labels',
     )
     parser.add_argument('--show-num', type=int, default=16, help='clouds to show (default: 16)')
+    parser.add_argument(
+        '--votes',
+        type=int,
+        metavar='N',
+        help='average over N scaled copies of every cloud; the metrics are named so (default: no voting)',
+    )
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -59,6 +65,8 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     cfg.launcher, cfg.load_from, cfg.resume = args.launcher, args.checkpoint, False
     for name in TRAINING:
         cfg[name] = None
+    if args.votes is not None:
+        cfg.test_cfg = dict(cfg.test_cfg, type='VotingTestLoop', num_votes=args.votes)
     if args.show_dir:
         show = dict(type='ShowHook', out_dir=args.show_dir, num_samples=args.show_num)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), show]

@@ -6,6 +6,7 @@
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
@@ -45,6 +46,9 @@ METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='point_peft', locati
 
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='point_peft', locations=['point_peft.engine.hooks'])
 """Runner hooks (not to be confused with tuning methods, which live in MODELS)."""
+
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='point_peft', locations=['point_peft.engine.loops'])
+"""Loops of the runner."""
 
 OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     'optimizer wrapper constructor',

@@ -15,7 +15,9 @@ class PointDataSample(BaseDataElement):
 
     Data fields used by the project (all optional):
         gt_label (Tensor): () int64, class index.
-        gt_part (Tensor): (N,) int64, part index of every point.
+        category (Tensor): () int64, index of the object's category, which part segmentation is told.
+        gt_part (Tensor): (N,) int64, part of every point, by its id among the parts of all categories.
+        pred_part (Tensor): (N,) int64, predicted part of every point.
         pred_label (Tensor): () int64, predicted class index.
         pred_scores (Tensor): (num_classes,) float, class probabilities.
 

@@ -27,6 +27,11 @@ GOLDEN = {
     ('pointm2ae_prior_eval', 'state0'): (M2AE_PRETRAINED, 'pointm2ae_prior.py', 56, M2AE_NORM),
     ('recon_cls', 'state0'): ('ReCon, fine-tuned', 'recon_scanobjnn*.py', 0, []),
     ('pointgpt_s_cls', 'state0'): ('PointGPT, fine-tuned', 'pointgpt_s_scanobjnn*.py', 0, []),
+    ('pointmae_partseg', 'state0'): ('Point-MAE, part segmentation', 'pointmae_shapenetpart.py', 0, []),
+    ('pointbert_partseg', 'state0'): ('Point-BERT, part segmentation', 'pointbert_shapenetpart.py', 0, []),
+    ('pointm2ae_partseg', 'state0'): ('Point-M2AE, part segmentation', 'pointm2ae_shapenetpart.py', 0, []),
+    ('recon_partseg', 'state0'): ('ReCon, part segmentation', 'recon_shapenetpart.py', 0, []),
+    ('pointgpt_s_partseg', 'state0'): ('PointGPT, part segmentation', 'pointgpt_s_shapenetpart.py', 0, []),
     ('pointpeft_mae', 'state0'): ('Point-PEFT on Point-MAE, fine-tuned', 'pointmae_scanobjnn.py', 0, None),
     ('pointpeft_mae', 'state1'): (MAE_PRETRAINED, 'PointMAE', 0, []),
     ('pointpeft_m2ae', 'state0'): ('Point-PEFT on Point-M2AE, fine-tuned', 'pointm2ae_scanobjnn.py', 0, None),
@@ -36,12 +41,12 @@ GOLDEN = {
 None means those of prior and bank."""
 
 SMALL = {
-    'ACT': ('ACT, pre-trained', 'Point-MAE or ACT, fine-tuned'),
-    'PointBERT': ('Point-BERT, pre-trained', 'Point-BERT, fine-tuned'),
-    'PointGPT': ('PointGPT, pre-trained', 'PointGPT, fine-tuned'),
-    'PointM2AE': (M2AE_PRETRAINED, 'Point-M2AE, fine-tuned'),
-    'PointMAE': (MAE_PRETRAINED, 'Point-MAE or ACT, fine-tuned'),
-    'ReCon': ('ReCon, pre-trained', 'ReCon, fine-tuned'),
+    'ACT': ('ACT, pre-trained', 'Point-MAE or ACT, fine-tuned', 'ACT, part segmentation'),
+    'PointBERT': ('Point-BERT, pre-trained', 'Point-BERT, fine-tuned', 'Point-BERT, part segmentation'),
+    'PointGPT': ('PointGPT, pre-trained', 'PointGPT, fine-tuned', 'PointGPT, part segmentation'),
+    'PointM2AE': (M2AE_PRETRAINED, 'Point-M2AE, fine-tuned', 'Point-M2AE, part segmentation'),
+    'PointMAE': (MAE_PRETRAINED, 'Point-MAE or ACT, fine-tuned', 'Point-MAE, part segmentation'),
+    'ReCon': ('ReCon, pre-trained', 'ReCon, fine-tuned', 'ReCon, part segmentation'),
 }
 
 
@@ -55,7 +60,7 @@ def test_matrix_is_complete() -> None:
     keys = {file.stem for file in golden_inputs.FOLDER.glob('*.json')}
     models = {(key, s) for key in keys for s in ('state0', 'state1') if s in golden_inputs.description(key)}
     assert models == set(GOLDEN)
-    met = {kind for kind, *_ in GOLDEN.values()} | {kind for pair in SMALL.values() for kind in pair}
+    met = {kind for kind, *_ in GOLDEN.values()} | {kind for kinds in SMALL.values() for kind in kinds}
     assert met == {layout.kind for layout in LAYOUTS}
 
 
@@ -80,9 +85,10 @@ def test_golden(key: str, part: str) -> None:
 @pytest.mark.parametrize('backbone', SMALL)
 def test_small_files(backbone: str) -> None:
     """Pre-trained and fine-tuned files of any size have exactly one kind."""
-    pretrained, finetuned = SMALL[backbone]
+    pretrained, finetuned, segmenting = SMALL[backbone]
     assert kinds_of(published.pretrained(backbone)) == [pretrained]
     assert kinds_of(published.finetuned(published.build(backbone))) == [finetuned]
+    assert kinds_of(published.finetuned(published.build_segmentor(backbone))) == [segmenting]
 
 
 @pytest.mark.parametrize('backbone', SMALL)
@@ -113,6 +119,23 @@ def test_other_tasks_and_methods(backbone: str, extra: str) -> None:
     state = published.finetuned(published.build(backbone)) | {extra: torch.zeros(1)}
     with pytest.raises(CheckpointError, match='matches no known layout'):
         convert_checkpoint(state, source='other.pth')
+
+
+@pytest.mark.parametrize(
+    'extra',
+    [
+        'cls_head_finetune.0.weight',
+        'blocks.cls_head_finetune.0.weight',
+        'prompt_cls_pos',
+        'blocks.prompt_all_mlp.0.weight',
+        'blocks.blocks.0.Adapter_MLP.down_proj.weight',
+    ],
+)
+@pytest.mark.parametrize('backbone', SMALL)
+def test_tuned_part_segmentation(backbone: str, extra: str) -> None:
+    """Nor are classifiers and tuned networks taken for a part segmentation that was trained in full."""
+    state = published.finetuned(published.build_segmentor(backbone)) | {extra: torch.zeros(1)}
+    assert kinds_of(state) == []
 
 
 def test_recon_is_not_point_mae() -> None:

@@ -16,9 +16,13 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-@pytest.mark.parametrize('path', sorted(CONFIGS.glob('*.py')), ids=lambda path: path.stem)
+OWN = [path for path in sorted(CONFIGS.glob('*.py')) if not path.stem.endswith('_seg')]
+"""Datasets of this project; those of mmdet3d are tested in tests/test_scene_seg."""
+
+
+@pytest.mark.parametrize('path', OWN, ids=lambda path: path.stem)
 def test_shape_of_every_config(path: Path) -> None:
-    """Named collation, a number of classes, splits as promised, accuracy where there is a validation."""
+    """Named collation, a number of classes, splits as promised, the task's metric where there is a validation."""
     cfg = Config.fromfile(path)
     assert cfg.num_classes > 1 and 'model' not in cfg
     for name in LOADERS:
@@ -30,7 +34,8 @@ def test_shape_of_every_config(path: Path) -> None:
     assert cfg.train_dataloader.drop_last and cfg.train_dataloader.sampler.shuffle
     if cfg.val_dataloader is not None:
         assert [cfg[name].dataset.split for name in LOADERS] == ['train', 'val', 'test']
-        assert cfg.val_evaluator.type == cfg.test_evaluator.type == 'ClassificationAccuracy'
+        metric = 'PartSegMetric' if 'parts_per_category' in cfg else 'ClassificationAccuracy'
+        assert cfg.val_evaluator.type == cfg.test_evaluator.type == metric
     assert isinstance(MODELS.build(cfg.data_preprocessor), PointDataPreprocessor)
 
 
@@ -45,6 +50,22 @@ def test_built_in(name: str) -> None:
     assert len(loader.dataset.classes) == cfg.num_classes
     batch = MODELS.build(cfg.data_preprocessor)(next(iter(loader)), training=True)
     assert batch['inputs']['points'].shape == (32, 1024, 3)
+
+
+@pytest.mark.parametrize(('name', 'num_points'), [('shapes_part', 1024), ('shapenetpart', 2048)])
+def test_parts(name: str, num_points: int) -> None:
+    """The parts of every category as the dataset has them, points with labels, one factor for all axes."""
+    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    kind = DATASETS.get(cfg.dataset_type)
+    assert len(kind.classes) == cfg.num_classes
+    assert tuple(len(kind.class_parts[category]) for category in kind.classes) == cfg.parts_per_category
+    assert sum(cfg.parts_per_category) == len(kind.parts)
+    assert [cfg[loader].dataset.num_points for loader in LOADERS] == [num_points] * 3
+    preprocessor = MODELS.build(cfg.data_preprocessor)  # neither draws nor reorders points
+    assert preprocessor.num_points is None and len(preprocessor.augments) == 1
+    augment = preprocessor.augments[0]
+    assert repr(augment) == 'RandomScaleTranslate(scale=(0.8, 1.25), translate=0.1)'
+    assert augment.num_factors == 1
 
 
 @pytest.mark.parametrize(('name', 'count'), [('hardest', 60), ('objbg', 45), ('objonly', 30)])

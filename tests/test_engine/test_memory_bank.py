@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +18,7 @@ from small_models import METHODS, build_classifier, build_plain, clouds, fill_ba
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from point_peft.engine.checkpoint import META_KEY
+from point_peft.engine.checkpoint import META_KEY, save_checkpoint
 from point_peft.engine.errors import CheckpointError, UnsafeCheckpointError
 from point_peft.engine.hooks import MemoryBankHook
 from point_peft.engine.memory_bank import (
@@ -54,6 +54,17 @@ class Clouds(Dataset):
 
 class OtherClouds(Clouds):
     """Another dataset."""
+
+
+class Fold(Clouds):
+    """A fold of a few-shot dataset; the same clouds, so that only what it says about itself differs."""
+
+    def __init__(
+        self, fold: int = 0, *, ways: int = 5, shots: int = 10, origin: str = 'A', **seed: int
+    ) -> None:
+        super().__init__()
+        self.metainfo = dict(few_shot=dict(num_ways=ways, num_shots=shots, fold=fold), dataset=origin)
+        vars(self).update(seed)
 
 
 @pytest.fixture
@@ -139,6 +150,7 @@ def test_round_trip(model: PointClassifier, tmp_path: Path) -> None:
         ('split', 'test'),
         ('num_samples', 8),
         ('normalization', 'none'),
+        ('few_shot', '5-way 10-shot, fold 3 of A'),
     ],
 )
 def test_refused(model: PointClassifier, tmp_path: Path, field: str, value: object) -> None:
@@ -180,6 +192,46 @@ def test_what_a_bank_depends_on(model: PointClassifier) -> None:
     assert expected_provenance(model, Clouds()).base_hash != before.base_hash
     smaller = build_classifier([dict(METHODS['point_peft'][0], num_prior_groups=64)])
     assert expected_provenance(smaller).num_prior_groups == 16  # the backbone has no more
+
+
+@pytest.mark.parametrize(
+    ('made', 'needed', 'described'),
+    [
+        (Fold(0), Fold(1), '5-way 10-shot, fold 1 of A'),
+        (Fold(0), Fold(0, ways=10), '10-way 10-shot, fold 0 of A'),
+        (Fold(0), Fold(0, shots=20), '5-way 20-shot, fold 0 of A'),
+        (Fold(0), Fold(0, origin='B'), '5-way 10-shot, fold 0 of B'),
+        (Fold(0, seed=0), Fold(0, seed=1), '5-way 10-shot, fold 0 of A, seed 1'),
+    ],
+)
+def test_folds_are_told_apart(
+    model: PointClassifier, tmp_path: Path, made: Fold, needed: Fold, described: str
+) -> None:
+    """A bank of one fold is refused for another, for other ways, shots, origin or seed, and accepted for its own."""
+    file = tmp_path / 'bank.safetensors'
+    save_bank(file, bank_of(model), build_bank(model, made))
+    with pytest.raises(
+        MemoryBankMismatchError, match=f"few_shot='5-way .*, but this run needs '{described}'"
+    ):
+        load_bank(file, MemoryBank(48), expected_provenance(model, needed))
+    bank = MemoryBank(48)
+    assert load_bank(file, bank, expected_provenance(model, made)).few_shot != described
+    assert len(bank) == 7
+    assert load_bank(file, bank, expected_provenance(model)).num_samples == 7  # an evaluation
+
+
+def test_older_banks(model: PointClassifier, tmp_path: Path) -> None:
+    """Files from before there were folds serve ordinary datasets, and no fold."""
+    file = tmp_path / 'bank.safetensors'
+    provenance = asdict(build_bank(model, Clouds()))
+    assert provenance.pop('few_shot') == ''
+    meta = dict(provenance=provenance, hash=bank_of(model).content_hash())
+    save_checkpoint(file, {'keys': bank_of(model).keys}, meta)
+    bank = MemoryBank(48)
+    assert load_bank(file, bank, expected_provenance(model, Clouds())).few_shot == '' and len(bank) == 7
+    wanted = replace(expected_provenance(model, Fold()), dataset='Clouds')
+    with pytest.raises(MemoryBankMismatchError, match="few_shot=None, but this run needs '5-way"):
+        load_bank(file, MemoryBank(48), wanted)
 
 
 def test_no_bank(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from point_peft.engine.registries import EMPTY_REGISTRIES, SCOPE, root_registrie
 def test_every_root_registry_has_the_scope() -> None:
     assert {'MODELS', 'HOOKS', 'LOOPS', 'VISUALIZERS'} <= set(root_registries())
     assert all(SCOPE in registry.children for registry in root_registries().values())
-    assert 'LOOPS' in EMPTY_REGISTRIES
-    assert 'MODELS' not in EMPTY_REGISTRIES
+    assert 'RUNNERS' in EMPTY_REGISTRIES
+    assert not {'MODELS', 'LOOPS'} & set(EMPTY_REGISTRIES)
 
 
 def test_names_of_mmengine_are_found_in_the_scope_and_others_are_not() -> None:

@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -68,6 +69,37 @@ def test_malicious_pickle_is_refused_and_not_run(tmp_path: Path, layout: str, lo
     assert not canary.exists()
     torch.load(path, weights_only=False) if layout != 'raw' else pickle.loads(path.read_bytes())
     assert canary.exists()  # so the file was armed
+
+
+@pytest.mark.parametrize(
+    'number', [np.float64(0.5), np.float32(0.5), np.int64(3), np.int32(3), np.bool_(True)]
+)
+@pytest.mark.parametrize('old_name', [False, True])
+def test_numpy_numbers_are_read(tmp_path: Path, number: np.generic, old_name: bool) -> None:
+    """Published files of part segmentation keep accuracies so, under the names of NumPy 1."""
+    path = tmp_path / 'a.pth'
+    torch.save(dict(accuracy=number, weight=torch.ones(2)), path, _use_new_zipfile_serialization=False)
+    if old_name:
+        content = path.read_bytes()
+        assert b'numpy._core.multiarray\nscalar' in content
+        path.write_bytes(content.replace(b'numpy._core.multiarray', b'numpy.core.multiarray'))
+    assert load_checkpoint_file(path)['accuracy'] == number
+
+
+def test_numpy_numbers_hide_nothing(tmp_path: Path) -> None:
+    """Neither objects in the place of a number's bytes nor arrays of objects are let through."""
+    canary, path = tmp_path / 'canary', tmp_path / 'evil.pth'
+    make = np.float64(0).__reduce__()[0]
+
+    class Hidden:
+        def __reduce__(self) -> tuple:
+            return make, (np.dtype('O'), Evil(canary))
+
+    for content in (Hidden(), np.array([Evil(canary)], dtype=object)):
+        torch.save(dict(a=content), path)
+        with pytest.raises(UnsafeCheckpointError, match=r'evil\.pth was not loaded'):
+            load_checkpoint_file(path)
+    assert not canary.exists()
 
 
 def test_download_is_read_safely_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,9 @@ def test_width_without_prefix_tokens(features: BackboneFeatures) -> None:
 
 def test_unknown_part(features: BackboneFeatures) -> None:
     """The message lists what there is."""
-    message = r"\['median'\] are unknown; choose among \['cls', 'max', 'max_but_first', 'mean', 'prefix', 'sum'\]"
+    message = (
+        r"\['median'\] are unknown; choose among \['cls', 'max', 'max_but_first', 'mean', 'prefix', 'sum'\]"
+    )
     with pytest.raises(ValueError, match=message):
         pool_tokens(features, ['max', 'median'])
     with pytest.raises(ValueError, match=message):

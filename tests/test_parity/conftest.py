@@ -29,6 +29,11 @@ CONFIG_OF = {
     'recon_cls': 'full/recon_scanobjnn.py',
     'pointgpt_s_cls': 'full/pointgpt_s_scanobjnn.py',
     'pointm2ae_prior_eval': 'point_peft/release/pointm2ae_prior.py',
+    'pointmae_partseg': 'full/pointmae_shapenetpart.py',
+    'pointbert_partseg': 'full/pointbert_shapenetpart.py',
+    'pointm2ae_partseg': 'full/pointm2ae_shapenetpart.py',
+    'recon_partseg': 'full/recon_shapenetpart.py',
+    'pointgpt_s_partseg': 'full/pointgpt_s_shapenetpart.py',
     'pointpeft_mae': 'point_peft/release/pointmae_scanobjnn.py',
     'pointpeft_m2ae': 'point_peft/release/pointm2ae_scanobjnn.py',
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 import golden_inputs
+import numpy as np
+import published
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -82,6 +84,25 @@ def test_wrappers(
         'missed: 0 tensors',
         f'wrote {tmp_path / "dst.pth"}',
     ]
+
+
+def test_file_of_part_segmentation(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Published part segmentation has a wrapper of its own, beside NumPy numbers and an optimizer."""
+    expected = published.build_segmentor('PointMAE').state_dict()
+    content = {
+        'epoch': 12,
+        'train_acc': np.mean([0.5, 0.6]),
+        'test_acc': 0.9,
+        'inctance_avg_iou': np.float64(0.86),
+        'model_state_dict': published.finetuned(published.build_segmentor('PointMAE')),
+        'optimizer_state_dict': {'state': {}, 'param_groups': [{'lr': 1e-4, 'params': [0]}]},
+    }
+    torch.save(content, tmp_path / 'best_model.pth')
+    tool.main(arguments(tmp_path / 'best_model.pth', tmp_path / 'dst.pth'))
+    assert 'kind: Point-MAE, part segmentation' in capsys.readouterr().out
+    written = load_checkpoint_file(tmp_path / 'dst.pth')['state_dict']
+    assert written.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in written.items())
 
 
 def test_report(

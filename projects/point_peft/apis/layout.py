@@ -15,6 +15,9 @@ Prefixes = tuple[tuple[str, str], ...]
 PART_DECODER = r'(label_conv|propagations?_?\d*)\..*'
 """The decoder of a part segmentation; all published ones propagate features."""
 
+CLS_HEAD = r'(blocks\.)?cls_head_finetune\..*'
+"""The head of a classifier."""
+
 OTHER_METHODS = r'(?i:.*(adapter|lora_|prompt|tfts_).*)|blocks\.cls\..*'
 """What tuning methods add to a backbone that is otherwise named as if fine-tuned in full."""
 

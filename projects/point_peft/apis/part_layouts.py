@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from ..backbones import PointGPT
-from .layout import CONTRAST, GLOBAL_TOKENS, OTHER_METHODS, PART_DECODER, REDUCTION, Layout, Prefixes
+from .layout import (
+    CLS_HEAD,
+    CONTRAST,
+    GLOBAL_TOKENS,
+    OTHER_METHODS,
+    PART_DECODER,
+    REDUCTION,
+    Layout,
+    Prefixes,
+)
 from .layout_sizes import gpt, hierarchical, plain, point_bert, recon
 from .part_layout_sizes import graph_head, hierarchical_head, part_segmentor, plain_head, with_generator
 
@@ -18,7 +27,8 @@ IN_SEGMENTOR: Prefixes = (
 
 CLASS_TOKEN = 'cls_token'
 GPT_START, HIERARCHY = r'blocks\.sos', r'h_encoder\..*'
-NOT_PLAIN = '|'.join((CONTRAST, GLOBAL_TOKENS, REDUCTION, GPT_START, HIERARCHY, OTHER_METHODS))
+NOT_SEGMENTOR = f'{CLS_HEAD}|{OTHER_METHODS}'
+NOT_PLAIN = '|'.join((CONTRAST, GLOBAL_TOKENS, REDUCTION, GPT_START, HIERARCHY, NOT_SEGMENTOR))
 
 PART_SEGMENTATION = (
     Layout(
@@ -44,7 +54,7 @@ PART_SEGMENTATION = (
         'configs/full/recon_{dataset}.py',
         marker=CONTRAST,
         needs=PART_DECODER,
-        foreign=OTHER_METHODS,
+        foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
         model=lambda state: part_segmentor(recon(state), plain_head(state, prefix=True)),
     ),
@@ -53,7 +63,7 @@ PART_SEGMENTATION = (
         'configs/full/pointbert_{dataset}.py',
         marker=REDUCTION,
         needs=PART_DECODER,
-        foreign=OTHER_METHODS,
+        foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
         model=lambda state: part_segmentor(point_bert(state), graph_head(state)),
     ),
@@ -62,7 +72,7 @@ PART_SEGMENTATION = (
         'configs/full/pointm2ae_{dataset}.py',
         marker=HIERARCHY,
         needs=PART_DECODER,
-        foreign=OTHER_METHODS,
+        foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
         model=lambda state: part_segmentor(
             {**hierarchical(state, pretrained=True), 'new_norm': False}, hierarchical_head(state)
@@ -73,7 +83,7 @@ PART_SEGMENTATION = (
         'configs/full/pointgpt_{size}_{dataset}.py',
         marker=GPT_START,
         needs=PART_DECODER,
-        foreign=OTHER_METHODS,
+        foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
         renames=PointGPT.checkpoint_renames,
         model=lambda state: with_generator(part_segmentor(gpt(state), plain_head(state)), state),

@@ -36,8 +36,8 @@ class PointGPT(PointBackbone):
         group_size (int): Points K per group.
         patch_dims (Sequence[int]): Widths of the patch embedding; (256, 512, 1024, 2048) for B and L.
         drop_path_rate (float): Stochastic-depth rate of the last block; 0 in classification.
-        hidden_norm (bool): Whether hidden features alone are used, as in part segmentation; ``norm`` is then trained and
-            the final norm, in place of ``blocks.ln_f``.
+        hidden_norm (bool): Whether hidden features alone are used, as in part segmentation; ``norm`` is then trained
+            and the final norm, in place of ``blocks.ln_f``.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)`` or None.
     """
 

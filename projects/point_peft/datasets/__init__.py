@@ -2,19 +2,28 @@
 
 from .base import PointCloudDataset
 from .errors import DatasetError, DatasetNotFoundError
+from .few_shot import FewShot
+from .few_shot_modelnet import FewShotModelNet40
 from .folder import PointCloudFolder
 from .modelnet import ModelNet
-from .procedural import ProceduralShapes
+from .part_dataset import PartDataset
+from .procedural import ProceduralParts, ProceduralShapes
 from .scanobjectnn import ScanObjectNN
 from .shapenet import ShapeNet55
+from .shapenetpart import ShapeNetPart
 
 __all__ = [
     'DatasetError',
     'DatasetNotFoundError',
+    'FewShot',
+    'FewShotModelNet40',
     'ModelNet',
+    'PartDataset',
     'PointCloudDataset',
     'PointCloudFolder',
+    'ProceduralParts',
     'ProceduralShapes',
     'ScanObjectNN',
     'ShapeNet55',
+    'ShapeNetPart',
 ]

@@ -39,6 +39,8 @@ class PointCloudDataset(Dataset, ABC):
     """
 
     classes: tuple[str, ...] = ()
+    holds_out = True
+    """Whether ``val`` is cut out of the training files; False for files that come with their own splits."""
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class PointCloudDataset(Dataset, ABC):
         if len(clouds) == 0:
             raise DatasetError(f"'{self.data_root}' holds no objects for split='{self.split}'.")
         check_labels(clouds.labels, clouds.sources, len(self.classes))
-        if self.split not in ('train', 'val'):
+        if not self.holds_out or self.split not in ('train', 'val'):
             return clouds
         train, val = stratified_split(clouds.labels, fraction=self.val_fraction, seed=self.split_seed)
         index = train if self.split == 'train' else val

@@ -1,9 +1,10 @@
-"""Cache of slowly read clouds in one file beside the dataset."""
+"""Cache of slowly read arrays in one file beside the dataset."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -17,14 +18,14 @@ from .errors import DatasetError, DatasetNotFoundError
 
 CACHE_DIR = '.cache'
 
+WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+"""A directory with none of them is meant to stay as it is, although the system would let root write there."""
+
 
 def cached_clouds(
     root: Path, files: Sequence[Path], read: Callable[[Path], np.ndarray], *, key: str
 ) -> np.ndarray:
-    """Read clouds of equal size, or take them from ``root/.cache`` when nothing has changed.
-
-    The cache is named by a hash of ``key`` and of the files' names, sizes and times. It is written only where
-    ``root`` is writable, in one atomic step, and read without unpickling anything.
+    """Read clouds of equal size, through :func:`cached_arrays`.
 
     Args:
         root (Path): directory of the dataset.
@@ -39,10 +40,46 @@ def cached_clouds(
         DatasetNotFoundError: a file is missing.
         DatasetError: the clouds differ in size.
     """
+    arrays = cached_arrays(
+        root, files, lambda: dict(points=_read_stack(root, files, read)), names=('points',), key=key
+    )
+    return arrays['points']
+
+
+def cached_arrays(
+    root: Path,
+    files: Sequence[Path],
+    read: Callable[[], dict[str, np.ndarray]],
+    *,
+    names: Sequence[str],
+    key: str,
+) -> dict[str, np.ndarray]:
+    """Read arrays from files, or take them from ``root/.cache`` when nothing has changed.
+
+    The cache is named by a hash of ``key`` and of the files' names, sizes and times. It is written only where
+    ``root`` is writable, in one atomic step, and read without unpickling anything.
+
+    Args:
+        root (Path): directory of the dataset.
+        files (Sequence[Path]): the files that the arrays depend on.
+        read (Callable): reads the files.
+        names (Sequence[str]): names of the arrays that ``read`` returns.
+        key (str): what else the content depends on.
+
+    Raises:
+        DatasetNotFoundError: a file is missing.
+    """
     path = root / CACHE_DIR / f'{_fingerprint(root, files, key)}.npz'
-    cached = _load(path)
+    cached = _load(path, names)
     if cached is not None:
         return cached
+    arrays = read()
+    _save(path, arrays)
+    return arrays
+
+
+def _read_stack(root: Path, files: Sequence[Path], read: Callable[[Path], np.ndarray]) -> np.ndarray:
+    """Clouds of all files as one array (M, N, 3)."""
     clouds = [read(file) for file in track(files, description=f'Reading {root.name}', transient=True)]
     sizes = [len(cloud) for cloud in clouds]
     if len(set(sizes)) > 1:
@@ -51,9 +88,7 @@ def cached_clouds(
             f"'{files[odd]}' has {sizes[odd]} points where '{files[0]}' has {sizes[0]}; set max_points "
             f'to at most {min(sizes)} or repair the file.'
         )
-    points = np.stack(clouds)
-    _save(path, points)
-    return points
+    return np.stack(clouds)
 
 
 def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
@@ -70,13 +105,13 @@ def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def _load(path: Path) -> np.ndarray | None:
-    """Clouds in the cache, or None if there is none or it is damaged."""
+def _load(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+    """Arrays in the cache, or None if there is none or it is damaged."""
     if not path.exists():
         return None
     try:
         with np.load(path, allow_pickle=False) as archive:
-            return archive['points']
+            return {name: archive[name] for name in names}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         print_log(
             f"'{path}' is no usable cache ({error}); reading the dataset again.", logger='current', level=30
@@ -84,21 +119,23 @@ def _load(path: Path) -> np.ndarray | None:
         return None
 
 
-def _save(path: Path, points: np.ndarray) -> None:
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write the cache atomically; where that is impossible, the next reading takes as long."""
     try:
+        if not path.parent.parent.stat().st_mode & WRITE_BITS:
+            raise PermissionError(f'{path.parent.parent} is marked as read-only')
         path.parent.mkdir(exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')
     except OSError:
-        print_log(f"'{path.parent}' is not writable; the clouds are not cached.", logger='current')
+        print_log(f"'{path.parent}' is not writable; the dataset is not cached.", logger='current')
         return
     try:
         with os.fdopen(handle, 'wb') as file:
-            np.savez(file, points=points)
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its option
         os.replace(temporary, path)
     except OSError as error:
         print_log(
-            f"'{path}' could not be written ({error}); the clouds are not cached.", logger='current', level=30
+            f"'{path}' could not be written ({error}); the dataset is not cached.", logger='current', level=30
         )
     finally:
         Path(temporary).unlink(missing_ok=True)

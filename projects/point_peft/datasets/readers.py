@@ -55,11 +55,18 @@ def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
     return np.ascontiguousarray(points[:, :3], dtype=np.float32)
 
 
-def read_text(path: Path) -> np.ndarray:
+def read_text(
+    path: Path, columns: tuple[int, ...] = (0, 1, 2), expected: str = "rows 'x y z' or 'x,y,z'"
+) -> np.ndarray:
     """Read rows of numbers separated by commas or white space, ``#`` starting a comment.
 
+    Args:
+        path (Path): the file.
+        columns (tuple[int, ...]): the columns wanted.
+        expected (str): what the rows should be, for the message.
+
     Returns:
-        np.ndarray: (N, 3) float32, the first three columns.
+        np.ndarray: (N, len(columns)) float32.
     """
     try:
         with path.open() as file:
@@ -67,11 +74,9 @@ def read_text(path: Path) -> np.ndarray:
         if first is None:
             raise ValueError('it has no rows')
         delimiter = ',' if ',' in first else None
-        return np.loadtxt(path, delimiter=delimiter, dtype=np.float32, ndmin=2, usecols=(0, 1, 2))
+        return np.loadtxt(path, delimiter=delimiter, dtype=np.float32, ndmin=2, usecols=columns)
     except (ValueError, UnicodeDecodeError) as error:
-        raise DatasetError(
-            f"'{path}' is not a table of numbers ({error}); expected rows 'x y z' or 'x,y,z'."
-        ) from error
+        raise DatasetError(f"'{path}' is not a table of numbers ({error}); expected {expected}.") from error
 
 
 def read_npy(path: Path) -> np.ndarray:

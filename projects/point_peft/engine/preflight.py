@@ -1,4 +1,4 @@
-"""Looking for the files of a run before anything heavy is built."""
+"""Looking for the packages and files of a run before anything heavy is built."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from mmengine.config import Config
 from ..registry import DATASETS
 from .config import DATALOADERS, walk_dicts
 from .errors import ConfigError, MissingFileError
+from .optional import check_tiers
 
 NO_DOWNLOAD_CONFIG = 'configs/point_peft/pointmae_mini_shapes.py'
 """Config that needs neither data nor weights from elsewhere."""
 
+LISTED_FILES = ('ann_file', 'ann_files', 'scene_idxs')
+"""Arguments of mmdet3d's datasets that name files in the data root."""
+
 
 def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretrained: bool = True) -> None:
-    """Check that the data and the weights that a config names exist.
+    """Check that the packages, the data and the weights that a config names exist.
 
     Args:
         cfg (Config): The config.
@@ -28,10 +32,12 @@ def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretra
     Raises:
         MissingFileError: Something is missing; says what, where to get it, and which config needs no
             download.
+        MissingTierError: The config needs packages that are not installed; says how to install them.
         ConfigError: A section that the run needs is missing.
     """
     if cfg.get('model') is None:
         raise ConfigError('the config has no model; inherit one of configs/_base_/models.')
+    check_tiers(cfg)
     if pretrained:
         for place, node in walk_dicts(cfg.model, 'model'):
             _check_weights(node.get('checkpoint') if node.get('type') == 'Pretrained' else None, place)
@@ -40,6 +46,7 @@ def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretra
         for place, node in walk_dicts(cfg.get(name) or {}, name):
             if 'data_root' in node:
                 _check_data_root(node, place)
+                _check_listed_files(node, place)
 
 
 def _check_weights(path: Any, place: str) -> None:
@@ -69,3 +76,16 @@ def _check_data_root(node: Mapping[str, Any], place: str) -> None:
         f'set --cfg-options data_root=... to where you put it, or start with {NO_DOWNLOAD_CONFIG}, which '
         'needs no download.'
     )
+
+
+def _check_listed_files(node: Mapping[str, Any], place: str) -> None:
+    """Report a file that a dataset of mmdet3d needs beside its clouds, and that is not there."""
+    for name in LISTED_FILES:
+        value = node.get(name)
+        for file in value if isinstance(value, (list, tuple)) else [value]:
+            path = Path(node['data_root'] or '') / str(file)
+            if isinstance(file, str) and not path.is_file():
+                raise MissingFileError(
+                    f"'{path}' ({place}.{name}) does not exist; mmdet3d's preparation of the data writes it, see "
+                    'docs/scene_segmentation.md.'
+                )

@@ -1,5 +1,6 @@
 """Evaluation metrics."""
 
 from .classification import ClassificationAccuracy
+from .part_segmentation import PartSegMetric
 
-__all__ = ['ClassificationAccuracy']
+__all__ = ['ClassificationAccuracy', 'PartSegMetric']

@@ -88,7 +88,13 @@ class PointClsHead(BaseModule):
         self, features: BackboneFeatures, data_samples: Sequence[PointDataSample] | None
     ) -> list[PointDataSample]:
         """Write ``pred_scores`` and ``pred_label`` into data samples (new ones if None is given)."""
-        scores = self(features).softmax(dim=-1)
+        return self.to_samples(self(features), data_samples)
+
+    def to_samples(
+        self, logits: Tensor, data_samples: Sequence[PointDataSample] | None
+    ) -> list[PointDataSample]:
+        """As ``predict``, from logits (B, num_classes)."""
+        scores = logits.softmax(dim=-1)
         labels = scores.argmax(dim=-1)
         samples = list(data_samples) if data_samples is not None else [PointDataSample() for _ in scores]
         for sample, score, label in zip(samples, scores, labels):

@@ -7,6 +7,7 @@ from .masked_autoencoder import PointMAEPretrain
 from .part_segmentor import PartSegmentor
 from .scene_preprocessor import ScenePreprocessor
 from .scene_segmentor import SceneSegmentor
+from .voting import VotingModel
 
 __all__ = [
     'PartSegmentor',
@@ -16,4 +17,5 @@ __all__ = [
     'PointMAEPretrain',
     'ScenePreprocessor',
     'SceneSegmentor',
+    'VotingModel',
 ]

@@ -47,3 +47,9 @@ class PointClassifier(TunedModel):
         if mode == 'predict':
             return self.head.predict(features, data_samples)
         raise ValueError(f"mode={mode!r} is unknown to PointClassifier; use 'tensor', 'loss' or 'predict'.")
+
+    def to_samples(
+        self, logits: Tensor, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None
+    ) -> list[PointDataSample]:
+        """Write what logits (B, num_classes) say into data samples (new ones for None)."""
+        return self.head.to_samples(logits, data_samples)

@@ -20,6 +20,9 @@ class PointDataPreprocessor(BaseDataPreprocessor):
     For training, farthest point sampling to ``num_candidates`` followed by a random choice of ``num_points`` gives a
     different subset each time (Point-MAE, ``tools/runner_finetune.py``); for evaluation it samples ``num_points``.
 
+    Inputs with a ``category`` belong to part segmentation, whose labels lie on the CPU in the order of the dataset's
+    points. For them the points must be kept, all and in their order.
+
     Args:
         num_points (int | None): Points per cloud that the model sees; None keeps all.
         num_candidates (int | None): Points to choose from in training; None means ``num_points``.
@@ -47,18 +50,49 @@ class PointDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data (dict): ``inputs['points']`` as a list of (N, 3) tensors or a (B, N, 3) tensor, ``data_samples``.
+                Other inputs, such as ``category``, are stacked as well if they are lists of tensors.
             training (bool): Whether to augment.
 
         Returns:
-            dict: ``inputs['points']`` (B, num_points, 3) on the device, ``data_samples`` unchanged.
+            dict: ``inputs['points']`` (B, num_points, 3) on the device, with the other inputs; ``data_samples``
+            unchanged.
+
+        Raises:
+            ValueError: If clouds differ in size, or points with part labels would be taken out or reordered.
         """
-        inputs = dict(data['inputs'])
-        points = _stack(inputs['points'], data.get('data_samples')).to(self.device, non_blocking=True)
+        points = _stack(data['inputs']['points'], data.get('data_samples')).to(self.device, non_blocking=True)
+        if 'category' in data['inputs']:
+            self._check_order_is_kept(points.shape[1])
         points = self._subsample(points, training)
         if training:
             for augment in self.augments:
                 points = augment(points)
-        return {'inputs': {**inputs, 'points': points}, 'data_samples': data.get('data_samples')}
+        others = {
+            name: self._gather_input(value) for name, value in data['inputs'].items() if name != 'points'
+        }
+        return {'inputs': {**others, 'points': points}, 'data_samples': data.get('data_samples')}
+
+    def _gather_input(self, value: Any) -> Any:
+        """A further input on the device, stacked if it is a list of tensors; anything else as it is."""
+        if isinstance(value, (list, tuple)) and value and all(isinstance(part, Tensor) for part in value):
+            value = torch.stack(list(value))
+        return value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
+
+    def _check_order_is_kept(self, size: int) -> None:
+        """Refuse to subsample or shuffle clouds of ``size`` points whose labels would not follow."""
+        if self.num_points is not None and self.num_points < size:
+            raise ValueError(
+                f'the data preprocessor would take {self.num_points} of {size} points, but their part labels would not '
+                'follow; set num_points in the dataset, and in data_preprocessor to None.'
+            )
+        shuffling = [
+            type(augment).__name__ for augment in self.augments if getattr(augment, 'reorders_points', False)
+        ]
+        if shuffling:
+            raise ValueError(
+                f'the augmentation {shuffling[0]} would reorder points whose part labels would not follow; take it out '
+                'of data_preprocessor.augments: the dataset draws the points in random order.'
+            )
 
     def _subsample(self, points: Tensor, training: bool) -> Tensor:
         """(B, N, 3) -> (B, num_points, 3); a cloud that has no more points than wanted is kept whole."""

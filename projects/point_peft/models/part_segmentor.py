@@ -37,7 +37,15 @@ class PartSegmentor(TunedModel):
             data_samples (Sequence[PointDataSample] | None): With ``gt_part`` (N,) for ``mode='loss'``.
             mode (str): ``tensor`` for raw logits (B, N, num_parts), ``loss`` for a dict of losses, ``predict`` for data
                 samples with ``pred_part``.
+
+        Raises:
+            ValueError: If the categories are missing, or the mode is unknown.
         """
+        if 'category' not in inputs:
+            raise ValueError(
+                "part segmentation is told the objects' categories, but inputs has no 'category'; give it as (B,) "
+                'int64, or use a dataset of objects with parts.'
+            )
         points, category = inputs['points'], inputs['category']
         features = self.backbone(points, hidden_layers=self.head.hidden_layers)
         logits = self.head(features, points, category)
@@ -46,5 +54,11 @@ class PartSegmentor(TunedModel):
         if mode == 'loss':
             return {**self.head.loss(logits, data_samples), **self.auxiliary_loss(features)}
         if mode == 'predict':
-            return self.head.predict(logits, category, data_samples)
+            return self.to_samples(logits, inputs, data_samples)
         raise ValueError(f"mode={mode!r} is unknown to PartSegmentor; use 'tensor', 'loss' or 'predict'.")
+
+    def to_samples(
+        self, logits: Tensor, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None
+    ) -> list[PointDataSample]:
+        """Write what logits (B, N, num_parts) say into data samples (new ones for None)."""
+        return self.head.predict(logits, inputs['category'], data_samples)

@@ -14,8 +14,10 @@ class ShufflePoints:
 
     Farthest point sampling starts at the first point, so a new order gives new groups: the published
     loaders shuffle every training cloud (Point-MAE, ``ModelNetDataset`` and ``ScanObjectNNDataset``).
-    Labels per point are not permuted along: leave this out where a task has them.
+    Labels per point are not permuted along, so the data preprocessor refuses it for part segmentation.
     """
+
+    reorders_points = True
 
     def __call__(self, points: Tensor) -> Tensor:
         """Permute ``points`` (B, N, C) along N, all channels together."""

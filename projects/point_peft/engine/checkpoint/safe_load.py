@@ -8,20 +8,26 @@ import pickle
 import re
 import sys
 import urllib.error
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import numpy as np
 import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import CheckpointLoader
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.torch_version import TorchVersion
 
 from ..errors import CheckpointError, CorruptCheckpointError, MissingFileError, UnsafeCheckpointError
 
 MapLocation = Any
 """What ``torch.load`` takes as ``map_location``: a device, its name, a callable or None."""
+
+NUMPY_SCALARS = ('numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar')
+"""Name of the function that makes a NumPy number, before and since NumPy 2."""
 
 _FORBIDDEN_NAME = re.compile(r'(?:GLOBAL|[Uu]nsupported class)\s+([\w.]+)')
 """Where torch's restricted unpickler says what it refused."""
@@ -150,7 +156,8 @@ def _existing(path: str | Path) -> Path:
 def _load_restricted(path: Path, map_location: MapLocation) -> Any:
     """``torch.load`` of tensors and plain types only, with its errors turned into sentences."""
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        with _numpy_numbers_allowed():
+            return torch.load(path, map_location=map_location, weights_only=True)
     except MemoryError:
         raise
     except Exception as error:  # a damaged file can fail anywhere in zip, pickle and utf-8 decoding
@@ -164,6 +171,18 @@ def _load_restricted(path: Path, map_location: MapLocation) -> Any:
             f'checkpoint {path} is truncated or not a checkpoint ({type(error).__name__}: '
             f'{_first_line(error)}); delete it and use another one.'
         ) from error
+
+
+def _numpy_numbers_allowed() -> AbstractContextManager:
+    """Let single NumPy numbers pass, as which some published files keep accuracies: a type and a few bytes.
+
+    PyTorch before 2.6 has no such list; there these files are refused.
+    """
+    if TorchVersion(torch.__version__) < '2.6':
+        return nullcontext()
+    scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
+    return torch.serialization.safe_globals([*((scalar, name) for name in NUMPY_SCALARS), np.dtype, *kinds])
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -1,0 +1,9 @@
+"""Part segmentation as published for Point-MAE."""
+_base_ = 'adamw_300e.py'
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
+
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-6 / 2e-4, begin=0, end=10),
+    dict(type='CosineAnnealingLR', eta_min=1e-6, begin=10, end=300),
+]
+auto_scale_lr = dict(base_batch_size=16)

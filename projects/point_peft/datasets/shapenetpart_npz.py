@@ -1,0 +1,80 @@
+"""Reading of ShapeNetPart from one npz file per category and split."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .clouds import Clouds
+from .errors import DatasetError, require_path
+from .shapenetpart_classes import CATEGORIES, ORIGIN, check_parts
+
+PATTERN = '*_*.npz'
+ARRAYS = ('pos', 'part', 'offsets')
+
+
+def read_npz(root: Path, subsets: Sequence[str]) -> Clouds:
+    """Read ``CATEGORY_SUBSET.npz`` for all categories that ``root`` has files of."""
+    found = {path.stem.rsplit('_', 1)[0] for path in root.glob(PATTERN)}
+    labels_of = {name.lower(): label for label, name in enumerate(CATEGORIES)}
+    unknown = sorted(found - set(labels_of))
+    if unknown:
+        raise DatasetError(
+            f"'{root}' has files of '{unknown[0]}', which is no category; expected CATEGORY_SPLIT.npz with a "
+            f'category of {", ".join(labels_of)}.'
+        )
+    points: list[np.ndarray] = []
+    parts: list[np.ndarray] = []
+    labels: list[int] = []
+    sources: list[str] = []
+    for subset in subsets:
+        for name in sorted(found, key=lambda name: labels_of[name]):
+            path = require_path(root / f'{name}_{subset}.npz', dataset='ShapeNetPart', origin=ORIGIN)
+            clouds, ids = read_npz_file(path, labels_of[name])
+            points += clouds
+            parts += ids
+            labels += [labels_of[name]] * len(clouds)
+            sources += [f'{path}[{index}]' for index in range(len(clouds))]
+    return Clouds(points=points, labels=np.array(labels, dtype=np.int64), sources=sources, parts=parts)
+
+
+def read_npz_file(path: Path, category: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Read the objects of one category from ``pos`` (T, 3), ``part`` (T,) and ``offsets`` (M + 1,).
+
+    Returns:
+        tuple[list[np.ndarray], list[np.ndarray]]: M clouds (N_i, 3) float32 and their global part ids (N_i,) uint8.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            points, parts, offsets = (archive[name] for name in ARRAYS)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DatasetError(
+            f"'{path}' does not hold the plain arrays {', '.join(ARRAYS)} ({error}); write it again."
+        ) from error
+    if points.ndim != 2 or points.shape[1] != 3 or parts.shape != points.shape[:1]:
+        raise DatasetError(
+            f"'{path}' has points of shape {points.shape} and labels of shape {parts.shape}; expected "
+            '(points, 3) and one label per point.'
+        )
+    sizes = np.diff(offsets)
+    if (
+        offsets.ndim != 1
+        or not len(sizes)
+        or offsets[0] != 0
+        or offsets[-1] != len(points)
+        or sizes.min() < 0
+    ):
+        raise DatasetError(
+            f"'{path}' has offsets that do not run from 0 to its {len(points)} points; write it again."
+        )
+    if sizes.min() == 0:
+        raise DatasetError(f"'{path}[{int(np.argmin(sizes))}]' is an empty object; take it out of the file.")
+    clouds = np.split(np.asarray(points, dtype=np.float32), offsets[1:-1])
+    ids = [
+        check_parts(labels, category, f'{path}[{index}]')
+        for index, labels in enumerate(np.split(parts, offsets[1:-1]))
+    ]
+    return clouds, ids
