@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def arguments(config: Path, show_dir: Path | None, **changes: Any) -> argparse.N
     given = dict(
         show_dir=show_dir and str(show_dir),
         show_num=4,
+        votes=None,
         out=None,
         work_dir=None,
         launcher='none',
@@ -130,6 +132,15 @@ def test_command_line_without_a_display(tmp_path: Path, classification: Path) ->
     page = (out / 'clouds.html').read_text()
     assert 'src="http' not in page
     assert 'test[3]<br>true: bookshelf<br>predicted: ' in page.replace('\\u003c', '<').replace('\\u003e', '>')
+
+
+def test_votes(tool: ModuleType, tmp_path: Path, parts: Path) -> None:
+    """Results of voting are named so, and plain ones are not."""
+    for votes, suffix in ((None, ''), (3, ' (3 votes)')):
+        out = tmp_path / f'{votes}.json'
+        tool.main(arguments(parts, None, votes=votes, out=str(out)))
+        assert f'instance_miou{suffix}' in json.loads(out.read_text())
+        assert all(name.endswith(suffix) for name in json.loads(out.read_text()) if 'miou' in name)
 
 
 def test_classification(
