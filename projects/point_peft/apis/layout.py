@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from .layout_sizes import State
 
-State = Mapping[str, Tensor]
 Prefixes = tuple[tuple[str, str], ...]
 
 PART_DECODER = r'(label_conv|propagations?_?\d*)\..*'

@@ -99,13 +99,9 @@ class PointM2AE(PointBackbone):
             ValueError: If a cloud has fewer points than ``num_groups`` or ``group_size``.
         """
         groups = group(points, self.stage_groups[0], self.group_size[0])
-        centers, coarser = groups.centers, []
-        for count, size in zip(self.stage_groups[1:], self.group_size[1:]):
-            merged = centers[:, :count]  # what farthest point sampling of the centers gives
-            coarser.append(TokenStage(merged, knn(merged, centers, size)))
-            centers = merged
+        coarser = merged_stages(groups.centers, self.stage_groups[1:], self.group_size[1:])
         features = self.embed_groups(groups.neighborhoods)
-        return PointTokens(features, *groups[:3], coarser=tuple(coarser))
+        return PointTokens(features, *groups[:3], coarser=coarser)
 
     def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
         """Run the stages, merging tokens between them.
@@ -214,6 +210,24 @@ class HierarchicalEncoder(nn.Module):
         """The norm of each stage."""
         assert self.encoder_norms is not None
         return self.encoder_norms
+
+
+def merged_stages(
+    centers: Tensor, num_groups: Sequence[int], group_size: Sequence[int]
+) -> tuple[TokenStage, ...]:
+    """Which tokens the later stages merge, from the first stage's centers (B, G, 3).
+
+    Args:
+        centers (Tensor): In the order of farthest point sampling.
+        num_groups (Sequence[int]): Tokens of each later stage.
+        group_size (Sequence[int]): Tokens merged into each of them.
+    """
+    stages = []
+    for count, size in zip(num_groups, group_size):
+        merged = centers[:, :count]  # what farthest point sampling of the centers gives
+        stages.append(TokenStage(merged, knn(merged, centers, size)))
+        centers = merged
+    return tuple(stages)
 
 
 def local_attention_mask(centers: Tensor, radius: float) -> Tensor | None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..structures import PointTokens
-from .layers import Attention, BlockStack, CrossAttention, DropPath, Mlp, drop_path_rates
+from .layers import Attention, BlockStack, CrossAttention, DropPath, Mlp
 from .plain_transformer import PlainTransformer
 
 NUM_GLOBAL_TOKENS = 3
@@ -33,12 +33,13 @@ class ReCon(PlainTransformer):
 
     def build_blocks(self, depth: int, num_heads: int, drop_path_rate: float) -> BlockStack:
         """Build the stack of two-stream blocks."""
-        stack = BlockStack(self.embed_dim, depth=0, num_heads=num_heads)
-        stack.blocks = nn.ModuleList(
-            TwoStreamBlock(self.embed_dim, num_heads=num_heads, drop_path=rate)
-            for rate in drop_path_rates(drop_path_rate, depth)
+        return BlockStack(
+            self.embed_dim,
+            depth=depth,
+            num_heads=num_heads,
+            drop_path_rate=drop_path_rate,
+            block=TwoStreamBlock,
         )
-        return stack
 
     def summarize(self, tokens: PointTokens) -> Tensor:
         """Maximum over the normed patch tokens (B, C), from the local stream alone."""

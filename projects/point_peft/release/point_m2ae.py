@@ -29,9 +29,10 @@ from torch.nn import functional as F
 from ..backbones import PointM2AE
 from ..backbones.layers import drop_path_rates
 from ..backbones.layers.init import init_transformer
-from ..ops import gather, group, knn, squared_distance
+from ..backbones.point_m2ae import merged_stages
+from ..ops import gather, group, squared_distance
 from ..registry import MODELS
-from ..structures import BackboneFeatures, PointTokens, TokenStage
+from ..structures import BackboneFeatures, PointTokens
 from .base import ReleaseModel
 from .parts import PROMPT_STD, ReleaseBlock, ReleaseRegions, ReleaseStack
 from .point_m2ae_prior import ReleasePointM2AEPrior
@@ -116,12 +117,8 @@ class ReleasePointPEFTM2AE(ReleaseModel):
     def embed(self, points: Tensor) -> PointTokens:
         """Group clouds (B, N, 3), embed the groups, and find which tokens the later stages merge."""
         groups = group(points, self.num_groups[0], self.group_size[0])
-        centers, coarser = groups.centers, []
-        for count, size in zip(self.num_groups[1:], self.group_size[1:]):
-            merged = centers[:, :count]  # what farthest point sampling of the centers gives
-            coarser.append(TokenStage(merged, knn(merged, centers, size)))
-            centers = merged
-        return PointTokens(self.encoders[0](groups.neighborhoods), *groups[:3], coarser=tuple(coarser))
+        coarser = merged_stages(groups.centers, self.num_groups[1:], self.group_size[1:])
+        return PointTokens(self.encoders[0](groups.neighborhoods), *groups[:3], coarser=coarser)
 
     def regions(self, prompt_centers: Tensor, stage: int) -> ReleaseRegions:
         """Regions of a stage around the centers of the next, out of ``prompt_centers`` (B, G_0, 3)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -44,16 +44,23 @@ class BlockStack(nn.Module):
         num_heads (int): Attention heads.
         drop_path_rate (float | Sequence[float]): Rate of the last block, growing linearly from 0 in the first; or the
             rate of every block.
+        block (Callable): What builds a block: ``block(dim, num_heads=..., drop_path=...)``.
     """
 
     def __init__(
-        self, dim: int, *, depth: int, num_heads: int, drop_path_rate: float | Sequence[float] = 0.0
+        self,
+        dim: int,
+        *,
+        depth: int,
+        num_heads: int,
+        drop_path_rate: float | Sequence[float] = 0.0,
+        block: Callable[..., nn.Module] = Block,
     ) -> None:
         super().__init__()
         rates = (
             drop_path_rates(drop_path_rate, depth) if isinstance(drop_path_rate, float) else drop_path_rate
         )
-        self.blocks = nn.ModuleList(Block(dim, num_heads=num_heads, drop_path=rate) for rate in rates)
+        self.blocks = nn.ModuleList(block(dim, num_heads=num_heads, drop_path=rate) for rate in rates)
 
     def forward(self, x: Tensor, pos: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Run all blocks, adding the positions ``pos`` (B, L, C) before each (Point-MAE, models/Point_MAE.py)."""
