@@ -10,6 +10,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import Registry
 
@@ -21,10 +22,11 @@ MODELS = Registry(
         'point_peft.backbones',
         'point_peft.tuners',
         'point_peft.heads',
+        'point_peft.necks',
         'point_peft.models',
     ],
 )
-"""Backbones, tuning methods, heads, task models and data preprocessors."""
+"""Backbones, tuning methods, heads, necks, task models and data preprocessors."""
 
 DATASETS = Registry(
     'dataset', parent=MMENGINE_DATASETS, scope='point_peft', locations=['point_peft.datasets']
@@ -57,3 +59,6 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     locations=['point_peft.engine.optimizers'],
 )
 """Builders of the optimizer's parameter groups."""
+
+TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='point_peft')
+"""Parts of detection heads, such as costs of matching; ``point_peft.detection`` registers them."""

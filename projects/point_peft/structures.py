@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
@@ -53,6 +55,7 @@ class PointTokens:
         coarser (tuple[TokenStage, ...]): Later stages of a hierarchical backbone; empty for a plain one.
         sampling_rank (Tensor | None): (B, G) int64, as how-manieth farthest point sampling picked each center; None if
             the tokens are in that order.
+        neighbor_index (Tensor | None): (B, G, K) int64 index of each group's points in the cloud, where it is known.
     """
 
     features: Tensor
@@ -61,6 +64,7 @@ class PointTokens:
     center_index: Tensor
     coarser: tuple[TokenStage, ...] = ()
     sampling_rank: Tensor | None = None
+    neighbor_index: Tensor | None = None
 
     @property
     def stage_centers(self) -> list[Tensor]:
@@ -83,11 +87,16 @@ class PointTokens:
                 f'the tokens of a hierarchical backbone cannot be cut to {num_groups} of {self.centers.shape[1]} '
                 'groups; set num_prior_groups=None.'
             )
-        parts = (self.features, self.centers, self.neighborhoods, self.center_index)
-        if self.sampling_rank is None:
-            features, centers, neighborhoods, center_index = (part[:, :num_groups] for part in parts)
-            return PointTokens(features, centers, neighborhoods, center_index)
-        return self.reorder(self.sampling_rank.argsort(dim=1)[:, :num_groups])
+        if self.sampling_rank is not None:
+            return self.reorder(self.sampling_rank.argsort(dim=1)[:, :num_groups])
+        found = self.neighbor_index
+        return PointTokens(
+            self.features[:, :num_groups],
+            self.centers[:, :num_groups],
+            self.neighborhoods[:, :num_groups],
+            self.center_index[:, :num_groups],
+            neighbor_index=None if found is None else found[:, :num_groups],
+        )
 
     def reorder(self, index: Tensor, *, sampling_rank: Tensor | None = None) -> PointTokens:
         """Tokens at ``index`` (B, G') int64 of each sample."""
@@ -97,9 +106,30 @@ class PointTokens:
         neighborhoods = gather(self.neighborhoods.flatten(2), index).unflatten(
             2, self.neighborhoods.shape[2:]
         )
+        found = self.neighbor_index
         return PointTokens(
-            features, centers, neighborhoods, center_index.squeeze(-1), sampling_rank=sampling_rank
+            features,
+            centers,
+            neighborhoods,
+            center_index.squeeze(-1),
+            sampling_rank=sampling_rank,
+            neighbor_index=None if found is None else gather(found, index),
         )
+
+
+@dataclass(frozen=True)
+class SceneTokens:
+    """What an encoder of scenes hands to a neck; coordinates are those of the scene, in metres.
+
+    Attributes:
+        tokens (Sequence[Tensor]): (B, G_s, W_s) of every stage, finest first.
+        centers (Sequence[Tensor]): (B, G_s, 3) where they are.
+        index (Tensor): (B, G_0) int64 index of the finest stage's centers in the scene.
+    """
+
+    tokens: Sequence[Tensor]
+    centers: Sequence[Tensor]
+    index: Tensor
 
 
 @dataclass
@@ -127,3 +157,7 @@ class BackboneFeatures:
     def centers(self) -> Tensor:
         """(B, G, 3) centers of the patch tokens."""
         return self.tokens.stage_centers[-1]
+
+    def joined(self, stages: Sequence[Sequence[int]]) -> list[Tensor]:
+        """The hidden tokens of the blocks of every stage, side by side: (B, G_s, W_s) each."""
+        return [torch.cat([self.hidden[layer] for layer in layers], dim=-1) for layers in stages]

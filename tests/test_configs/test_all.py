@@ -19,7 +19,12 @@ from point_peft.tuners import PEFTBackbone
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 FRAGMENTS = sorted((CONFIGS / '_base_').rglob('*.py'))
-LEAVES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+DETECTION = ('_scannet', '_sunrgbd', '_shapes_scene')
+"""Ends of the names of detection configs, which have a test of their own (test_detection)."""
+
+LEAVES = sorted(
+    path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts and not path.stem.endswith(DETECTION)
+)
 SMALL = [path for path in LEAVES if 'mini' in path.stem and not path.stem.endswith('_seg')]
 """Those of scene segmentation are run in tests/test_scene_seg."""
 

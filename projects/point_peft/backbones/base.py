@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from ..structures import BackboneFeatures, PointTokens
 from .pretrained import load_pretrained
+
+TokenFunction = Callable[[PointTokens], PointTokens]
+"""What may act between the embedding and the blocks."""
 
 
 class PointBackbone(BaseModule, ABC):
@@ -97,9 +100,19 @@ class PointBackbone(BaseModule, ABC):
     def final_norm(self) -> nn.Module:
         """The norm applied after the last block."""
 
-    def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
-        """Embed and encode clouds (B, N, 3)."""
-        return self.encode(self.embed(points), hidden_layers=hidden_layers)
+    def forward(
+        self, points: Tensor, *, hidden_layers: Sequence[int] = (), enrich: TokenFunction | None = None
+    ) -> BackboneFeatures:
+        """Embed and encode clouds (B, N, 3).
+
+        Args:
+            points (Tensor): (B, N, 3).
+            hidden_layers (Sequence[int]): Blocks whose output patch tokens the head needs.
+            enrich (Callable | None): Function from the embedded tokens to those that are encoded, which may add to
+                their features what the points have beside coordinates.
+        """
+        tokens = self.embed(points)
+        return self.encode(tokens if enrich is None else enrich(tokens), hidden_layers=hidden_layers)
 
     def init_weights(self) -> None:
         """Load the pre-trained checkpoint, if the config names one.

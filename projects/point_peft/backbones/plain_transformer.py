@@ -85,7 +85,9 @@ class PlainTransformer(PointBackbone):
             ValueError: If a cloud has fewer points than ``num_groups`` or ``group_size``.
         """
         groups = group(points, self.num_groups, self.group_size)
-        return PointTokens(self.embed_groups(groups.neighborhoods), *groups[:3])
+        return PointTokens(
+            self.embed_groups(groups.neighborhoods), *groups[:3], neighbor_index=groups.neighbor_index
+        )
 
     def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
         """Run the blocks over ``[prefix tokens | patch tokens]``.

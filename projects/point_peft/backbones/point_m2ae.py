@@ -101,7 +101,7 @@ class PointM2AE(PointBackbone):
         groups = group(points, self.stage_groups[0], self.group_size[0])
         coarser = merged_stages(groups.centers, self.stage_groups[1:], self.group_size[1:])
         features = self.embed_groups(groups.neighborhoods)
-        return PointTokens(features, *groups[:3], coarser=coarser)
+        return PointTokens(features, *groups[:3], coarser=coarser, neighbor_index=groups.neighbor_index)
 
     def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
         """Run the stages, merging tokens between them.

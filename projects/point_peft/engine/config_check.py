@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from .. import registry as project_registry
 from .config import DATALOADERS
 from .errors import ConfigError
+from .optional import MissingTierError, check_tiers
 from .registries import SCOPE, root_registries
 
 CONFIG_KEYS = {'type', '_scope_', '_delete_'}
@@ -43,6 +44,9 @@ LOADER_KEYS = {
 }
 """Keys of a data loader's config that MMEngine handles."""
 
+OWN_SCOPES = (SCOPE, 'mmengine')
+"""Scopes whose types are checked."""
+
 EXPECTED_REGISTRY = {
     'model': 'model',
     'default_hooks': 'hook',
@@ -60,17 +64,35 @@ _TYPO_CUTOFF = 0.9
 """Similarity from which an accepted but unused name counts as a misspelling."""
 
 
+class _UnknownTypeError(ConfigError):
+    """A type that no registry has."""
+
+
 def check_config(cfg: Config) -> None:
     """Check the types and arguments in a config.
 
-    Dicts of another package (``mmdet3d.VoteNet``) are left to that package.
+    Dicts of another package (``mmdet3d.VoteNet``) are left to that package, but not those of this project in them.
 
     Raises:
+        MissingTierError: A type could not be found, and packages that the config needs are not installed.
         ConfigError: An unknown type, argument or section, with its place and the nearest names.
     """
     _check_sections(cfg)
-    for name, value in cfg.items():
-        _check_node(value, name)
+    missing = _load_tiers(cfg)
+    try:
+        for name, value in cfg.items():
+            _check_node(value, name)
+    except _UnknownTypeError as error:
+        raise (missing or error) from None
+
+
+def _load_tiers(cfg: Config) -> MissingTierError | None:
+    """Import what the config needs beside this project, since it may bring types; what is missing is no matter yet."""
+    try:
+        check_tiers(cfg)
+    except MissingTierError as error:
+        return error
+    return None
 
 
 def _check_sections(cfg: Config) -> None:
@@ -101,27 +123,25 @@ def _check_untyped(cfg: Config, name: str, target: Callable, extra: Collection[s
         )
 
 
-def _check_node(node: Any, path: str) -> None:
-    """Check a value of the config and all below it."""
+def _check_node(node: Any, path: str, *, foreign: bool = False) -> None:
+    """Check a value of the config and all below it; what is ``foreign`` is left to its package."""
     if isinstance(node, Mapping):
-        if _is_foreign(node):
-            return
-        if 'type' in node:
+        # Like a registry: `_scope_` holds for all that is below, the prefix of a type for this dict only.
+        around = node['_scope_'] not in OWN_SCOPES if '_scope_' in node else foreign
+        here = _is_foreign(node.get('type'), around)
+        if 'type' in node and not here:
             _check_typed(node, path)
         for key, value in node.items():
-            _check_node(value, f'{path}.{key}')
+            _check_node(value, f'{path}.{key}', foreign=around or here)
     elif isinstance(node, (list, tuple)):
         for index, value in enumerate(node):
-            _check_node(value, f'{path}[{index}]')
+            _check_node(value, f'{path}[{index}]', foreign=foreign)
 
 
-def _is_foreign(node: Mapping) -> bool:
-    """Whether a dict belongs to another package."""
-    scope = node.get('_scope_')
-    kind = node.get('type')
-    if scope is None and isinstance(kind, str) and '.' in kind:
-        scope = kind.partition('.')[0]
-    return scope not in (None, SCOPE, 'mmengine')
+def _is_foreign(kind: Any, around: bool) -> bool:
+    """Whether a type belongs to another package, which goes by its prefix, and without one by what is around it."""
+    scope, dot, _ = kind.partition('.') if isinstance(kind, str) else ('', '', '')
+    return scope not in OWN_SCOPES if dot else around
 
 
 def _check_typed(node: Mapping, path: str) -> None:
@@ -137,7 +157,7 @@ def _check_typed(node: Mapping, path: str) -> None:
     else:
         return  # a plain dict that has something called type
     if not candidates:
-        raise ConfigError(_unknown_type(kind, path))
+        raise _UnknownTypeError(_unknown_type(kind, path))
     failures = []
     for target, extra in candidates:
         accepted = accepted_arguments(target)

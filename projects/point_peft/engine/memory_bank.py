@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dataset import RepeatDataset
 from mmengine.dist import collect_results, get_dist_info
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..tuners import MemoryBank, PEFTBackbone, PointPriorPrompt
-from .checkpoint import BaseFingerprint, load_checkpoint_file, save_checkpoint
+from .checkpoint import BaseFingerprint, load_checkpoint_file, outermost_with, save_checkpoint
 from .errors import CheckpointError
 
 NORMALIZATION = 'l2'
@@ -68,14 +69,15 @@ def expected_provenance(model: nn.Module, dataset: Dataset | None = None) -> Ban
         ValueError: If the model has no memory bank.
     """
     wrapper, prompt = _require_prompt(model)
+    clouds = dataset.dataset if isinstance(dataset, RepeatDataset) else dataset
     return BankProvenance(
         base_hash=BaseFingerprint.of(wrapper.pretrained_state()).hash or '',
         dim=prompt.bank.dim,
         num_prior_groups=min(
             prompt.num_prior_groups or wrapper.backbone.num_groups, wrapper.backbone.num_groups
         ),
-        dataset=type(dataset).__name__ if dataset is not None else '',
-        split=str(getattr(dataset, 'split', '')),
+        dataset=type(clouds).__name__ if dataset is not None else '',
+        split=str(getattr(clouds, 'split', '')),
         num_samples=len(dataset) if dataset is not None else 0,  # type: ignore[arg-type]
         few_shot=_describe_fold(dataset),
     )
@@ -91,6 +93,7 @@ def build_bank(model: BaseModel, dataset: Dataset, *, batch_size: int = 64) -> B
         batch_size (int): Clouds per step.
     """
     wrapper, prompt = _require_prompt(model)
+    ((_, owner),) = outermost_with(model, 'backbone_points')
     rank, world_size = get_dist_info()
     size = len(dataset)  # type: ignore[arg-type]
     per_process = -(-size // world_size)
@@ -102,7 +105,7 @@ def build_bank(model: BaseModel, dataset: Dataset, *, batch_size: int = 64) -> B
         samples = [dataset[index] for index in batch]
         points = [sample['inputs']['points'] for sample in samples]
         data = model.data_preprocessor(dict(inputs=dict(points=points), data_samples=None), False)
-        tokens = wrapper.backbone.embed(data['inputs']['points'])
+        tokens = wrapper.backbone.embed(owner.backbone_points(data['inputs']))
         parts += list(wrapper.pretrained_summary(prompt.prior_tokens(tokens)).cpu())
     model.train(was_training)
     rows = collect_results(parts, size, device='cpu')  # rank 0 gets them in the order of the dataset

@@ -11,11 +11,14 @@ from .errors import PointPEFTError
 INSTALL = 'bash tools/setup_env.sh runtime detection'
 """Command that installs the tier; mmcv is compiled, so it takes minutes (docs/install.md)."""
 
-DETECTION_TIER = ('mmcv', 'mmdet', 'mmdet3d')
+DETECTION_TIER = frozenset(('mmcv', 'mmdet', 'mmdet3d'))
 """Scopes whose packages the tier installs."""
 
 NEEDED = ('mmcv.ops', 'mmdet3d.registry')
 """Modules that must be importable; ``mmcv.ops`` is missing in mmcv-lite and where the compilation failed."""
+
+OURS = 'point_peft.detection'
+"""What this project adds to them; never imported without them."""
 
 SECTIONS = (
     'model',
@@ -34,7 +37,7 @@ class MissingTierError(PointPEFTError):
 
 
 def check_tiers(cfg: Any) -> None:
-    """Import the packages of the detection tier, if a config names anything of them.
+    """Import the packages of the detection tier, and what is ours for them, if a config names anything of them.
 
     Args:
         cfg (Config): The config, without the sections that will not be used.
@@ -44,7 +47,7 @@ def check_tiers(cfg: Any) -> None:
     """
     for name in SECTIONS:
         for place, node in walk_dicts(cfg.get(name), name):
-            if _scope(node) in DETECTION_TIER:
+            if not DETECTION_TIER.isdisjoint(_scopes(node)):
                 _import_detection_tier(f'{node.get("type")} ({place})')
                 return
 
@@ -59,14 +62,13 @@ def _import_detection_tier(needed_by: str) -> None:
                 f'{needed_by} needs the detection tier, which is not installed or not complete '
                 f'({_one_line(error)}); install it with: {INSTALL}'
             ) from error
+    import_module(OURS)
 
 
-def _scope(node: Any) -> str | None:
-    """Package that a dict of the config belongs to; None if the config does not say."""
+def _scopes(node: Any) -> set[str | None]:
+    """Packages that a dict of the config names."""
     kind = node.get('type')
-    if isinstance(kind, str) and '.' in kind:
-        return kind.partition('.')[0]
-    return node.get('_scope_')
+    return {kind.partition('.')[0] if isinstance(kind, str) and '.' in kind else None, node.get('_scope_')}
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,10 +1,11 @@
-"""Task models, which join a backbone and a head, and the data preprocessors."""
+"""Task models, which join a backbone and a head, the encoder of scenes, and the data preprocessors."""
 
 from .classifier import PointClassifier
 from .data_preprocessor import PointDataPreprocessor
 from .descriptor import PointDescriptor
 from .masked_autoencoder import PointMAEPretrain
 from .part_segmentor import PartSegmentor
+from .scene_encoder import SceneEncoder
 from .scene_preprocessor import ScenePreprocessor
 from .scene_segmentor import SceneSegmentor
 from .voting import VotingModel
@@ -15,6 +16,7 @@ __all__ = [
     'PointDataPreprocessor',
     'PointDescriptor',
     'PointMAEPretrain',
+    'SceneEncoder',
     'ScenePreprocessor',
     'SceneSegmentor',
     'VotingModel',

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..structures import BackboneFeatures
-from ..tuners import MemoryBank
+from .owner import BackboneOwner
 
 
-class TunedModel(BaseModel):
+class TunedModel(BackboneOwner, BaseModel):
     """Base of task models.
 
     Heads are told the backbone's ``embed_dim``, or what else they name in the class attribute ``backbone_facts``.
@@ -60,19 +60,3 @@ class TunedModel(BaseModel):
     def auxiliary_loss(self, features: BackboneFeatures) -> dict[str, Tensor]:
         """Losses of the auxiliary head; none without one."""
         return self.auxiliary_head.loss(features) if self.auxiliary_head is not None else {}
-
-    def base_state(self) -> dict[str, Tensor]:
-        """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""
-        return {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}
-
-    def external_state_keys(self) -> list[str]:
-        """Names in ``state_dict()`` of what lives in a file of its own: the keys of memory banks."""
-        return [f'{name}.keys' for name, _ in self.memory_banks()]
-
-    def bank_hash(self) -> str | None:
-        """Digest of the memory bank; None without one or while it is empty."""
-        return next((bank.content_hash() for _, bank in self.memory_banks() if len(bank)), None)
-
-    def memory_banks(self) -> list[tuple[str, MemoryBank]]:
-        """Memory banks in the tuned backbone, with their names."""
-        return [(name, module) for name, module in self.named_modules() if isinstance(module, MemoryBank)]

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..structures import PointDataSample
+from .owner import BackboneOwner
 
 
 @MODELS.register_module()
-class PointDescriptor(BaseModel):
+class PointDescriptor(BackboneOwner, BaseModel):
     """The pre-trained network's global descriptor of each cloud: what a memory bank holds.
 
     There is nothing to train; ``mode='tensor'`` is the only mode.
@@ -55,7 +56,3 @@ class PointDescriptor(BaseModel):
                 f"mode={mode!r} is unknown to PointDescriptor, which has no head; use 'tensor', or a model with a head."
             )
         return self.backbone.summarize(self.backbone.embed(inputs['points']))
-
-    def base_state(self) -> dict[str, Tensor]:
-        """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""
-        return {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}

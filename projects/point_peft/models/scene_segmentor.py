@@ -108,7 +108,7 @@ class SceneSegmentor(TunedModel):
 
     def _check_size(self, num_points: int, place: str) -> None:
         """Refuse blocks that are too small for the backbone."""
-        num_groups = getattr(self.backbone, 'backbone', self.backbone).num_groups
+        num_groups = self.backbone.num_groups
         if num_points < num_groups:
             raise ValueError(
                 f'a block has {num_points} points, but the backbone cuts it into {num_groups} groups; raise {place} to '

@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
+from ..backbones.base import TokenFunction
 from ..backbones.layers import DropPath
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
@@ -59,10 +60,25 @@ class PEFTBackbone(BaseModule):
         """Number P of prefix tokens."""
         return self.backbone.num_prefix_tokens
 
-    def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
-        """Embed and encode clouds (B, N, 3) with the tuning methods acting."""
+    @property
+    def num_groups(self) -> int:
+        """Groups G per cloud."""
+        return self.backbone.num_groups
+
+    @property
+    def layer_dims(self) -> Sequence[int]:
+        """Token dimension of every block."""
+        return self.backbone.layer_dims
+
+    def forward(
+        self, points: Tensor, *, hidden_layers: Sequence[int] = (), enrich: TokenFunction | None = None
+    ) -> BackboneFeatures:
+        """Embed and encode clouds (B, N, 3) with the tuning methods acting; arguments as of :class:`PointBackbone`.
+
+        The tuning methods see the tokens as pre-trained, without what ``enrich`` adds.
+        """
         if not self.is_attached:
-            return self.backbone(points, hidden_layers=hidden_layers)
+            return self.backbone(points, hidden_layers=hidden_layers, enrich=enrich)
         for tuner in self.tuners:
             points = tuner.transform_points(points)
         tokens = self.backbone.embed(points)  # no graph is built: nothing in here needs a gradient
@@ -70,7 +86,8 @@ class PEFTBackbone(BaseModule):
         for tuner in self.tuners:
             tuner.begin(context)
         with self._hooks_acting(context):
-            features = self.backbone.encode(context.tokens, hidden_layers=hidden_layers)
+            tokens = context.tokens if enrich is None else enrich(context.tokens)
+            features = self.backbone.encode(tokens, hidden_layers=hidden_layers)
         for tuner in self.tuners:
             features = tuner.finish(features, context)
         return features

@@ -68,6 +68,11 @@ class PointPriorPrompt(DeepPromptTuner):
         self.dropout = nn.Dropout(dropout)
         self._prior: Tensor | None = None
 
+    @property
+    def num_retrieved(self) -> int:
+        """Clouds that are retrieved from the bank."""
+        return self.num_tokens - SUMMARY_ROWS
+
     def prompted_layers(self, backbone: PointBackbone) -> list[int]:
         """Indices of the blocks that get prompts."""
         layers = super().prompted_layers(backbone)
@@ -93,7 +98,7 @@ class PointPriorPrompt(DeepPromptTuner):
             self.bank.warn_empty()
             return
         query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
-        found = self.bank(query, self.num_tokens - SUMMARY_ROWS)
+        found = self.bank(query, self.num_retrieved)
         rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
         self._prior = torch.cat(rows, dim=1)  # (B, T, C)
 

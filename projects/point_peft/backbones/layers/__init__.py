@@ -5,6 +5,7 @@ from .block import Block, BlockStack
 from .causal import CausalBlock, CausalStack, causal_mask, sine_position
 from .cross_attention import CrossAttention
 from .drop_path import DropPath, drop_path_rates
+from .extra_channels import ExtraChannels
 from .mlp import Mlp
 from .patch_embed import PatchEmbed, position_mlp
 
@@ -16,6 +17,7 @@ __all__ = [
     'CausalStack',
     'CrossAttention',
     'DropPath',
+    'ExtraChannels',
     'Mlp',
     'PatchEmbed',
     'attend',

@@ -12,7 +12,7 @@ from .delta import (
     describe_checkpoint,
     external_keys,
 )
-from .fingerprint import BaseFingerprint, base_fingerprint, hash_tensor, unwrap
+from .fingerprint import BaseFingerprint, base_fingerprint, hash_tensor, outermost_with, unwrap
 from .loading import LoadReport, complete_state, full_state, load_weights, log_report, warn_other_bank
 from .plain_state import from_plain, reduce_message_hub, to_plain
 from .safe_load import load_checkpoint_file, load_tensor_file, use_safe_loading
@@ -39,6 +39,7 @@ __all__ = [
     'load_tensor_file',
     'load_weights',
     'log_report',
+    'outermost_with',
     'reduce_message_hub',
     'remove_partial_files',
     'save_checkpoint',

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..errors import BaseWeightsMismatchError
-from .fingerprint import BaseFingerprint, base_fingerprint, unwrap
+from .fingerprint import BaseFingerprint, base_fingerprint, outermost_with, unwrap
 
 META_KEY = 'point_peft'
 """Key of the project's own facts in a checkpoint's ``meta``."""
@@ -99,14 +99,18 @@ def checkpoint_sizes(model: nn.Module) -> CheckpointSizes:
 
 
 def external_keys(model: nn.Module) -> set[str]:
-    """Names in ``state_dict()`` of what is kept in a file of its own (``model.external_state_keys()``)."""
-    return set(getattr(unwrap(model), 'external_state_keys', list)())
+    """Names in ``state_dict()`` of what is kept in a file of its own, as ``external_state_keys()`` says."""
+    return {
+        prefix + name
+        for prefix, module in outermost_with(unwrap(model), 'external_state_keys')
+        for name in module.external_state_keys()
+    }
 
 
 def bank_hash(model: nn.Module) -> str | None:
-    """Hash of the memory bank (the model's attribute or method ``bank_hash``); None without a filled bank."""
-    found = getattr(unwrap(model), 'bank_hash', None)
-    return (found() if callable(found) else found) or None
+    """Hash of the memory bank, as ``bank_hash()`` says; None without a filled bank."""
+    hashes = (module.bank_hash() for _, module in outermost_with(unwrap(model), 'bank_hash'))
+    return next((found for found in hashes if found), None)
 
 
 def _megabytes(state: Mapping[str, Tensor]) -> float:

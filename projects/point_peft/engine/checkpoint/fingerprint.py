@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import torch
@@ -51,17 +51,35 @@ def base_fingerprint(model: nn.Module) -> BaseFingerprint:
     """Fingerprint of a model's base weights, taken once.
 
     The first call must come after ``init_weights`` and before the weights change (training, or loading a
-    checkpoint); every later call returns what that one found. A model says which tensors are its base by
-    ``model.base_state() -> dict[str, Tensor]``; one that does not has no base.
+    checkpoint); every later call returns what that one found. A model, or what it holds of ours, says which tensors are
+    its base by ``base_state() -> dict[str, Tensor]``; one that does not has no base.
 
     Args:
         model (nn.Module): The model, wrapped for several processes or not.
     """
     model = unwrap(model)
     if model not in _taken:
-        base_state = getattr(model, 'base_state', dict)
-        _taken[model] = BaseFingerprint.of(base_state())
+        state = {
+            prefix + name: value
+            for prefix, module in outermost_with(model, 'base_state')
+            for name, value in module.base_state().items()
+        }
+        _taken[model] = BaseFingerprint.of(state)
     return _taken[model]
+
+
+def outermost_with(model: nn.Module, method: str) -> list[tuple[str, Any]]:
+    """The outermost modules with a method, and what their names put before those of their tensors.
+
+    That is the model itself if it has the method; a detector of mmdet3d does not, but the encoder in it does.
+    """
+    if hasattr(model, method):
+        return [('', model)]
+    return [
+        (f'{child}.{prefix}', found)
+        for child, module in model.named_children()
+        for prefix, found in outermost_with(module, method)
+    ]
 
 
 def hash_tensor(value: Tensor) -> str:

@@ -28,7 +28,8 @@ class CheckClassesHook(Hook):
 
     def _check(self, runner: Runner, dataset: object) -> None:
         metainfo = getattr(dataset, 'metainfo', None) or {}
-        head = getattr(unwrap(runner.model), 'head', None)
+        model = unwrap(runner.model)
+        head = getattr(model, 'head', None) or getattr(model, 'bbox_head', None)  # mmdet3d's name
         classes, parts = metainfo.get('classes'), metainfo.get('class_parts')
         num_classes = getattr(head, 'num_classes', None)
         if classes is not None and num_classes is not None and len(classes) != num_classes:

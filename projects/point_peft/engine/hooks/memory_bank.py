@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from mmengine.dataset import RepeatDataset
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -45,7 +47,7 @@ class MemoryBankHook(Hook):
         if found is None or len(found[1].bank):
             return
         path = self._path(runner)
-        dataset = runner.train_dataloader.dataset
+        dataset = _once(runner.train_dataloader.dataset, found[1].num_retrieved)
         if path.is_file():
             load_bank(path, found[1].bank, expected_provenance(model, dataset))
             runner.logger.info(f'memory bank of {len(found[1].bank)} clouds read from {path}')
@@ -74,3 +76,8 @@ class MemoryBankHook(Hook):
 
     def _path(self, runner: Runner) -> Path:
         return Path(self.file or Path(runner.work_dir) / FILE_NAME)
+
+
+def _once(dataset: Any, least: int) -> Any:
+    """The dataset that an epoch repeats, so that the bank holds every cloud once; unless that were too few."""
+    return dataset.dataset if isinstance(dataset, RepeatDataset) and len(dataset.dataset) >= least else dataset

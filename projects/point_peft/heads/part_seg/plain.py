@@ -61,7 +61,7 @@ class PlainPartSegHead(PartSegHead):
 
     def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
         """Decode; see :meth:`PartSegHead.forward`."""
-        x = torch.cat([features.hidden[layer] for layer in self.hidden_layers], dim=-1)  # (B, G, 3C)
+        (x,) = features.joined([self.hidden_layers])  # (B, G, 3C)
         whole = [max_pool(x, dim=1), x.mean(dim=1)]
         if self.prefix:
             whole.append(self._raw_prefix(features).amax(dim=1))

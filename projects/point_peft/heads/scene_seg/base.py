@@ -79,8 +79,9 @@ class SceneSegHead(BaseModule):
                 f'the points have {point_features.shape[-1]} columns, but the head is built for '
                 f'{self.point_channels}; set model.head.point_channels to what the pipeline gives.'
             )
-        tokens = [torch.cat([features.hidden[layer] for layer in layers], dim=-1) for layers in self.stages]
-        return self.decode(tokens, features.tokens.stage_centers, points, point_features)
+        return self.decode(
+            features.joined(self.stages), features.tokens.stage_centers, points, point_features
+        )
 
     @abstractmethod
     def decode(

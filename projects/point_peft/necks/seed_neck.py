@@ -1,0 +1,63 @@
+"""Tokens as the seed points of mmdet3d's indoor detectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..heads.part_seg.propagation import interpolation_matrix
+from ..registry import MODELS
+from ..structures import SceneTokens
+
+
+@MODELS.register_module()
+class SeedNeck(BaseModule):
+    """Make every token of the finest stage a seed point with its index in the scene.
+
+    Coarser stages are carried to the seeds by inverse distance weights of the three nearest, as in PointNet++'s feature
+    propagation (arXiv 1706.02413, section 3.4), and all stages are joined by two layers with batch norm.
+
+    Args:
+        in_channels (Sequence[int]): Width of the tokens of every stage.
+        out_channels (int): Width C of the seeds' features: 256 for ``VoteHead``, 288 for ``GroupFree3DHead``.
+    """
+
+    def __init__(self, in_channels: Sequence[int], out_channels: int = 256) -> None:
+        super().__init__()
+        self.in_channels = tuple(in_channels)
+        widths = (sum(in_channels), out_channels, out_channels)
+        self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:]))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
+
+    def forward(self, scene: SceneTokens) -> dict[str, list[Tensor]]:
+        """Make seeds.
+
+        Args:
+            scene (SceneTokens): S tokens in the finest stage.
+
+        Returns:
+            dict: ``fp_xyz`` (B, S, 3) in metres, ``fp_features`` (B, C, S), ``fp_indices`` (B, S) int64, each in a
+            list, as mmdet3d's PointNet++ backbones return them.
+
+        Raises:
+            ValueError: The tokens have other widths than ``in_channels``.
+        """
+        found = tuple(tokens.shape[-1] for tokens in scene.tokens)
+        if found != self.in_channels:
+            raise ValueError(
+                f'the encoder gives tokens of widths {found}, but the neck is built for {self.in_channels}; set '
+                'model.neck.in_channels to what model.backbone.stages gives.'
+            )
+        seeds = scene.centers[0]
+        carried = [
+            interpolation_matrix(seeds, centers).to(tokens.dtype) @ tokens
+            for centers, tokens in zip(scene.centers[1:], scene.tokens[1:])
+        ]
+        x = torch.cat([scene.tokens[0], *carried], dim=-1)  # (B, S, sum of widths)
+        for layer, norm in zip(self.layers, self.norms):
+            x = F.relu(norm(layer(x).mT)).mT
+        return dict(fp_xyz=[seeds], fp_features=[x.mT.contiguous()], fp_indices=[scene.index])
