@@ -16,8 +16,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-OWN = [path for path in sorted(CONFIGS.glob('*.py')) if not path.stem.endswith('_seg')]
-"""Datasets of this project; those of mmdet3d are tested in tests/test_scene_seg."""
+OWN = [path for path in sorted(CONFIGS.glob('*.py')) if not path.stem.endswith(('_seg', '_det', '_scene'))]
+"""Datasets of this project; those for mmdet3d are tested in tests/test_scene_seg and tests/test_detection."""
 
 
 @pytest.mark.parametrize('path', OWN, ids=lambda path: path.stem)

@@ -49,13 +49,16 @@ STRETCH, TAPER, SHEAR, TURN = 0.4, 0.35, 0.15, 0.8
 height, and turn about the up axis in radians. Chosen so that linear probing is right for 80 to 90 %."""
 
 
-def sample_object(label: int, rng: Generator, num_points: int) -> tuple[np.ndarray, np.ndarray]:
+def sample_object(
+    label: int, rng: Generator, num_points: int, *, turned: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw one object of a class and points on it.
 
     Args:
         label (int): index into :data:`CLASSES`.
         rng (Generator): decides the object and the points.
         num_points (int): number of points N, spread uniformly over the area of all surfaces.
+        turned (bool): turn the object about the up axis at last; without, it faces +z.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (N, 3) float64 coordinates, y up, in random order, and (N,) int64
@@ -68,18 +71,20 @@ def sample_object(label: int, rng: Generator, num_points: int) -> tuple[np.ndarr
     points = np.concatenate([surface.sample(rng, count) for (_, surface), count in zip(pieces, counts)])
     ids = np.array([PARTS.index(f'{name}/{part}') for part, _ in pieces])
     order = rng.permutation(num_points)
-    return _deform(points[order], rng), np.repeat(ids, counts)[order]
+    points = _deform(points[order], rng)
+    if turned:
+        points = points @ rotation_about(1, between(rng, -TURN, TURN)).T
+    return points, np.repeat(ids, counts)[order]
 
 
 def _deform(points: np.ndarray, rng: Generator) -> np.ndarray:
-    """Stretch, taper, shear and turn an object, so that no two are built of the same right angles."""
+    """Stretch, taper and shear an object, so that no two are built of the same right angles."""
     low, high = points.min(axis=0), points.max(axis=0)
     level = (points[:, 1:2] - low[1]) / max(high[1] - low[1], 1e-6) - 0.5
     points = points * np.exp(rng.uniform(-STRETCH, STRETCH, size=3))
     taper = 1 + between(rng, -TAPER, TAPER) * level
     shift = level * rng.uniform(-SHEAR, SHEAR, size=2) * np.ptp(points[:, 1])
-    points = np.stack(
+    return np.stack(
         [points[:, 0] * taper[:, 0] + shift[:, 0], points[:, 1], points[:, 2] * taper[:, 0] + shift[:, 1]],
         axis=1,
     )
-    return points @ rotation_about(1, between(rng, -TURN, TURN)).T
