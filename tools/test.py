@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from typing import Any
 
@@ -40,9 +41,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--show-dir',
         metavar='DIR',
-        help='directory for pictures and a page of clouds with true and predicted labels',
+        help='directory for pictures and a page of clouds with true and predicted labels or boxes',
     )
     parser.add_argument('--show-num', type=int, default=16, help='clouds to show (default: 16)')
+    parser.add_argument(
+        '--show-score', type=float, default=0.3, help='score from which boxes are shown (default: 0.3)'
+    )
     parser.add_argument(
         '--votes',
         type=int,
@@ -69,6 +73,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.test_cfg = dict(cfg.test_cfg, type='VotingTestLoop', num_votes=args.votes)
     if args.show_dir:
         show = dict(type='ShowHook', out_dir=args.show_dir, num_samples=args.show_num)
+        show['score_threshold'] = args.show_score
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), show]
 
 
@@ -98,9 +103,10 @@ def needs_base_weights(checkpoint: str) -> bool:
 
 
 def write_metrics(path: str, metrics: dict[str, Any]) -> None:
-    """Write the numbers among the metrics as JSON."""
+    """Write the numbers among the metrics as JSON; what is not finite, as the IoU of an absent class, as null."""
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
-    write_atomically(path, json.dumps(numbers, indent=1).encode())
+    finite = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
+    write_atomically(path, json.dumps(finite, indent=1, allow_nan=False).encode())
 
 
 if __name__ == '__main__':

@@ -14,7 +14,7 @@ from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
-from point_peft.engine.preflight import check_files
+from point_peft.engine.preflight import check_batches, check_files
 from point_peft.engine.resume import find_resumable_checkpoint
 
 
@@ -97,7 +97,9 @@ def main(args: argparse.Namespace) -> None:
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    check_batches(runner)
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from torch import nn
 
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.preflight import check_files
+from point_peft.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / 'shared' / 'data'
@@ -26,7 +28,9 @@ SMALL: dict[str, dict[str, Any]] = {
 DETECTORS = tuple(SMALL)
 
 
-def small_config(method: str, detector: str, data: str, data_root: Path, **changes: Any) -> Config:
+def small_config(
+    method: str, detector: str, data: str, data_root: Path, *, check_data: bool = True, **changes: Any
+) -> Config:
     """The config of a leaf with the mini backbone, checked as the tools do, with everything in one process."""
     options: dict[str, Any] = {
         'data_root': str(data_root),
@@ -43,7 +47,8 @@ def small_config(method: str, detector: str, data: str, data_root: Path, **chang
     for loader in LOADERS:
         thin(cfg[loader].dataset)
     check_config(cfg)
-    check_files(cfg)
+    if check_data:
+        check_files(cfg)
     return cfg
 
 
@@ -52,3 +57,11 @@ def thin(dataset: Config) -> None:
     for step in dataset.get('dataset', dataset).pipeline:
         if step.type == 'mmdet3d.PointSample':
             step.num_points = POINTS
+
+
+def small_model(method: str, detector: str, data: str, directory: Path) -> nn.Module:
+    """The detector of :func:`small_config` with its pre-trained backbone; the data need not be there."""
+    cfg = small_config(method, detector, data, directory, check_data=False)
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    return model

@@ -173,7 +173,7 @@ def test_scannet_arrays(scannet: tuple[Path, dict], convert: Callable, tmp_path:
     ('gone', 'remedy'),
     [
         ('meta_data/scannetv2_val.txt', 'data/scannet/meta_data'),
-        ('meta_data/scannetv2-labels.combined.tsv', '--label_map'),
+        ('meta_data/scannetv2-labels.combined.tsv', 'data/scannet/meta_data'),
         ('scans/scene0002_01/scene0002_01.aggregation.json', '--type'),
     ],
 )

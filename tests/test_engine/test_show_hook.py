@@ -12,10 +12,12 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from point_peft import visualization
 from point_peft.engine.hooks import ShowHook
 from point_peft.engine.hooks import show as show_module
-from point_peft.models import PointDataPreprocessor
+from point_peft.models import PointDataPreprocessor, ScenePreprocessor
 from point_peft.structures import PointDataSample
+from point_peft.visualization.scenes import MAX_BOXES, SCORE_THRESHOLD
 
 POINTS = torch.rand(6, 20, 3, generator=torch.Generator().manual_seed(0))
 
@@ -72,6 +74,32 @@ def test_first_vote_of_the_first_clouds(tmp_path: Path, written: list) -> None:
         np.testing.assert_array_equal([cloud.points for cloud in clouds], POINTS[:3].numpy())
         assert {cloud.title for cloud in clouds} == {'predicted: 0'}
     assert len(written) == 2
+
+
+def test_limits_of_boxes(tmp_path: Path, written: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score and number reach what picks the boxes; by default they are those of a call without them."""
+    given: list = []
+    show = visualization.show_sample
+
+    def show_sample(*arguments: object, **limits: object) -> object:
+        given.append(limits)
+        return show(*arguments, **limits)
+
+    monkeypatch.setattr(visualization, 'show_sample', show_sample)
+    run(ShowHook(str(tmp_path), num_samples=1, score_threshold=0.05, max_boxes=7))
+    run(ShowHook(str(tmp_path), num_samples=1))
+    assert given == [
+        dict(score_threshold=0.05, max_boxes=7),
+        dict(score_threshold=SCORE_THRESHOLD, max_boxes=MAX_BOXES),
+    ]
+
+
+def test_rooms_in_metres(tmp_path: Path) -> None:
+    """Of a scene preprocessor's output the points as they came are taken, not those in the unit sphere."""
+    hook, preprocessor = ShowHook(str(tmp_path)), ScenePreprocessor()
+    room = 5 + torch.rand(30, 6)
+    hook._keep_points(preprocessor, None, preprocessor(dict(inputs=dict(points=[room]))))
+    torch.testing.assert_close(hook._points, room[None])
 
 
 def test_processes_share_the_clouds(tmp_path: Path, written: list, monkeypatch: pytest.MonkeyPatch) -> None:

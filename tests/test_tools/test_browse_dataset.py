@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPES = 'configs/_base_/datasets/shapes_scan.py'
+HAS_TIER = all(importlib.util.find_spec(name) for name in ('mmcv', 'mmdet', 'mmdet3d'))
 SMALL = [f'{name}_dataloader.dataset.num_samples=48' for name in ('train', 'val', 'test')]
 
 
@@ -46,6 +48,25 @@ def test_no_parts(modelnet_root: Path, tmp_path: Path) -> None:
     done = run('misc/browse_dataset.py', 'configs/_base_/datasets/modelnet10.py', *flags)
     assert done.returncode == 1
     assert done.stderr.strip().endswith('has no part labels; use --show none.')
+    assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize('show', ['boxes', 'labels'])
+def test_objects_have_no_boxes(tmp_path: Path, show: str) -> None:
+    """What only rooms have is one sentence."""
+    flags = f'--show {show} --out-dir {tmp_path} --cfg-options'.split()
+    done = run('misc/browse_dataset.py', SHAPES, *flags, *SMALL)
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith(f'is of objects, which have no {show}; use --show none.')
+
+
+@pytest.mark.skipif(HAS_TIER, reason='the detection tier is installed')
+@pytest.mark.parametrize('tool', ['misc/browse_dataset.py', 'dataset_converters/check_dataset.py'])
+def test_missing_tier(tool: str) -> None:
+    """Rooms without the packages that read them: one sentence with the command that installs them."""
+    done = run(tool, 'configs/_base_/datasets/scannet_seg.py')
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith('install it with: bash tools/setup_env.sh runtime detection')
     assert 'Traceback' not in done.stderr
 
 

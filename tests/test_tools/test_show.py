@@ -92,6 +92,7 @@ def arguments(config: Path, show_dir: Path | None, **changes: Any) -> argparse.N
     given = dict(
         show_dir=show_dir and str(show_dir),
         show_num=4,
+        show_score=0.3,
         votes=None,
         out=None,
         work_dir=None,
@@ -141,6 +142,28 @@ def test_votes(tool: ModuleType, tmp_path: Path, parts: Path) -> None:
         tool.main(arguments(parts, None, votes=votes, out=str(out)))
         assert f'instance_miou{suffix}' in json.loads(out.read_text())
         assert all(name.endswith(suffix) for name in json.loads(out.read_text()) if 'miou' in name)
+
+
+def test_metrics_that_are_no_numbers(tool: ModuleType, tmp_path: Path) -> None:
+    """What strict JSON cannot say is null; what is no number at all is left out."""
+    metrics = dict(
+        miou=0.25, wall=float('nan'), door=np.float64('nan'), loss=float('inf'), iou=[1.0], count=3
+    )
+    tool.write_metrics(str(tmp_path / 'out.json'), metrics)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f'{constant} is not JSON')
+
+    found = json.loads((tmp_path / 'out.json').read_text(), parse_constant=refuse)
+    assert found == dict(miou=0.25, wall=None, door=None, loss=None, count=3.0)
+
+
+def test_score_reaches_the_hook(tool: ModuleType, parts: Path) -> None:
+    """The flag for the score of boxes ends in the config."""
+    cfg = Config.fromfile(parts)
+    tool.apply_arguments(cfg, arguments(parts, Path('out'), show_score=0.05))
+    (hook,) = cfg.custom_hooks
+    assert (hook.type, hook.score_threshold, hook.num_samples) == ('ShowHook', 0.05, 4)
 
 
 def test_classification(

@@ -173,3 +173,12 @@ def test_config_can_be_printed(tmp_path: Path) -> None:
     )
     assert code == 0
     assert 'randomness = dict(seed=9)' in output
+
+
+def test_too_few_samples_for_a_batch(tmp_path: Path) -> None:
+    """One sentence before anything is trained, not an assertion of MMEngine."""
+    changes = {'train_dataloader.dataset.size': 5, 'train_dataloader.drop_last': True}
+    code, output = run_python('tools/train.py', write_config(tmp_path / 'c.py', **changes))
+    assert code == 1
+    assert 'error: the training set has 5 samples, which do not fill a batch of 6' in output
+    assert 'Traceback' not in output

@@ -16,6 +16,7 @@ from matplotlib.image import imread
 from point_peft.visualization import new_figure, plot_clouds, project, save_figure
 from point_peft.visualization.clouds import AZIMUTH, ELEVATION, draw_cloud, draw_clouds
 from point_peft.visualization.palette import FEW, UNLABELLED
+from point_peft.visualization.space import box_edges
 
 
 def test_project_axes() -> None:
@@ -29,6 +30,13 @@ def test_project_axes() -> None:
     plane, nearness = project(np.stack([up, toward, np.array([np.cos(AZIMUTH), 0, -np.sin(AZIMUTH)])]))
     np.testing.assert_allclose(plane, [[0, np.cos(ELEVATION)], [0, 0], [1, 0]], atol=1e-12)
     np.testing.assert_allclose(nearness, [np.sin(ELEVATION), 1, 0], atol=1e-12)
+
+
+def test_project_from_above() -> None:
+    """By hand: straight from above the ground is seen in full, and what is higher is nearer."""
+    plane, nearness = project(np.array([[0.0, 5, 0], [1, 0, 2]]), np.pi / 2)
+    np.testing.assert_allclose(plane[0], 0, atol=1e-12)
+    np.testing.assert_allclose([np.linalg.norm(plane[1]), *nearness], [5**0.5, 5, 0], atol=1e-12)
 
 
 @given(st.integers(0, 2**31), st.integers(1, 30))
@@ -85,6 +93,21 @@ def test_boxes_and_equal_axes() -> None:
     places = np.stack(lines.get_segments()).reshape(-1, 2)
     assert (low <= places.min(axis=0)).all()
     assert (places.max(axis=0) <= high).all()
+
+
+def test_boxes_in_colors() -> None:
+    """All edges of a box have its color, and the points are grey; no boxes are fine."""
+    figure = new_figure(2, 2)
+    edges = box_edges(np.array([[0.5, 0.5, 0.5, 1, 1, 1, 0], [2, 0.5, 0.5, 1, 1, 1, 0]]), 'y')
+    points, given = np.random.default_rng(0).random((9, 3)), np.array(['#ff0000', '#00ff00'], dtype=object)
+    draw_cloud(figure.add_subplot(1, 2, 1), points, edges=edges, edge_colors=given)
+    draw_cloud(figure.add_subplot(1, 2, 2), points, edges=edges[:0], edge_colors=given[:0])
+    drawn, lines = figure.axes[0].collections
+    np.testing.assert_allclose(lines.get_colors(), to_rgba_array(['#ff0000'] * 12 + ['#00ff00'] * 12))
+    shades = drawn.cmap([0.0, 0.5, 1.0])[:, :3]
+    np.testing.assert_allclose(shades, shades[:, :1].repeat(3, axis=1), atol=0.01)
+    assert (np.diff(shades[:, 0]) < 0).all()
+    assert figure.axes[1].collections[1].get_segments() == []
 
 
 def test_written_picture(tmp_path: Path) -> None:

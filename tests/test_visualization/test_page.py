@@ -11,6 +11,7 @@ import pytest
 
 from point_peft.visualization import ShownCloud, write_page
 from point_peft.visualization.page import build_figure
+from point_peft.visualization.palette import QUIET
 from point_peft.visualization.space import box_edges
 
 GENERATOR = np.random.default_rng(0)
@@ -146,6 +147,31 @@ def test_boxes_of_a_room() -> None:
     np.testing.assert_allclose(line[:, :2, 2], -edges[..., 1], rtol=1e-5)
     low, high = build_figure([cloud]).layout.scene.xaxis.range
     assert low < edges[..., 0].min() < edges[..., 0].max() < high
+
+
+def test_boxes_by_class() -> None:
+    """A trace per class and panel in its color, under one entry of the legend; points are grey, seen from above."""
+    boxes = np.tile([0.5, 0.5, 0.5, 1, 1, 1, 0.3], (3, 1))
+    cloud = ShownCloud(
+        'room',
+        CLOUDS[0].points,
+        names={label: f'class {label}' for label in range(18)},
+        boxes={'true': boxes, 'predicted': boxes[:1]},
+        box_labels={'true': np.array([4, 9, 4]), 'predicted': np.array([9])},
+        up='z',
+    )
+    figure = build_figure([cloud])
+    lines = [trace for trace in figure.data if trace.mode == 'lines']
+    found = [(trace.scene, trace.legendgroup, len(trace.x), trace.showlegend) for trace in lines]
+    assert found == [('scene', '4', 72, True), ('scene', '9', 36, True), ('scene2', '9', 36, False)]
+    assert [trace.line.color for trace in lines] == [cloud.colors()[label] for label in (4, 9, 9)]
+    assert [trace.name for trace in lines] == ['4 class 4', '9 class 9', '9 class 9']
+    points = [trace for trace in figure.data if trace.mode == 'markers']
+    assert len(points) == 2
+    for trace in points:
+        assert [color for _, color in trace.marker.colorscale] == list(QUIET)
+    eye = figure.layout.scene.camera.eye
+    assert eye.y > np.hypot(eye.x, eye.z)
 
 
 def test_nothing_to_show(tmp_path: Path) -> None:

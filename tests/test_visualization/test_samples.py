@@ -65,7 +65,9 @@ def test_parts_without_truth_or_names() -> None:
 
 def test_nothing_to_show() -> None:
     """Predictions of another task, or of other points, are refused."""
-    with pytest.raises(ValueError, match=r"neither 'pred_label' nor 'pred_part'; it has \['gt_label'\]"):
+    with pytest.raises(
+        ValueError, match=r"none of 'pred_label', .* and 'pred_pts_seg'; it has \['gt_label'\]"
+    ):
         show_sample(sample(gt_label=1), POINTS, META)
     few: Tensor = POINTS[:3]
     with pytest.raises(ValueError, match='3 points came with predicted labels'):

@@ -79,11 +79,66 @@ def test_boxes_get_panels(tmp_path: Path) -> None:
     assert (imread(tmp_path / 'room.png')[..., :3] < 1).any()
 
 
+def test_boxes_have_the_colors_of_their_labels() -> None:
+    """Edges in the color of the box's class, in the order of the boxes; the legend has the classes that occur."""
+    names = {label: f'class {label}' for label in range(18)}
+    boxes, labels = np.ones((3, 7)), np.array([17, 2, 17])
+    cloud = ShownCloud(
+        'room',
+        POINTS,
+        names=names,
+        boxes={'true': boxes, 'predicted': boxes[:1]},
+        box_labels={'true': labels, 'predicted': np.array([-1])},
+        up='z',
+    )
+    figure = plot_shown([cloud])
+    lines = figure.axes[0].collections[1]
+    expected = [cloud.colors()[label] for label in labels.repeat(12)]
+    np.testing.assert_allclose(lines.get_colors(), to_rgba_array(expected))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        'no label',
+        '2 class 2',
+        '17 class 17',
+    ]
+    assert len({cloud.colors()[label] for label in range(18)}) == 18
+
+
+def test_legend_of_several_clouds() -> None:
+    """Sorted by label whatever the order of the clouds, without those that do not occur where many are named."""
+    names = {label: f'class {label}' for label in range(18)}
+    clouds = [ShownCloud('room', POINTS, labels={'': np.full(4, label)}, names=names) for label in (11, 2)]
+    legend = plot_shown(clouds).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ['2 class 2', '11 class 11']
+
+
+def test_rooms_are_seen_from_above_and_larger() -> None:
+    """What stands on the floor hides less of it; the picture has more pixels."""
+    room, mug = segmented(up='z'), segmented()
+    assert room.look.elevation > mug.look.elevation
+    assert (plot_shown([room]).get_size_inches() > 1.2 * plot_shown([mug]).get_size_inches()).all()
+
+
+def test_thinned() -> None:
+    """Points are left out together with their labels, always the same ones; boxes and small clouds stay."""
+    points = np.random.default_rng(0).random((500, 3))
+    labels = (points[:, 0] > 0.5).astype(int)
+    cloud = ShownCloud('room', points, labels={'true': labels}, boxes={'true': np.ones((2, 7))}, up='z')
+    thin, again = cloud.thinned(100), cloud.thinned(100)
+    np.testing.assert_array_equal(thin.points, again.points)
+    np.testing.assert_array_equal(thin.labels['true'], thin.points[:, 0] > 0.5)
+    assert thin.points.shape == (100, 3) and len(thin.boxes['true']) == 2
+    assert len(np.unique(thin.points, axis=0)) == 100
+    assert cloud.thinned(500) is cloud
+
+
 def test_bad_input() -> None:
     """Shapes that do not go together, and nothing to draw."""
     with pytest.raises(ValueError, match=r'a mug: 4 points came with true labels of shape \(3,\)'):
         segmented(labels={'true': TRUE[:3]})
     with pytest.raises(ValueError, match=r'flat: points have shape \(4, 2\)'):
         ShownCloud('flat', POINTS[:, :2])
+    for boxes in ({'true': np.ones((1, 7))}, {}):
+        with pytest.raises(ValueError, match='a mug: true boxes .* came with labels .*; give one for each'):
+            segmented(boxes=boxes, box_labels={'true': np.zeros(2, dtype=int)})
     with pytest.raises(ValueError, match='no cloud to draw'):
         plot_shown([])

@@ -1,8 +1,8 @@
 """Compare configs by cost: ``python tools/analysis_tools/benchmark.py [CONFIG ...] [--json FILE]``.
 
 The first config is the baseline. Times are medians of interleaved repeats in one process, so that a noisy machine
-disturbs all alike; memory is the peak above the idle process, each config in a process of its own. What is printed
-last is JSON: absolute numbers per config, and ratios to the baseline.
+disturbs all alike; memory is the peak above the idle process, each config in a process of its own. Detectors get
+rooms of their training set. What is printed last is JSON: absolute numbers per config, and ratios to the baseline.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
-from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from point_peft.engine.cli import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.memory_bank import find_prompt
-from point_peft.registry import MODELS
+from point_peft.engine.optional import check_tiers
+from point_peft.registry import DATASETS, MODELS
 from point_peft.structures import PointDataSample
 
 DEFAULT_CONFIGS = (
@@ -53,7 +55,7 @@ def parse_args() -> argparse.Namespace:
         'configs', nargs='*', default=list(DEFAULT_CONFIGS), help='configs; the first is the baseline'
     )
     parser.add_argument('--batch-size', type=int, default=8)
-    parser.add_argument('--num-points', type=int, default=2048)
+    parser.add_argument('--num-points', type=int, default=2048, help='of random clouds; rooms have their own')
     parser.add_argument('--bank-size', type=int, default=11392, help='clouds in the memory bank')
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--threads', type=int, default=2)
@@ -64,7 +66,7 @@ def parse_args() -> argparse.Namespace:
 
 
 class Contestant:
-    """A model with its optimizer and a batch, all random.
+    """A model with its optimizer, all random, and a batch: random clouds, or rooms of a detector's own training set.
 
     Args:
         config (str): Config file.
@@ -73,6 +75,7 @@ class Contestant:
 
     def __init__(self, config: str, args: argparse.Namespace) -> None:
         cfg = load_config(config)
+        check_tiers(cfg)
         init_default_scope('point_peft')
         torch.manual_seed(0)
         preprocessor = cfg.get('data_preprocessor')
@@ -81,24 +84,24 @@ class Contestant:
         if prompt is not None:
             prompt[1].bank.fill(torch.randn(args.bank_size, prompt[1].bank.dim, device=args.device))
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
-        self.points = torch.randn(args.batch_size, args.num_points, 3)
+        self.batch_size = args.batch_size
+        self.detects = 'bbox_head' in cfg.model
+        self.batch = rooms(cfg, args.batch_size) if self.detects else clouds(args.batch_size, args.num_points)
         self.device = args.device
 
     def train_step(self) -> None:
         """Augment, forward, backward, clip and step, as the Runner does."""
         self.model.train()
-        samples = [PointDataSample() for _ in self.points]
-        for sample in samples:
-            sample.gt_label = torch.tensor(0)
-        self.model.train_step(
-            dict(inputs=dict(points=list(self.points)), data_samples=samples), self.optim_wrapper
-        )
+        self.model.train_step(self.batch, self.optim_wrapper)
 
     @torch.no_grad()
-    def infer(self) -> Tensor:
-        """Logits of the batch in eval mode."""
+    def infer(self) -> Any:
+        """Logits of the batch in eval mode, or the boxes of its rooms."""
         self.model.eval()
-        return self.model(dict(points=self.points.to(self.device)), mode='tensor')
+        if self.detects:
+            return self.model.test_step(self.batch)
+        points = torch.stack(self.batch['inputs']['points'])
+        return self.model(dict(points=points.to(self.device)), mode='tensor')
 
     def parameters(self) -> dict[str, int]:
         """Number of parameters, and of those that are trained."""
@@ -107,6 +110,20 @@ class Contestant:
             'parameters': sum(n for n, _ in sizes),
             'trainable': sum(n for n, trained in sizes if trained),
         }
+
+
+def clouds(batch_size: int, num_points: int) -> dict[str, Any]:
+    """Random clouds of one class, as a data loader gives them."""
+    samples = [PointDataSample() for _ in range(batch_size)]
+    for sample in samples:
+        sample.gt_label = torch.tensor(0)
+    return dict(inputs=dict(points=list(torch.randn(batch_size, num_points, 3))), data_samples=samples)
+
+
+def rooms(cfg: Config, batch_size: int) -> dict[str, Any]:
+    """The first rooms of the training set of a detector's config, repeated if there are too few."""
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    return pseudo_collate([dataset[index % len(dataset)] for index in range(batch_size)])
 
 
 def timed(function: Callable[[], Any], device: str) -> float:
@@ -151,7 +168,7 @@ def count_flops(contestant: Contestant) -> dict[str, float]:
         # The counter knows no fused attention on a CPU, but it knows the products that attention is made of.
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             getattr(contestant, what)()
-        result[f'{what}_gflops'] = counter.get_total_flops() / len(contestant.points) / 1e9
+        result[f'{what}_gflops'] = counter.get_total_flops() / contestant.batch_size / 1e9
     return result
 
 

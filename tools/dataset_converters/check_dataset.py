@@ -1,15 +1,21 @@
 """Read every cloud of a config's datasets and summarise them.
 
 Use: ``python tools/dataset_converters/check_dataset.py CONFIG [--cfg-options data_root=DIR]``.
-Ends with an error that names the first file, index and fault if something cannot be used.
+Ends with an error that names the first file, index and fault if something cannot be used. Of rooms it counts the boxes,
+or else the points, of every class.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from mmengine.dataset import RepeatDataset
+from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -18,7 +24,33 @@ from point_peft.datasets import PointCloudDataset
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.errors import ConfigError
+from point_peft.engine.optional import check_tiers
+from point_peft.engine.preflight import check_data
 from point_peft.registry import DATASETS
+from point_peft.visualization.annotations import true_boxes, true_labels
+
+
+@dataclass
+class Summary:
+    """What is noted of a dataset while it is read.
+
+    Attributes:
+        counts (Counter[str]): Objects, boxes or points by class.
+        counted (str): Which of these.
+        sizes (list[int]): Points of every cloud.
+        lows (list[np.ndarray]): Smallest coordinates (3,) of every cloud.
+        highs (list[np.ndarray]): Largest coordinates (3,) of every cloud.
+        radii (list[float]): Distance of the farthest point from the origin.
+        offsets (list[float]): Distance of the mean from the origin.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    counted: str = 'objects'
+    sizes: list[int] = field(default_factory=list)
+    lows: list[np.ndarray] = field(default_factory=list)
+    highs: list[np.ndarray] = field(default_factory=list)
+    radii: list[float] = field(default_factory=list)
+    offsets: list[float] = field(default_factory=list)
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,6 +64,9 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Build the datasets of all data loaders, read every item and print two tables."""
     cfg = load_config(args.config, args.cfg_options)
+    init_default_scope('point_peft')
+    check_tiers(cfg)
+    check_data(cfg)
     datasets = {
         name.removesuffix('_dataloader'): DATASETS.build(cfg[name].dataset)
         for name in DATALOADERS
@@ -39,43 +74,70 @@ def main(args: argparse.Namespace) -> None:
     }
     if not datasets:
         raise ConfigError(f'config {args.config} has no data loader; give one that trains or tests.')
+    summaries = {name: summarise(dataset, name) for name, dataset in datasets.items()}
     console = Console()
-    console.print(count_table(datasets))
-    console.print(range_table(datasets))
+    console.print(count_table(summaries, next(iter(datasets.values())).metainfo['classes']))
+    console.print(range_table(summaries))
 
 
-def count_table(datasets: dict[str, PointCloudDataset]) -> Table:
-    """Objects of every class in every split."""
-    table = Table('class', *datasets, title='Objects')
-    counts = [dataset.class_counts() for dataset in datasets.values()]
-    for name in next(iter(datasets.values())).metainfo['classes']:
-        table.add_row(name, *(str(count[name]) for count in counts))
+def summarise(dataset: Any, name: str) -> Summary:
+    """Read all of a dataset, of one that is repeated once."""
+    if isinstance(dataset, RepeatDataset):
+        dataset = dataset.dataset
+    found = Summary()
+    if isinstance(dataset, PointCloudDataset):
+        found.counts.update(dataset.class_counts())
+    for index in track(range(len(dataset)), description=f'Reading {name}', transient=True):
+        item = dataset[index]
+        if not isinstance(dataset, PointCloudDataset):
+            count_annotations(item['data_samples'], dataset.metainfo['classes'], found)
+        points = item['inputs']['points'][:, :3].numpy()
+        found.sizes.append(len(points))
+        found.lows.append(points.min(axis=0))
+        found.highs.append(points.max(axis=0))
+        found.radii.append(float(np.linalg.norm(points, axis=1).max()))
+        found.offsets.append(float(np.linalg.norm(points.mean(axis=0))))
+    return found
+
+
+def count_annotations(sample: Any, classes: tuple[str, ...], found: Summary) -> None:
+    """Count the boxes of a room, or the points if it has no boxes; those of no class are left out."""
+    boxes = true_boxes(sample)
+    labels = true_labels(sample) if boxes is None else boxes.labels
+    if labels is None:
+        return
+    found.counted = 'points' if boxes is None else 'boxes'
+    values, numbers = np.unique(labels[(labels >= 0) & (labels < len(classes))], return_counts=True)
+    found.counts.update({classes[value]: number for value, number in zip(values.tolist(), numbers.tolist())})
+
+
+def count_table(summaries: dict[str, Summary], classes: tuple[str, ...]) -> Table:
+    """Objects, boxes or points of every class in every split."""
+    counted = next(iter(summaries.values())).counted
+    table = Table('class', *summaries, title=counted.capitalize())
+    for name in classes:
+        table.add_row(name, *(str(found.counts[name]) for found in summaries.values()))
     table.add_section()
-    table.add_row('all', *(str(len(dataset)) for dataset in datasets.values()))
+    row = 'all' if counted == 'objects' else 'clouds'
+    table.add_row(row, *(str(len(found.sizes)) for found in summaries.values()))
     return table
 
 
-def range_table(datasets: dict[str, PointCloudDataset]) -> Table:
+def range_table(summaries: dict[str, Summary]) -> Table:
     """Numbers of points, extent of the coordinates, and distances from the origin in every split."""
     table = Table(
         'split', 'points', 'lowest x y z', 'highest x y z', 'largest radius', 'mean offset', title='Values'
     )
-    for name, dataset in datasets.items():
-        sizes, bounds, radii, offsets = [], [], [], []
-        for index in track(range(len(dataset)), description=f'Reading {name}', transient=True):
-            points = dataset[index]['inputs']['points'].numpy()
-            sizes.append(len(points))
-            bounds.append((points.min(axis=0), points.max(axis=0)))
-            radii.append(np.linalg.norm(points, axis=1).max())
-            offsets.append(np.linalg.norm(points.mean(axis=0)))
-        low, high = (np.array(side) for side in zip(*bounds))
+    for name, found in summaries.items():
         table.add_row(
             name,
-            str(sizes[0]) if len(set(sizes)) == 1 else f'{min(sizes)} to {max(sizes)}',
-            _row(low.min(axis=0)),
-            _row(high.max(axis=0)),
-            f'{max(radii):.3f}',
-            f'{np.mean(offsets):.3f}',
+            str(found.sizes[0])
+            if len(set(found.sizes)) == 1
+            else f'{min(found.sizes)} to {max(found.sizes)}',
+            _row(np.min(found.lows, axis=0)),
+            _row(np.max(found.highs, axis=0)),
+            f'{max(found.radii):.3f}',
+            f'{np.mean(found.offsets):.3f}',
         )
     return table
 

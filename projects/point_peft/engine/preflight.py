@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_world_size
+from mmengine.runner import Runner
 
 from ..registry import DATASETS
 from .config import DATALOADERS, walk_dicts
@@ -42,11 +45,47 @@ def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretra
         for place, node in walk_dicts(cfg.model, 'model'):
             _check_weights(node.get('checkpoint') if node.get('type') == 'Pretrained' else None, place)
     _check_weights(cfg.get('load_from'), 'load_from')
+    check_data(cfg, dataloaders)
+
+
+def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
+    """Check that the data that a config names exist.
+
+    Args:
+        cfg (Config): The config.
+        dataloaders (Sequence[str]): Data loaders that will be used.
+
+    Raises:
+        MissingFileError: Something is missing; says what, and where to get it.
+    """
     for name in dataloaders:
         for place, node in walk_dicts(cfg.get(name) or {}, name):
             if 'data_root' in node:
                 _check_data_root(node, place)
                 _check_listed_files(node, place)
+
+
+def check_batches(runner: Runner) -> None:
+    """Check that the training set fills at least one batch; builds it.
+
+    Args:
+        runner (Runner): A runner that is about to train.
+
+    Raises:
+        ConfigError: It does not, so that not a single step would be taken.
+    """
+    loader = runner.train_loop.dataloader  # builds the loop, where runner.train_dataloader may be its config
+    rounds = isinstance(loader.sampler, InfiniteSampler)  # which fills a batch with several of them
+    if len(loader) > 0 or rounds:
+        return
+    items, batch = len(loader.sampler), loader.batch_size
+    if items == 0:
+        raise ConfigError(f'{type(loader.dataset).__name__} has nothing to train on; check its files.')
+    share = f' for each of {get_world_size()} processes' if get_world_size() > 1 else ''
+    raise ConfigError(
+        f'the training set has {items} samples{share}, which do not fill a batch of {batch}, and drop_last=True leaves '
+        f'out what does not; set train_dataloader.batch_size to {items} or less.'
+    )
 
 
 def _check_weights(path: Any, place: str) -> None:
@@ -59,11 +98,13 @@ def _check_weights(path: Any, place: str) -> None:
 
 
 def _check_data_root(node: Mapping[str, Any], place: str) -> None:
-    """Report a data directory that does not exist."""
+    """Report a data directory that does not exist, unless the dataset makes it."""
     root = node['data_root']
     if not root or Path(root).exists():
         return
     cls = DATASETS.get(node['type']) if isinstance(node.get('type'), str) else node.get('type')
+    if getattr(cls, 'writes_data_root', False):
+        return
     # A dataset's module says where the data can be had.
     origin = getattr(sys.modules.get(getattr(cls, '__module__', ''), None), 'ORIGIN', None)
     source = (
@@ -87,5 +128,5 @@ def _check_listed_files(node: Mapping[str, Any], place: str) -> None:
             if isinstance(file, str) and not path.is_file():
                 raise MissingFileError(
                     f"'{path}' ({place}.{name}) does not exist; mmdet3d's preparation of the data writes it, see "
-                    'docs/scene_segmentation.md.'
+                    'docs/datasets.md.'
                 )

@@ -6,6 +6,7 @@ from .figure import new_figure, save_figure
 from .page import write_page
 from .results import MethodResult, plot_results
 from .samples import show_sample
+from .scenes import show_boxes, show_labels
 from .shown import ShownCloud, plot_shown
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     'project',
     'read_curve',
     'save_figure',
+    'show_boxes',
+    'show_labels',
     'show_sample',
     'write_page',
 ]

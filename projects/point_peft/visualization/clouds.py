@@ -7,13 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 
 from .figure import new_figure
-from .palette import label_colors, shades
+from .palette import QUIET, label_colors, shades
 
 AZIMUTH, ELEVATION = np.deg2rad(35), np.deg2rad(20)
 """Where clouds are seen from; y is up, and azimuth 0 looks along -z."""
+
+ROOM_ELEVATION = np.deg2rad(50)
+"""Elevation that rooms are seen from: over their walls."""
 
 CELL_WIDTH, CELL_HEIGHT = 2.0, 2.2
 """Inches that a cloud and its title take."""
@@ -72,25 +76,26 @@ def draw_clouds(
         axes.set_title(title, fontsize=TITLE_SIZE, color=title_colors[cell] if title_colors else 'black')
 
 
-def project(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """View points from the side and a little from above, without perspective.
+def project(points: np.ndarray, elevation: float = ELEVATION) -> tuple[np.ndarray, np.ndarray]:
+    """View points from the side and from above, without perspective.
 
     Args:
         points (np.ndarray): (N, 3) coordinates, y up.
+        elevation (float): From how far above, in radians.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: Places in the picture (N, 2), x to the right and y up; nearness to the
         viewer (N,); both in the unit of the points.
     """
     right = np.array([np.cos(AZIMUTH), 0, -np.sin(AZIMUTH)])
-    toward = view_direction()
+    toward = view_direction(elevation)
     return points @ np.stack([right, np.cross(toward, right)], axis=1), points @ toward
 
 
-def view_direction() -> np.ndarray:
+def view_direction(elevation: float = ELEVATION) -> np.ndarray:
     """Unit vector (3,) toward the viewer."""
     return np.array(
-        [np.sin(AZIMUTH) * np.cos(ELEVATION), np.sin(ELEVATION), np.cos(AZIMUTH) * np.cos(ELEVATION)]
+        [np.sin(AZIMUTH) * np.cos(elevation), np.sin(elevation), np.cos(AZIMUTH) * np.cos(elevation)]
     )
 
 
@@ -100,33 +105,44 @@ def draw_cloud(
     point_colors: np.ndarray | None = None,
     *,
     edges: np.ndarray | None = None,
+    edge_colors: np.ndarray | None = None,
     marker_size: float = MARKER_SIZE,
+    elevation: float = ELEVATION,
 ) -> None:
     """Draw one cloud, the nearest points last, with the same unit along both axes of the picture.
 
     Args:
         axes (Axes): Where to draw.
         cloud (np.ndarray): (N, 3) coordinates, y up.
-        point_colors (np.ndarray | None): (N,) Matplotlib colors; None colors by the nearness to the viewer.
+        point_colors (np.ndarray | None): (N,) Matplotlib colors; None colors by the nearness to the viewer, in greys
+            where boxes have colors.
         edges (np.ndarray | None): (M, 12, 2, 3) wireframes to draw over it; see :func:`~.space.box_edges`.
+        edge_colors (np.ndarray | None): (M,) Matplotlib colors of the wireframes; None means black.
         marker_size (float): Area of a point, in points of 1/72 inch squared.
+        elevation (float): From how far above it is seen, in radians.
     """
-    plane, nearness = project(cloud)
+    plane, nearness = project(cloud, elevation)
     order = np.argsort(nearness)
     axes.scatter(
         plane[order, 0],
         plane[order, 1],
         c=(nearness if point_colors is None else point_colors)[order],
-        cmap='viridis' if point_colors is None else None,
+        cmap=_color_map(edge_colors) if point_colors is None else None,
         s=marker_size,
         linewidths=0,
     )
     if edges is not None:
-        lines = project(edges.reshape(-1, 3))[0].reshape(-1, 2, 2)
-        axes.add_collection(LineCollection(list(lines), colors=BOX_COLOR, linewidths=BOX_LINE_WIDTH))
+        lines = project(edges.reshape(-1, 3), elevation)[0].reshape(-1, 2, 2)
+        colors = BOX_COLOR if edge_colors is None else list(np.repeat(edge_colors, edges.shape[1]))
+        axes.add_collection(LineCollection(list(lines), colors=colors, linewidths=BOX_LINE_WIDTH))
         axes.autoscale_view()
     axes.set_aspect('equal', adjustable='datalim')
     axes.set_axis_off()
+
+
+def _color_map(edge_colors: np.ndarray | None) -> Colormap | str:
+    """Colors of points by their nearness; greys under boxes in colors."""
+    return 'viridis' if edge_colors is None else LinearSegmentedColormap.from_list('quiet', QUIET)
 
 
 def _check(clouds: Sequence[np.ndarray], **lists: Sequence | None) -> None:

@@ -12,11 +12,14 @@ import plotly.graph_objects as go
 from plotly.io import to_html
 
 from .clouds import BOX_COLOR, view_direction
+from .palette import QUIET
 from .shown import ShownCloud
 from .space import box_edges, upright
 
 POINT_SIZE = 2
-"""Pixels of a point."""
+"""Pixels of a point, and BOX_WIDTH of an edge of a box."""
+
+BOX_WIDTH = 4
 
 DISTANCE = 1.9
 """From where a cloud is seen at first, in edges of the cube around it."""
@@ -97,7 +100,7 @@ def build_figure(clouds: Sequence[ShownCloud]) -> go.Figure:
     width = max(len(cloud.panels) for cloud in clouds)
     for panel in range(width):
         left, right = panel / width + GAP / 2, (panel + 1) / width - GAP / 2
-        figure.update_layout({_scene(panel): _view(left, right)})
+        figure.update_layout({_scene(panel): _view(left, right, clouds[0].look.elevation)})
     figure.update_layout(
         template='plotly_white', margin=dict(l=0, r=0, t=10, b=10), legend=dict(itemsizing='constant', y=TOP)
     )
@@ -116,27 +119,37 @@ def build_figure(clouds: Sequence[ShownCloud]) -> go.Figure:
 
 
 def _traces(cloud: ShownCloud) -> Iterator[go.Scatter3d]:
-    """Points by panel and label, and boxes; an entry of the legend switches a label in all panels."""
+    """Points and boxes by panel and label; an entry of the legend switches all that has its label, in all panels."""
     points, colors = upright(cloud.points, cloud.up).astype(np.float32), cloud.colors()
     named: set[int] = set()
+
+    def entry(label: int) -> dict[str, Any]:
+        """What puts traces of a label under one entry of the legend."""
+        first = label not in named
+        named.add(label)
+        return dict(
+            name=_text(cloud.label_name(label)),
+            legendgroup=str(label),
+            legendrank=1000 + label,
+            showlegend=first,
+        )
+
     for panel, name in enumerate(cloud.panels):
         labels = cloud.labels.get(name)
         if labels is None:
-            yield _points(points, panel, dict(color=points[:, 1], colorscale='Viridis'), showlegend=False)
+            scale = QUIET if name in cloud.box_labels else 'Viridis'
+            yield _points(points, panel, dict(color=points[:, 1], colorscale=scale), showlegend=False)
         else:
             for label in np.unique(labels).tolist():
-                yield _points(
-                    points[labels == label],
-                    panel,
-                    dict(color=colors[label]),
-                    name=_text(cloud.label_name(label)),
-                    legendgroup=str(label),
-                    legendrank=1000 + label,
-                    showlegend=label not in named,
-                )
-                named.add(label)
-        if name in cloud.boxes:
-            yield _lines(upright(box_edges(cloud.boxes[name], cloud.up), cloud.up), panel)
+                yield _points(points[labels == label], panel, dict(color=colors[label]), **entry(label))
+        if name not in cloud.boxes:
+            continue
+        edges = upright(box_edges(cloud.boxes[name], cloud.up), cloud.up)
+        if name not in cloud.box_labels:
+            yield _lines(edges, panel, BOX_COLOR, showlegend=False)
+            continue
+        for label in np.unique(cloud.box_labels[name]).tolist():
+            yield _lines(edges[cloud.box_labels[name] == label], panel, colors[label], **entry(label))
 
 
 def _points(points: np.ndarray, panel: int, marker: dict[str, Any], **options: Any) -> go.Scatter3d:
@@ -154,7 +167,7 @@ def _points(points: np.ndarray, panel: int, marker: dict[str, Any], **options: A
     )
 
 
-def _lines(edges: np.ndarray, panel: int) -> go.Scatter3d:
+def _lines(edges: np.ndarray, panel: int, color: str, **options: Any) -> go.Scatter3d:
     """A trace of wireframes (M, 12, 2, 3); after every edge the pen is lifted."""
     ends = edges.reshape(-1, 2, 3).astype(np.float32)
     x, y, z = np.concatenate([ends, np.full_like(ends[:, :1], np.nan)], axis=1).reshape(-1, 3).T.copy()
@@ -163,10 +176,10 @@ def _lines(edges: np.ndarray, panel: int) -> go.Scatter3d:
         y=y,
         z=z,
         mode='lines',
-        line=dict(color=BOX_COLOR, width=3),
+        line=dict(color=color, width=BOX_WIDTH),
         scene=_scene(panel),
-        showlegend=False,
-        hoverinfo='skip',
+        hoverinfo='name' if 'name' in options else 'skip',
+        **options,
     )
 
 
@@ -192,9 +205,9 @@ def _frame(cloud: ShownCloud, width: int) -> dict[str, Any]:
     return frame
 
 
-def _view(left: float, right: float) -> dict[str, Any]:
+def _view(left: float, right: float, elevation: float) -> dict[str, Any]:
     """A scene without axes between two places, seen as in the pictures."""
-    x, y, z = (DISTANCE * view_direction()).tolist()
+    x, y, z = (DISTANCE * view_direction(elevation)).tolist()
     return dict(
         domain=dict(x=[left, right], y=[0, TOP]),
         aspectmode='cube',

@@ -23,6 +23,9 @@ RIGHT, WRONG = 'seagreen', 'crimson'
 UNLABELLED = '#BDBDBD'
 """Color of points without a label."""
 
+QUIET = ('#D9D9D9', '#6E6E6E')
+"""Greys, from far or low to near or high, of points that are only the ground for boxes in colors."""
+
 
 def label_colors(labels: Iterable[int]) -> dict[int, str]:
     """Choose colors for labels that are seen together.

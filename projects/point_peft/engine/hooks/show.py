@@ -27,7 +27,7 @@ PAGE = 'clouds.html'
 
 @HOOKS.register_module()
 class ShowHook(Hook):
-    """Writes the first clouds of a test with true and predicted labels: a picture each, and one page for all.
+    """Writes the first clouds of a test with the truth and the predictions: a picture each, and one page for all.
 
     The clouds are those that the model saw: they are taken from the data preprocessor's output. Where a batch goes
     through the model several times (test-time augmentation), that is the first time.
@@ -35,19 +35,24 @@ class ShowHook(Hook):
     Args:
         out_dir (str): Directory for ``cloud_000.png`` ... and ``clouds.html``.
         num_samples (int): Clouds to show.
+        score_threshold (float): Score from which boxes of a detector are drawn.
+        max_boxes (int): Boxes that are drawn of a detector's, those of the highest scores.
     """
 
     priority = 'LOW'  # after the hooks that check the data
 
-    def __init__(self, out_dir: str, num_samples: int = 16) -> None:
+    def __init__(
+        self, out_dir: str, num_samples: int = 16, *, score_threshold: float = 0.3, max_boxes: int = 64
+    ) -> None:
         if num_samples < 1:
             raise ConfigError(
                 f'ShowHook num_samples={num_samples} shows nothing; give at least 1 (--show-num).'
             )
         self.out_dir = Path(out_dir)
         self.num_samples = num_samples
+        self.limits: dict[str, Any] = dict(score_threshold=score_threshold, max_boxes=max_boxes)
         self._shown: list[ShownCloud] = []
-        self._points: Tensor | None = None
+        self._points: Tensor | Sequence[Tensor] | None = None
         self._handles: list[RemovableHandle] = []
 
     def before_test(self, runner: Runner) -> None:
@@ -87,7 +92,7 @@ class ShowHook(Hook):
 
             meta = getattr(runner.test_dataloader.dataset, 'metainfo', None) or {}
             pairs = list(zip(outputs, self._points))[:wanted]
-            self._shown += [show_sample(sample, points, meta) for sample, points in pairs]
+            self._shown += [show_sample(sample, points, meta, **self.limits) for sample, points in pairs]
         if wanted <= 0:
             self._stop()
 
@@ -108,12 +113,13 @@ class ShowHook(Hook):
 
         for index, cloud in enumerate(track(clouds, description='drawing clouds', transient=True)):
             save_figure(plot_shown([cloud]), self.out_dir / f'cloud_{index:03d}.png')
-        write_page(clouds, self.out_dir / PAGE, title='true and predicted labels of test clouds')
+        write_page(clouds, self.out_dir / PAGE, title='test clouds: truth and predictions')
 
     def _keep_points(self, module: nn.Module, args: Any, output: dict[str, Any]) -> None:
-        """Note the points (B, N, 3) of a prepared batch, of several the first."""
+        """Note the points (B, N, 3 + D) of a prepared batch, of several the first; rooms as they are in metres."""
         if self._points is None:
-            self._points = output['inputs']['points']
+            inputs = output['inputs']
+            self._points = inputs.get('point_features', inputs['points'])
 
     def _stop(self) -> None:
         """Look no longer at what the model sees."""
