@@ -30,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs' / '_base_' / 'datasets'
 REAL = ROOT.parent / 'shared' / 'data'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+HEIGHT = 1
+"""Columns that the pipelines append to the coordinates."""
 
 pytestmark = pytest.mark.filterwarnings('ignore')  # of packages of the tier, for those that they use
 
@@ -79,7 +81,6 @@ def test_shape_of_every_config(name: str) -> None:
     assert 'model' not in cfg and 'data_preprocessor' not in cfg
     assert len(cfg.class_names) == cfg.num_classes == cfg.box_coder.num_sizes == len(cfg.box_coder.mean_sizes)
     assert (cfg.box_coder.num_dir_bins > 1) == cfg.box_coder.with_rot
-    assert cfg.extra_channels == 1
     for loader in LOADERS:
         assert cfg[loader].collate_fn.type == 'pseudo_collate'
         dataset = cfg[loader].dataset.get('dataset', cfg[loader].dataset)
@@ -94,7 +95,7 @@ def test_published_box_sizes(name: str, folder: str) -> None:
     import mmdet3d
 
     cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    kind = MMENGINE_DATASETS.get(cfg.dataset_type)
+    kind = MMENGINE_DATASETS.get(cfg.rooms.type)
     assert tuple(cfg.class_names) == kind.METAINFO['classes']
     published = sorted(
         (Path(mmdet3d.__file__).parent / '.mim' / 'configs' / 'votenet').glob(f'votenet_8xb*_{folder}-3d.py')
@@ -110,7 +111,7 @@ def test_built_in_batch(tmp_path: Path) -> None:
     assert isinstance(loader.dataset, ShapesScene) and len(loader) == 2
     batch = next(iter(loader))
     for points, sample in zip(batch['inputs']['points'], batch['data_samples']):
-        assert points.shape == (4096, 3 + cfg.extra_channels) and points.dtype == torch.float32
+        assert points.shape == (4096, 3 + HEIGHT) and points.dtype == torch.float32
         truth = sample.gt_instances_3d
         assert isinstance(truth.bboxes_3d, DepthInstance3DBoxes) and truth.bboxes_3d.with_yaw
         assert 3 <= len(truth.labels_3d) <= 8
@@ -233,7 +234,7 @@ def test_real_files(name: str, folder: str, sizes: tuple[int, int], yaw: bool) -
     assert len(loader.dataset) == sizes[0]
     batch = next(iter(loader))
     for points, sample in zip(batch['inputs']['points'], batch['data_samples']):
-        assert points.shape == (cfg.num_points, 3 + cfg.extra_channels)
+        assert points.shape == (cfg.num_points, 3 + HEIGHT)
         truth = sample.gt_instances_3d
         assert truth.bboxes_3d.with_yaw is yaw and len(truth.labels_3d) > 0
         assert (inside(truth.bboxes_3d, points).sum(axis=0) > 5).mean() > 0.8

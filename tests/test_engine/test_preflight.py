@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import os
+import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 from toy_engine import make_config
 
+from point_peft.datasets import DatasetError
 from point_peft.engine.errors import ConfigError, MissingFileError
 from point_peft.engine.preflight import check_batches, check_data, check_files
 
@@ -116,3 +120,33 @@ def test_batches(tmp_path: Path, size: int, changes: dict) -> None:
     runner = Runner.from_cfg(cfg)
     check_batches(runner)
     assert len(runner.train_dataloader.dataset) == size
+
+
+class Attack:
+    """Runs code when it is unpickled."""
+
+    def __init__(self, victim: Path) -> None:
+        self.victim = victim
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (os.mkdir, (str(self.victim),))
+
+
+@pytest.mark.parametrize('name', ['ann_file', 'ann_files'])
+def test_lists_of_scenes_are_read_before_mmdet3d_trusts_them(name: str, tmp_path: Path) -> None:
+    """A missing, a harmless, a poisoned and a damaged list."""
+    listed, victim = tmp_path / 'infos.pkl', tmp_path / 'victim'
+    cfg = make(tmp_path)
+    cfg.train_dataloader.dataset.data_root = str(tmp_path)
+    cfg.train_dataloader.dataset[name] = 'infos.pkl' if name == 'ann_file' else ['infos.pkl']
+    with pytest.raises(MissingFileError, match=r'infos\.pkl.*docs/datasets\.md'):
+        check_data(cfg)
+    listed.write_bytes(pickle.dumps(dict(metainfo={}, data_list=[dict(box=np.eye(4))])))
+    check_data(cfg)
+    listed.write_bytes(pickle.dumps(dict(data_list=[Attack(victim)])))
+    with pytest.raises(DatasetError, match=r'infos\.pkl.*was not loaded: it asks for \w+\.mkdir'):
+        check_data(cfg)
+    assert not victim.exists()
+    listed.write_bytes(pickle.dumps(dict(metainfo={}))[:-3])
+    with pytest.raises(DatasetError, match=r'infos\.pkl.*truncated'):
+        check_data(cfg)

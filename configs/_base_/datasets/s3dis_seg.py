@@ -2,6 +2,7 @@
 
 Trained on areas 1, 2, 3, 4 and 6; validation and test are area 5, as papers have it.
 """
+_base_ = 'indoor_loaders.py'
 class_names = ('ceiling', 'floor', 'wall', 'beam', 'column', 'window', 'door', 'table', 'chair', 'sofa', 'bookcase',
                'board', 'clutter')
 num_classes = 13
@@ -49,11 +50,6 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -64,11 +60,6 @@ train_dataloader = dict(
         ignore_index=num_classes,
         scene_idxs=[f'seg_info/Area_{area}_resampled_scene_idxs.npy' for area in train_areas]))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

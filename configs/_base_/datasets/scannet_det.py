@@ -3,11 +3,11 @@ scan, their height above the floor as a fourth number.
 
 Validation and test read the validation scenes, since the labels of the test scenes are not published.
 """
+_base_ = 'indoor_loaders.py'
 class_names = ('cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter', 'desk',
                'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink', 'bathtub', 'garbagebin')
 num_classes = 18
 num_points = 40000
-extra_channels = 1  # height
 box_coder = dict(
     num_sizes=18,
     num_dir_bins=1,
@@ -20,8 +20,13 @@ box_coder = dict(
         [0.6650819, 0.71111923, 1.298853], [0.41999173, 0.37906948, 1.7513971], [0.59359556, 0.5912492, 0.73919016],
         [0.50867593, 0.50656086, 0.30136237], [1.1511526, 1.0546296, 0.49706793], [0.47535285, 0.49249494, 0.5802117]])
 
-dataset_type = 'mmdet3d.ScanNetDataset'
 data_root = 'data/scannet'
+rooms = dict(
+    type='mmdet3d.ScanNetDataset',
+    data_root=data_root,
+    metainfo=dict(classes=class_names),
+    filter_empty_gt=False,
+    box_type_3d='Depth')
 
 train_pipeline = [
     dict(
@@ -56,37 +61,11 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=8,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         type='RepeatDataset',
         times=5,
-        dataset=dict(
-            type=dataset_type,
-            data_root=data_root,
-            ann_file='scannet_infos_train.pkl',
-            metainfo=dict(classes=class_names),
-            pipeline=train_pipeline,
-            filter_empty_gt=False,
-            box_type_3d='Depth')))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='scannet_infos_val.pkl',
-        metainfo=dict(classes=class_names),
-        pipeline=test_pipeline,
-        filter_empty_gt=False,
-        test_mode=True,
-        box_type_3d='Depth'))
+        dataset=dict(ann_file='scannet_infos_train.pkl', pipeline=train_pipeline, **rooms)))
+val_dataloader = dict(dataset=dict(ann_file='scannet_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **rooms))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='mmdet3d.IndoorMetric')

@@ -3,6 +3,7 @@
 Validation and test read the validation scenes, since the labels of the test scenes are not published. Labels are mapped
 there too (PointSegClassMapping), because the metric compares what it is given.
 """
+_base_ = 'indoor_loaders.py'
 class_names = ('wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture',
                'counter', 'desk', 'curtain', 'refrigerator', 'showercurtrain', 'toilet', 'sink', 'bathtub',
                'otherfurniture')
@@ -54,11 +55,6 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
@@ -69,11 +65,6 @@ train_dataloader = dict(
         ignore_index=num_classes,
         scene_idxs='seg_info/train_resampled_scene_idxs.npy'))
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,

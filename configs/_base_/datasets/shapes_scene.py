@@ -1,10 +1,10 @@
 """The built-in rooms for detection, 7 classes with oriented boxes: 4096 points of a room, their height above the floor
 as a fourth number. The rooms are made at the first start, in seconds, and kept in data_root.
 """
+_base_ = 'indoor_loaders.py'
 class_names = ('bed', 'bookshelf', 'cabinet', 'chair', 'lamp', 'sofa', 'table')
 num_classes = 7
 num_points = 4096
-extra_channels = 1  # height
 box_coder = dict(
     num_sizes=7,
     num_dir_bins=12,
@@ -13,8 +13,14 @@ box_coder = dict(
         [2.1, 1.39, 0.93], [0.59, 1.33, 1.52], [0.6, 1.07, 1.11], [0.64, 0.64, 0.94], [0.68, 0.76, 1.35],
         [1.11, 1.66, 0.87], [0.91, 1.25, 0.77]])
 
-dataset_type = 'ShapesScene'
 data_root = 'data/shapes_scene'
+rooms = dict(
+    type='ShapesScene',
+    data_root=data_root,
+    num_points=num_points,
+    metainfo=dict(classes=class_names),
+    filter_empty_gt=False,
+    box_type_3d='Depth')
 
 train_pipeline = [
     dict(
@@ -37,54 +43,13 @@ test_pipeline = [
     dict(type='mmdet3d.Pack3DDetInputs', keys=['points']),
 ]
 
+in_this_process = dict(num_workers=0, persistent_workers=False)  # the files are small
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=0,  # the files are small
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='train',
-        num_scenes=200,
-        num_points=num_points,
-        metainfo=dict(classes=class_names),
-        pipeline=train_pipeline,
-        filter_empty_gt=False,
-        box_type_3d='Depth'))
+    batch_size=4, dataset=dict(split='train', num_scenes=200, pipeline=train_pipeline, **rooms), **in_this_process)
 val_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='val',
-        num_scenes=50,
-        num_points=num_points,
-        metainfo=dict(classes=class_names),
-        pipeline=test_pipeline,
-        filter_empty_gt=False,
-        test_mode=True,
-        box_type_3d='Depth'))
+    dataset=dict(split='val', num_scenes=50, pipeline=test_pipeline, test_mode=True, **rooms), **in_this_process)
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        split='test',
-        num_scenes=50,
-        num_points=num_points,
-        metainfo=dict(classes=class_names),
-        pipeline=test_pipeline,
-        filter_empty_gt=False,
-        test_mode=True,
-        box_type_3d='Depth'))
+    dataset=dict(split='test', num_scenes=50, pipeline=test_pipeline, test_mode=True, **rooms), **in_this_process)
 
 val_evaluator = dict(type='mmdet3d.IndoorMetric')
 test_evaluator = val_evaluator

@@ -3,10 +3,10 @@ a depth image, their height above the floor as a fourth number.
 
 Validation and test read the same scenes, as published results do; the dataset has no third part.
 """
+_base_ = 'indoor_loaders.py'
 class_names = ('bed', 'table', 'sofa', 'chair', 'toilet', 'desk', 'dresser', 'night_stand', 'bookshelf', 'bathtub')
 num_classes = 10
 num_points = 20000
-extra_channels = 1  # height
 box_coder = dict(
     num_sizes=10,
     num_dir_bins=12,
@@ -17,8 +17,13 @@ box_coder = dict(
         [0.528526, 1.002642, 1.172878], [0.500618, 0.632163, 0.683424], [0.404671, 1.071108, 1.688889],
         [0.76584, 1.398258, 0.472728]])
 
-dataset_type = 'mmdet3d.SUNRGBDDataset'
 data_root = 'data/sunrgbd'
+rooms = dict(
+    type='mmdet3d.SUNRGBDDataset',
+    data_root=data_root,
+    metainfo=dict(classes=class_names),
+    filter_empty_gt=False,
+    box_type_3d='Depth')
 
 train_pipeline = [
     dict(
@@ -42,37 +47,11 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
         type='RepeatDataset',
         times=5,
-        dataset=dict(
-            type=dataset_type,
-            data_root=data_root,
-            ann_file='sunrgbd_infos_train.pkl',
-            metainfo=dict(classes=class_names),
-            pipeline=train_pipeline,
-            filter_empty_gt=False,
-            box_type_3d='Depth')))
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=1,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='pseudo_collate'),
-    dataset=dict(
-        type=dataset_type,
-        data_root=data_root,
-        ann_file='sunrgbd_infos_val.pkl',
-        metainfo=dict(classes=class_names),
-        pipeline=test_pipeline,
-        filter_empty_gt=False,
-        test_mode=True,
-        box_type_3d='Depth'))
+        dataset=dict(ann_file='sunrgbd_infos_train.pkl', pipeline=train_pipeline, **rooms)))
+val_dataloader = dict(dataset=dict(ann_file='sunrgbd_infos_val.pkl', pipeline=test_pipeline, test_mode=True, **rooms))
 test_dataloader = val_dataloader
 
 val_evaluator = dict(type='mmdet3d.IndoorMetric')

@@ -12,6 +12,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_world_size
 from mmengine.runner import Runner
 
+from ..datasets.restricted_pickle import read_pickle
 from ..registry import DATASETS
 from .config import DATALOADERS, walk_dicts
 from .errors import ConfigError, MissingFileError
@@ -57,6 +58,7 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
 
     Raises:
         MissingFileError: Something is missing; says what, and where to get it.
+        DatasetError: A list of scenes is damaged, or asks for code to be run.
     """
     for name in dataloaders:
         for place, node in walk_dicts(cfg.get(name) or {}, name):
@@ -120,13 +122,15 @@ def _check_data_root(node: Mapping[str, Any], place: str) -> None:
 
 
 def _check_listed_files(node: Mapping[str, Any], place: str) -> None:
-    """Report a file that a dataset of mmdet3d needs beside its clouds, and that is not there."""
+    """Report a file that a dataset of mmdet3d needs beside its clouds, and that is not there or could run code."""
     for name in LISTED_FILES:
         value = node.get(name)
-        for file in value if isinstance(value, (list, tuple)) else [value]:
-            path = Path(node['data_root'] or '') / str(file)
-            if isinstance(file, str) and not path.is_file():
+        files = value if isinstance(value, (list, tuple)) else [value]
+        for path in (Path(node['data_root'] or '') / file for file in files if isinstance(file, str)):
+            if not path.is_file():
                 raise MissingFileError(
                     f"'{path}' ({place}.{name}) does not exist; mmdet3d's preparation of the data writes it, see "
                     'docs/datasets.md.'
                 )
+            if path.suffix == '.pkl':  # mmdet3d would unpickle whatever is in it
+                read_pickle(path, origin="mmdet3d's preparation of the data (docs/datasets.md)")
