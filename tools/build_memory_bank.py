@@ -8,11 +8,12 @@ import sys
 from mmengine.dist import is_main_process
 from mmengine.registry import init_default_scope
 
+from point_peft.engine.checkpoint import init_pretrained
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import init_processes
-from point_peft.engine.memory_bank import build_bank, find_prompt, save_bank
+from point_peft.engine.memory_bank import bank_dataset, build_bank, find_prompt, save_bank
 from point_peft.engine.preflight import check_files
 from point_peft.registry import DATASETS, MODELS
 
@@ -38,15 +39,15 @@ def main(args: argparse.Namespace) -> None:
     if args.launcher != 'none':
         init_processes(args.launcher)
     init_default_scope('point_peft')
-    model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
+    model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
     found = find_prompt(model)
     if found is None:
         raise ValueError(
             f'{args.config} has no Point-prior Prompt, so it needs no memory bank; use a point_peft config.'
         )
-    model.init_weights()
+    init_pretrained(model)
     model.to(get_device())
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    dataset = bank_dataset(model, DATASETS.build(cfg.train_dataloader.dataset))
     provenance = build_bank(model, dataset, batch_size=args.batch_size)
     bank = found[1].bank
     if is_main_process():

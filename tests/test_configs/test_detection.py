@@ -37,7 +37,6 @@ WIDTHS = {'votenet': 256, 'groupfree3d': 288, '3detr': 256}
 LEAVES = [
     f'{method}/{backbone}_{detector}_{dataset}'
     for method, backbone, detector, dataset in product(METHODS, BACKBONES, DETECTORS, DATASETS)
-    if dataset != 'shapes_scene' or backbone == 'pointmae_mini'
 ]
 
 

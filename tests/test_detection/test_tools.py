@@ -8,11 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip('mmdet3d')
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_tools import run, run_python
+
+from point_peft.apis import init_model
+from point_peft.engine.checkpoint import load_checkpoint_file
 
 SMALL = (
     'train_dataloader.dataset.num_scenes=8',
@@ -66,3 +70,24 @@ LOCAL = """
 train_dataloader = dict(dataset=dict(dataset=dict(data_root={root!r})))
 model = dict(backbone=dict(backbone=dict(num_groups=64)))
 """
+
+
+def test_init_model_and_memory_bank(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    """A detector from Python in a few lines of log; its memory bank built beforehand, one row for every room."""
+    config = 'configs/point_peft/pointmae_mini_votenet_shapes_scene.py'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(Path(__file__).resolve().parents[2])
+        model = init_model(config)
+    assert 'the backbone is pre-trained (checkpoints/' in (log := ''.join(capfd.readouterr()))
+    assert 'bbox_head.' not in log
+    with torch.no_grad():
+        found = model(dict(points=[torch.rand(2000, 4) for _ in range(2)]), mode='tensor')
+    assert found['aggregated_points'].shape == (2, 256, 3)
+
+    bank = tmp_path / 'bank.safetensors'
+    options = (f'data_root={tmp_path / "data"}', 'train_dataloader.dataset.num_scenes=9')
+    code, output = run_python(
+        'tools/build_memory_bank.py', config, '--out', bank, '--batch-size', 4, '--cfg-options', *options
+    )
+    assert code == 0, output
+    assert 'wrote 9 features' in output and load_checkpoint_file(bank)['state_dict']['keys'].shape == (9, 128)

@@ -13,8 +13,8 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
-from ..engine.checkpoint import META_KEY, load_weights, warn_other_bank
-from ..engine.config import load_config
+from ..engine.checkpoint import META_KEY, init_pretrained, load_weights, warn_other_bank
+from ..engine.config import load_config, walk_dicts
 from ..engine.config_check import check_config
 from ..engine.hooks.memory_bank import FILE_NAME
 from ..engine.memory_bank import attach_bank
@@ -67,11 +67,11 @@ def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[st
 
 def _start_without_checkpoint(model: BaseModel, cfg: Config) -> None:
     """Use the pre-trained backbone if its file is there, and say in one warning what is missing."""
-    pretrained = (cfg.model.get('backbone') or cfg.model.get('encoder') or {}).get('init_cfg') or {}
-    path = pretrained.get('checkpoint')
+    named = [node.get('init_cfg') for _, node in walk_dicts(cfg.model) if node.get('init_cfg')]
+    path = next((init.get('checkpoint') for init in named if init.get('type') == 'Pretrained'), None)
     found = path is not None and Path(path).is_file()
     if found:
-        model.init_weights()
+        init_pretrained(model)
     state = f'the backbone is pre-trained ({path}), all else random' if found else 'all weights are random'
     for module in model.modules():
         if hasattr(module, 'warned_empty'):

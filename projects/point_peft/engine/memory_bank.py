@@ -83,6 +83,19 @@ def expected_provenance(model: nn.Module, dataset: Dataset | None = None) -> Ban
     )
 
 
+def bank_dataset(model: nn.Module, dataset: Any) -> Any:
+    """The dataset that an epoch repeats, so that the bank holds every cloud once; unless that were too few.
+
+    Args:
+        model (nn.Module): Task model with a Point-prior Prompt.
+        dataset (Dataset): The training set, perhaps a ``RepeatDataset``.
+    """
+    _, prompt = _require_prompt(model)
+    if isinstance(dataset, RepeatDataset) and len(dataset.dataset) >= prompt.num_retrieved:
+        return dataset.dataset
+    return dataset
+
+
 @torch.no_grad()
 def build_bank(model: BaseModel, dataset: Dataset, *, batch_size: int = 64) -> BankProvenance:
     """Fill the model's memory bank from a dataset, without augmentation; several processes share the work.

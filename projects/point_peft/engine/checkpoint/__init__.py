@@ -12,7 +12,14 @@ from .delta import (
     describe_checkpoint,
     external_keys,
 )
-from .fingerprint import BaseFingerprint, base_fingerprint, hash_tensor, outermost_with, unwrap
+from .fingerprint import (
+    BaseFingerprint,
+    base_fingerprint,
+    hash_tensor,
+    init_pretrained,
+    outermost_with,
+    unwrap,
+)
 from .loading import LoadReport, complete_state, full_state, load_weights, log_report, warn_other_bank
 from .plain_state import from_plain, reduce_message_hub, to_plain
 from .safe_load import load_checkpoint_file, load_tensor_file, use_safe_loading
@@ -35,6 +42,7 @@ __all__ = [
     'from_plain',
     'full_state',
     'hash_tensor',
+    'init_pretrained',
     'load_checkpoint_file',
     'load_tensor_file',
     'load_weights',

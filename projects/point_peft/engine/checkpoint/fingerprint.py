@@ -82,6 +82,15 @@ def outermost_with(model: nn.Module, method: str) -> list[tuple[str, Any]]:
     ]
 
 
+def init_pretrained(model: nn.Module) -> None:
+    """Load what is pre-trained in a model, and nothing else.
+
+    MMEngine's own ``init_weights`` walks through all modules of a model that is not ours, and logs every parameter.
+    """
+    for _, owner in outermost_with(model, 'base_state'):
+        owner.init_weights()
+
+
 def hash_tensor(value: Tensor) -> str:
     """Hex hash of a tensor's type, shape and bytes, whatever its device and memory layout."""
     value = value.detach().cpu().contiguous()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..errors import BaseWeightsMismatchError, UnmatchedCheckpointError
 from .delta import META_KEY, bank_hash, check_base, external_keys
-from .fingerprint import base_fingerprint, unwrap
+from .fingerprint import base_fingerprint, init_pretrained, unwrap
 from .plain_state import from_plain
 from .safe_load import load_checkpoint_file
 
@@ -161,7 +161,7 @@ def full_state(model: nn.Module) -> dict[str, Tensor]:
 def _need_base(model: nn.Module, meta: Mapping[str, Any], source: str, allow_other_base: bool) -> None:
     """Load the base weights if nobody has, and compare their hash."""
     if isinstance(model, BaseModule) and not model.is_init:
-        model.init_weights()
+        init_pretrained(model)
     try:
         check_base(base_fingerprint(model), meta, source)
     except BaseWeightsMismatchError as error:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from mmengine.dataset import RepeatDataset
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...registry import HOOKS
 from ..checkpoint import META_KEY, unwrap
-from ..memory_bank import attach_bank, build_bank, expected_provenance, find_prompt, load_bank, save_bank
+from ..memory_bank import (
+    attach_bank,
+    bank_dataset,
+    build_bank,
+    expected_provenance,
+    find_prompt,
+    load_bank,
+    save_bank,
+)
 
 FILE_NAME = 'memory_bank.safetensors'
 """Name of the bank's file in the work directory."""
@@ -47,7 +53,7 @@ class MemoryBankHook(Hook):
         if found is None or len(found[1].bank):
             return
         path = self._path(runner)
-        dataset = _once(runner.train_dataloader.dataset, found[1].num_retrieved)
+        dataset = bank_dataset(model, runner.train_dataloader.dataset)
         if path.is_file():
             load_bank(path, found[1].bank, expected_provenance(model, dataset))
             runner.logger.info(f'memory bank of {len(found[1].bank)} clouds read from {path}')
@@ -76,8 +82,3 @@ class MemoryBankHook(Hook):
 
     def _path(self, runner: Runner) -> Path:
         return Path(self.file or Path(runner.work_dir) / FILE_NAME)
-
-
-def _once(dataset: Any, least: int) -> Any:
-    """The dataset that an epoch repeats, so that the bank holds every cloud once; unless that were too few."""
-    return dataset.dataset if isinstance(dataset, RepeatDataset) and len(dataset.dataset) >= least else dataset
