@@ -18,7 +18,7 @@ from point_peft.engine.optional import MissingTierError
 
 ROOT = Path(__file__).resolve().parents[2]
 HAS_TIER = all(importlib.util.find_spec(name) for name in ('mmcv', 'mmdet', 'mmdet3d'))
-NEED_THE_TIER = ('_3detr_scannet', '_3detr_sunrgbd', '_shapes_scene')
+NEED_THE_TIER = ('_3detr_scannet', '_3detr_sunrgbd', '_groupfree3d_sunrgbd', '_shapes_scene')
 """Ends of the names of configs with types that only the detection tier brings."""
 
 
