@@ -6,9 +6,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 from toy_engine import ToyModel
 
-from point_peft.engine.checkpoint import BaseFingerprint, base_fingerprint, hash_tensor
+from point_peft.engine.checkpoint import (
+    BaseFingerprint,
+    bank_hash,
+    base_fingerprint,
+    external_keys,
+    hash_tensor,
+    init_pretrained,
+    outermost_with,
+)
 
 
 def test_hash_sees_bytes_type_and_shape() -> None:
@@ -47,7 +56,7 @@ def test_combined_hash_changes_with_any_tensor_and_not_with_order(content: dict,
 
 def test_no_base_has_no_hash() -> None:
     assert BaseFingerprint.of({}).hash is None
-    assert base_fingerprint(torch.nn.Linear(1, 1)).hash is None
+    assert base_fingerprint(nn.Linear(1, 1)).hash is None
 
 
 def test_fingerprint_is_taken_once(pretrained: Path) -> None:
@@ -65,3 +74,32 @@ def test_fingerprint_is_taken_once(pretrained: Path) -> None:
 @pytest.mark.parametrize('name', ['unknown', ''])
 def test_unknown_tensor_is_not_unchanged(name: str) -> None:
     assert not BaseFingerprint.of(dict(a=torch.ones(1))).is_unchanged(name, torch.ones(1))
+
+
+def foreign(pretrained: Path) -> nn.Module:
+    """A model of another package that holds one of ours, as a detector of mmdet3d does."""
+    ours = nn.Sequential(nn.Linear(1, 1), ToyModel(str(pretrained)))
+    return nn.ModuleDict(dict(head=nn.Linear(1, 1), encoder=ours))
+
+
+def test_what_is_ours_is_found_inside_other_models(pretrained: Path) -> None:
+    model = foreign(pretrained)
+    init_pretrained(model)
+    ((prefix, inner),) = outermost_with(model, 'base_state')
+    assert prefix == 'encoder.1.' and inner is model['encoder'][1]
+    assert outermost_with(inner, 'base_state') == [('', inner)]
+    assert set(base_fingerprint(model).tensors) == {f'encoder.1.{name}' for name in inner.base_state()}
+    assert base_fingerprint(model).hash is not None
+    assert set(base_fingerprint(model).tensors) < set(model.state_dict())
+    assert external_keys(model) == {f'encoder.1.{name}' for name in inner.external_state_keys()}
+    assert bank_hash(model) == inner.bank_hash()
+
+
+def test_nothing_of_ours() -> None:
+    model = nn.Sequential(nn.Linear(1, 1))
+    init_pretrained(model)
+    assert (
+        outermost_with(model, 'base_state') == []
+        and external_keys(model) == set()
+        and bank_hash(model) is None
+    )

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.dataset import BaseDataset, RepeatDataset
 from safetensors.torch import save_file
 from small_models import METHODS, build_classifier, build_plain, clouds, fill_bank, logits, samples, train
 from torch import Tensor
@@ -25,6 +26,7 @@ from point_peft.engine.memory_bank import (
     BankProvenance,
     MemoryBankMismatchError,
     attach_bank,
+    bank_dataset,
     build_bank,
     expected_provenance,
     find_prompt,
@@ -398,3 +400,31 @@ def test_provenance_is_plain() -> None:
     """Only words and numbers, so that it fits into a file's metadata."""
     provenance = BankProvenance('a', 48, 8, 'Clouds', 'train', 7)
     assert all(isinstance(value, (str, int)) for value in vars(provenance).values())
+
+
+class ListedClouds(BaseDataset):
+    """Clouds as MMEngine's own datasets give them, which is what its ``RepeatDataset`` takes."""
+
+    split = 'train'
+
+    def __init__(self, size: int) -> None:
+        self.clouds = Clouds(size)
+        super().__init__()
+
+    def load_data_list(self) -> list[dict[str, int]]:
+        return [dict(number=number) for number in range(len(self.clouds))]
+
+    def prepare_data(self, index: int) -> dict[str, Any]:
+        return self.clouds[index]
+
+
+def test_repeats_of_an_epoch_count_once_unless_there_are_too_few(model: PointClassifier) -> None:
+    """The prompt retrieves four clouds."""
+    plenty, few = ListedClouds(4), ListedClouds(3)
+    assert bank_dataset(model, plenty) is plenty
+    assert bank_dataset(model, RepeatDataset(plenty, times=2)) is plenty
+    repeated = bank_dataset(model, RepeatDataset(few, times=2))
+    assert len(repeated) == 6
+    found = build_bank(model, repeated)
+    assert found.num_samples == 6 and found.dataset == 'ListedClouds' and found.split == 'train'
+    assert len(bank_of(model)) == 6
