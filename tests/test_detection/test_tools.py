@@ -72,6 +72,7 @@ model = dict(backbone=dict(backbone=dict(num_groups=64)))
 
 SCRIPT = """
 import torch
+from point_peft.apis import init_model
 
 model = init_model('{config}')
 found = model(dict(points=[torch.rand(2000, 4) for _ in range(2)]), mode='tensor')
