@@ -13,7 +13,7 @@ export PATH="$BIN:$PATH"
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} MKL_NUM_THREADS=${MKL_NUM_THREADS:-1}
 
 status=0
-echo '== ruff' && "$BIN/ruff" check . || status=1
+echo '== ruff' && { "$BIN/ruff" check . && "$BIN/ruff" format --check --quiet projects tests tools setup.py; } || status=1
 echo '== mypy' && "$BIN/mypy" || status=1
 [ "$status" = 0 ] || echo 'ruff or mypy failed, see above; the tests run all the same' >&2
 

@@ -1,4 +1,5 @@
 """Slow point operations in plain Python and float64, one cloud at a time, apart from ``point_peft.ops``."""
+
 from __future__ import annotations
 
 import math

@@ -16,7 +16,11 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
-OWN = [path for path in sorted(CONFIGS.glob('*.py')) if not path.stem.endswith(('_seg', '_det', '_scene', '_loaders'))]
+OWN = [
+    path
+    for path in sorted(CONFIGS.glob('*.py'))
+    if not path.stem.endswith(('_seg', '_det', '_scene', '_loaders'))
+]
 """Datasets of this project; those for mmdet3d are tested in tests/test_scene_seg and tests/test_detection."""
 
 

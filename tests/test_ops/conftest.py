@@ -1,4 +1,5 @@
 """Fixtures of the tests of point operations: the slow reference and a generator of awkward clouds."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -40,7 +41,7 @@ def clouds() -> Callable[..., st.SearchStrategy[Tensor]]:
         kind = draw(st.sampled_from(KINDS))
         num_points = draw(st.integers(min_points, max_points))
         exponent = draw(st.sampled_from([-40, -3, 0, 20]))
-        rng = np.random.default_rng(draw(st.integers(0, 2 ** 32 - 1)))
+        rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         integers = rng.integers(-100, 100, size=(batch, num_points, 3))
         if kind == 'lattice':
             integers = rng.integers(-1, 2, size=integers.shape)
@@ -52,7 +53,7 @@ def clouds() -> Callable[..., st.SearchStrategy[Tensor]]:
             integers = np.broadcast_to(integers[:, :1], integers.shape)
         elif kind == 'origin':
             integers = np.zeros_like(integers)
-        return torch.from_numpy(integers.astype(np.float32) * np.float32(2.0 ** exponent))
+        return torch.from_numpy(integers.astype(np.float32) * np.float32(2.0**exponent))
 
     return strategy
 

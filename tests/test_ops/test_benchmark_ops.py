@@ -1,4 +1,5 @@
 """The benchmark of the operations runs, reports every back end and refuses unknown operations."""
+
 import importlib.util
 import json
 import sys
@@ -21,8 +22,25 @@ def tool():
 
 def test_every_operation_is_timed_against_its_plain_form(tool, tmp_path, capsys):
     path = tmp_path / 'ops.json'
-    rows = tool.main(['--points', '64', '128', '--batch', '2', '--samples', '16', '--neighbors', '4',
-                      '--min-run-time', '0.001', '--device', 'cpu', '--json', str(path)])
+    rows = tool.main(
+        [
+            '--points',
+            '64',
+            '128',
+            '--batch',
+            '2',
+            '--samples',
+            '16',
+            '--neighbors',
+            '4',
+            '--min-run-time',
+            '0.001',
+            '--device',
+            'cpu',
+            '--json',
+            str(path),
+        ]
+    )
     report = json.loads(path.read_text())
     assert len(report['timings']) == len(rows) and report['settings']['samples'] == 16
     for op in tool.OPS:

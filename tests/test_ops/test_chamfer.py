@@ -23,8 +23,8 @@ def test_gradient_hand_computed():
     a, b = on_x_axis(0).requires_grad_(), on_x_axis(1, 3).requires_grad_()
     chamfer_distance(a, b).backward()
     # d/da: 2 (0 - 1) + (2 (0 - 1) + 2 (0 - 3)) / 2; d/db: 2 (1 - 0) + 2 (1 - 0) / 2 and 2 (3 - 0) / 2.
-    assert a.grad[0, :, 0].tolist() == [-6.]
-    assert b.grad[0, :, 0].tolist() == [3., 3.]
+    assert a.grad[0, :, 0].tolist() == [-6.0]
+    assert b.grad[0, :, 0].tolist() == [3.0, 3.0]
 
 
 @settings(max_examples=100, deadline=None)
@@ -56,7 +56,7 @@ def test_batch_value_is_the_mean_of_its_samples(chamfer, cloud_batch):
 
 @BOTH
 def test_gradient_by_finite_differences(chamfer, cloud_batch):
-    a, b = (cloud_batch[i:i + 2, :8].double().requires_grad_() for i in (0, 2))
+    a, b = (cloud_batch[i : i + 2, :8].double().requires_grad_() for i in (0, 2))
     assert torch.autograd.gradcheck(chamfer, (a, b[:, :5]))
 
 
@@ -104,8 +104,10 @@ def test_many_tiny_clouds(chamfer, reference):
 
 
 @BOTH
-@pytest.mark.parametrize(('dtype', 'expected'), [
-    (torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)])
+@pytest.mark.parametrize(
+    ('dtype', 'expected'),
+    [(torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)],
+)
 def test_precision_under_autocast(chamfer, cloud_batch, dtype, expected):
     a, b = cloud_batch[:2].to(dtype), cloud_batch[2:].to(dtype)
     with torch.autocast('cpu', dtype=torch.bfloat16):

@@ -26,9 +26,15 @@ def test_a_count_below_one_is_named(count):
         check_count('num_groups', count)
 
 
-@pytest.mark.parametrize(('given', 'expected'), [
-    (torch.float16, torch.float32), (torch.bfloat16, torch.float32),
-    (torch.float32, torch.float32), (torch.float64, torch.float64)])
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [
+        (torch.float16, torch.float32),
+        (torch.bfloat16, torch.float32),
+        (torch.float32, torch.float32),
+        (torch.float64, torch.float64),
+    ],
+)
 def test_precision_is_raised_but_never_lowered(given, expected):
     assert at_least_float32(torch.zeros(1, 1, 3, dtype=given)).dtype == expected
     check_clouds('points', torch.zeros(1, 1, 3, dtype=given))

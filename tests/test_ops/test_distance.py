@@ -8,17 +8,19 @@ from point_peft.ops.distance import squared_distance, squared_distance_chunks
 
 
 def test_hand_computed():
-    query = torch.tensor([[[0., 0., 0.], [1., 2., 2.]]])
-    support = torch.tensor([[[1., 2., 2.], [0., 0., -3.], [1., 0., 0.]]])
-    assert squared_distance(query, support).tolist() == [[[9., 9., 1.], [0., 30., 8.]]]
+    query = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]]])
+    support = torch.tensor([[[1.0, 2.0, 2.0], [0.0, 0.0, -3.0], [1.0, 0.0, 0.0]]])
+    assert squared_distance(query, support).tolist() == [[[9.0, 9.0, 1.0], [0.0, 30.0, 8.0]]]
 
 
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_equals_the_reference_and_is_symmetric(data, clouds, reference):
     query, support = data.draw(clouds()), data.draw(clouds())
-    expected = [[[reference.squared_distance(p, q) for q in s] for p in cloud]
-                for cloud, s in zip(query.double().tolist(), support.double().tolist(), strict=True)]
+    expected = [
+        [[reference.squared_distance(p, q) for q in s] for p in cloud]
+        for cloud, s in zip(query.double().tolist(), support.double().tolist(), strict=True)
+    ]
     assert torch.equal(squared_distance(query, query), squared_distance(query, query).mT)
     result = squared_distance(query, support).double()
     torch.testing.assert_close(result, torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=0)

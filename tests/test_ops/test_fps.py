@@ -139,7 +139,7 @@ def test_each_sample_is_independent_of_its_batch(cloud_batch, bucket, monkeypatc
 
 
 @pytest.mark.parametrize('bucket', [False, pytest.param(True, marks=needs_quickfps)])
-@pytest.mark.parametrize('scale', [2.0 ** 100, 2.0 ** 20, 2.0 ** -40, 2.0 ** -100])
+@pytest.mark.parametrize('scale', [2.0**100, 2.0**20, 2.0**-40, 2.0**-100])
 def test_scale_changes_no_pick(cloud_batch, scale, bucket, monkeypatch):
     if bucket:
         monkeypatch.setattr(fps, 'MIN_BUCKET_WORK', 0)
@@ -156,8 +156,9 @@ def test_extent_becomes_one_half_to_one_by_a_power_of_two(cloud_batch):
 
 def test_translation_changes_no_pick():
     points = torch.randint(-50, 50, (2, 40, 3), generator=torch.Generator().manual_seed(1)).float()
-    assert torch.equal(farthest_point_sample(points + torch.tensor([1e4, -1e4, 3e4]), 40),
-                       farthest_point_sample(points, 40))
+    assert torch.equal(
+        farthest_point_sample(points + torch.tensor([1e4, -1e4, 3e4]), 40), farthest_point_sample(points, 40)
+    )
 
 
 def test_permutation_behind_the_first_point_permutes_the_picks(cloud_batch):

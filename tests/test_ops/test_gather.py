@@ -7,15 +7,22 @@ from point_peft.ops import gather
 
 
 def test_hand_computed():
-    features = torch.tensor([[[1., 10.], [2., 20.]], [[3., 30.], [4., 40.]]])
+    features = torch.tensor([[[1.0, 10.0], [2.0, 20.0]], [[3.0, 30.0], [4.0, 40.0]]])
     index = torch.tensor([[1, 1, 0], [0, 1, 0]])
     assert gather(features, index).tolist() == [
-        [[2., 20.], [2., 20.], [1., 10.]], [[3., 30.], [4., 40.], [3., 30.]]]
+        [[2.0, 20.0], [2.0, 20.0], [1.0, 10.0]],
+        [[3.0, 30.0], [4.0, 40.0], [3.0, 30.0]],
+    ]
 
 
 @settings(max_examples=50, deadline=None)
-@given(batch=st.integers(1, 4), rows=st.integers(1, 7), width=st.integers(1, 5),
-       shape=st.lists(st.integers(1, 4), max_size=3), seed=st.integers(0, 1000))
+@given(
+    batch=st.integers(1, 4),
+    rows=st.integers(1, 7),
+    width=st.integers(1, 5),
+    shape=st.lists(st.integers(1, 4), max_size=3),
+    seed=st.integers(0, 1000),
+)
 def test_equals_a_loop_for_any_index_shape(batch, rows, width, shape, seed):
     generator = torch.Generator().manual_seed(seed)
     features = torch.randn(batch, rows, width, generator=generator)

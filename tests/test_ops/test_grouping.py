@@ -7,13 +7,15 @@ from point_peft.ops import Groups, group
 
 
 def test_hand_computed():
-    points = torch.tensor([[[0., 0., 0.], [1., 0., 0.], [10., 0., 0.], [10., 2., 0.]]])
+    points = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [10.0, 0.0, 0.0], [10.0, 2.0, 0.0]]])
     groups = group(points, 2, 2)
     assert isinstance(groups, Groups)
     assert groups.center_index.tolist() == [[0, 3]]
-    assert groups.centers.tolist() == [[[0., 0., 0.], [10., 2., 0.]]]
+    assert groups.centers.tolist() == [[[0.0, 0.0, 0.0], [10.0, 2.0, 0.0]]]
     assert groups.neighbor_index.tolist() == [[[0, 1], [3, 2]]]
-    assert groups.neighborhoods.tolist() == [[[[0., 0., 0.], [1., 0., 0.]], [[0., 0., 0.], [0., -2., 0.]]]]
+    assert groups.neighborhoods.tolist() == [
+        [[[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]], [[0.0, 0.0, 0.0], [0.0, -2.0, 0.0]]]
+    ]
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,7 +61,7 @@ def test_gradient_flows_through_centers_and_neighborhoods(cloud_batch):
     [gradient] = torch.autograd.grad(groups.neighborhoods.sum(), points, retain_graph=True)
     torch.testing.assert_close(gradient.sum(1), torch.zeros(2, 3, dtype=torch.float64))
     [gradient] = torch.autograd.grad(groups.centers.sum(), points)
-    assert gradient.sum((1, 2)).tolist() == [12., 12.]
+    assert gradient.sum((1, 2)).tolist() == [12.0, 12.0]
 
 
 def test_autocast_keeps_the_coordinates(cloud_batch):

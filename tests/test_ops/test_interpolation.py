@@ -7,7 +7,7 @@ from point_peft.ops import interpolation_weights, three_nn
 
 
 def on_x_axis(*x):
-    return torch.tensor([[float(value), 0., 0.] for value in x])[None]
+    return torch.tensor([[float(value), 0.0, 0.0] for value in x])[None]
 
 
 def test_all_supports_hand_computed():
@@ -28,8 +28,10 @@ def test_three_neighbours_hand_computed():
 def test_weights_equal_the_reference(data, clouds, reference):
     query, support = data.draw(clouds()), data.draw(clouds())
     weights = interpolation_weights(query, support)
-    expected = [reference.interpolation_weights(q, s)
-                for q, s in zip(query.double().tolist(), support.double().tolist(), strict=True)]
+    expected = [
+        reference.interpolation_weights(q, s)
+        for q, s in zip(query.double().tolist(), support.double().tolist(), strict=True)
+    ]
     expected = torch.tensor(expected, dtype=torch.float64)
     torch.testing.assert_close(weights.double(), expected, rtol=1e-5, atol=1e-30)
     assert weights.isfinite().all() and weights.ge(0).all()
@@ -49,9 +51,9 @@ def test_three_neighbours_equal_the_reference(data, clouds, reference):
         torch.testing.assert_close(rows, torch.tensor(expected, dtype=torch.float64), rtol=1e-5, atol=1e-30)
 
 
-@pytest.mark.parametrize('offset', [0., 1e3, 1e6])
+@pytest.mark.parametrize('offset', [0.0, 1e3, 1e6])
 def test_a_query_on_a_support_takes_its_feature_at_any_offset(offset):
-    points = torch.arange(24.).view(1, 8, 3) + offset
+    points = torch.arange(24.0).view(1, 8, 3) + offset
     torch.testing.assert_close(interpolation_weights(points, points), torch.eye(8)[None], rtol=0, atol=1e-7)
     index, weights = three_nn(points, points)
     assert index[0, :, 0].tolist() == list(range(8))
@@ -86,8 +88,10 @@ def test_eps_flattens_the_weights():
     torch.testing.assert_close(weights, torch.full((1, 1, 2), 0.5), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(('given_dtype', 'expected'), [
-    (torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)])
+@pytest.mark.parametrize(
+    ('given_dtype', 'expected'),
+    [(torch.bfloat16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)],
+)
 def test_precision_under_autocast(cloud_batch, given_dtype, expected):
     points = cloud_batch.to(given_dtype).requires_grad_()
     plain = interpolation_weights(points, points[:, :8])

@@ -11,8 +11,8 @@ def squared(query, support, index):
 
 
 def test_hand_computed():
-    support = torch.tensor([[[0., 0., 0.], [5., 0., 0.], [1., 0., 0.], [0., 2., 0.]]])
-    query = torch.tensor([[[0., 0., 0.], [4., 0., 0.]]])
+    support = torch.tensor([[[0.0, 0.0, 0.0], [5.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]])
+    query = torch.tensor([[[0.0, 0.0, 0.0], [4.0, 0.0, 0.0]]])
     assert knn(query, support, 3).tolist() == [[[0, 2, 3], [1, 2, 0]]]
 
 
@@ -38,14 +38,15 @@ def test_indices_equal_the_reference_without_ties(cloud_batch, reference):
     assert index.tolist() == [reference.knn(cloud[:16], cloud, 10) for cloud in clouds]
 
 
-@pytest.mark.parametrize('offset', [0., 1e3, 1e6])
+@pytest.mark.parametrize('offset', [0.0, 1e3, 1e6])
 def test_translation_changes_no_neighbour_far_from_the_origin(offset):
     # Integer coordinates survive the shift exactly; the expansion |q|^2 - 2qs + |s|^2 would lose them all at
     # 1e6.
-    x = torch.tensor([0., 1., 3., 7., 15., 31.])
+    x = torch.tensor([0.0, 1.0, 3.0, 7.0, 15.0, 31.0])
     points = torch.stack([x, torch.zeros(6), torch.zeros(6)], dim=-1)[None]
     assert knn(points + offset, points + offset, 3).tolist() == [
-        [[0, 1, 2], [1, 0, 2], [2, 1, 0], [3, 2, 1], [4, 3, 2], [5, 4, 3]]]
+        [[0, 1, 2], [1, 0, 2], [2, 1, 0], [3, 2, 1], [4, 3, 2], [5, 4, 3]]
+    ]
 
 
 def test_chunks_change_nothing(cloud_batch, monkeypatch):

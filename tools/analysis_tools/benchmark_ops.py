@@ -1,4 +1,5 @@
 """Time every point operation against its plain form and against each back end that is installed."""
+
 from __future__ import annotations
 
 import argparse
@@ -24,7 +25,7 @@ from point_peft.ops import (
 )
 from point_peft.ops.fps import mmcv_sampler, quickfps_sampler
 
-MAX_PAIRS = 2 ** 26
+MAX_PAIRS = 2**26
 """Distances that a plain form may hold at once (256 MiB of float32); larger chamfer cases are left out."""
 
 FEATURE_WIDTH = 384
@@ -70,9 +71,11 @@ def main(arguments: list[str] | None = None) -> list[Timing]:
 def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     parser.add_argument(
-        '--points', type=int, nargs='+', default=[1024, 2048, 8192, 40000], help='points per cloud')
+        '--points', type=int, nargs='+', default=[1024, 2048, 8192, 40000], help='points per cloud'
+    )
     parser.add_argument('--ops', nargs='+', default=list(OPS), choices=list(OPS), help='operations to time')
     parser.add_argument('--batch', type=int, default=4, help='clouds per batch')
     parser.add_argument('--samples', type=int, default=128, help='FPS picks, queries of the others')
@@ -116,7 +119,7 @@ def fps_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
 
 def knn_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """k nearest neighbours: one exact matrix, the matrix-product expansion, and ours."""
-    query, k = points[:, :args.samples].contiguous(), args.neighbors
+    query, k = points[:, : args.samples].contiguous(), args.neighbors
 
     def cdist(compute_mode: str) -> Tensor:
         return torch.cdist(query, points, compute_mode=compute_mode).topk(k, largest=False).indices
@@ -130,7 +133,7 @@ def knn_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
 
 def three_nn_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """Three neighbours of every point among the centers: a full sort, as PointNet++ code does, and ours."""
-    support = points[:, :args.samples].contiguous()
+    support = points[:, : args.samples].contiguous()
     return {
         'sort': lambda: torch.cdist(points, support).square().sort(-1),
         'point_peft': lambda: three_nn(points, support),
