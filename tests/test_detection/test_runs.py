@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from small_detectors import DETECTORS, REAL, small_config
 
 from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.engine.errors import ConfigError
 from point_peft.models import SceneEncoder
 
 pytestmark = [
@@ -121,3 +122,15 @@ def test_built_in_rooms(method: str, detector: str, tmp_path: Path) -> None:
     assert 0 <= runner.test()['mAP_0.25'] <= 1
     if method == 'linear_probe':
         assert not any(p.requires_grad for p in runner.model.backbone.parameters())
+
+
+def test_wrong_number_of_classes(tmp_path: Path) -> None:
+    """A head for other data is refused before the first step."""
+    rooms = {f'{loader}_dataloader.dataset.num_scenes': 8 for loader in ('train', 'val', 'test')}
+    cfg = small_config(
+        'full', 'votenet', 'shapes_scene', tmp_path / 'data', **{'model.bbox_head.num_classes': 6}, **rooms
+    )
+    with pytest.raises(
+        ConfigError, match=r'ShapesScene has 7 classes, but model\.bbox_head\.num_classes is 6'
+    ):
+        run(cfg, tmp_path / 'run').train()

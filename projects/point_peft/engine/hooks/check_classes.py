@@ -29,12 +29,13 @@ class CheckClassesHook(Hook):
     def _check(self, runner: Runner, dataset: object) -> None:
         metainfo = getattr(dataset, 'metainfo', None) or {}
         model = unwrap(runner.model)
-        head = getattr(model, 'head', None) or getattr(model, 'bbox_head', None)  # mmdet3d's name
+        name = 'bbox_head' if hasattr(model, 'bbox_head') else 'head'  # mmdet3d's detectors have the former
+        head = getattr(model, name, None)
         classes, parts = metainfo.get('classes'), metainfo.get('class_parts')
         num_classes = getattr(head, 'num_classes', None)
         if classes is not None and num_classes is not None and len(classes) != num_classes:
             raise ConfigError(
-                f'{type(dataset).__name__} has {len(classes)} classes, but model.head.num_classes is '
+                f'{type(dataset).__name__} has {len(classes)} classes, but model.{name}.num_classes is '
                 f'{num_classes}, so labels would fall outside the head; set it to {len(classes)}.'
             )
         expected = getattr(head, 'parts_per_category', None)
