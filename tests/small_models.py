@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from point_peft.backbones import PointBackbone
 from point_peft.models import PointClassifier
+from point_peft.models.owner import BackboneOwner
 from point_peft.registry import MODELS
 from point_peft.structures import PointDataSample
 
@@ -178,7 +179,7 @@ def build_classifier(
     return model.eval()
 
 
-def fill_bank(model: PointClassifier, rows: int = 20, *, seed: int = 4) -> None:
+def fill_bank(model: BackboneOwner, rows: int = 20, *, seed: int = 4) -> None:
     """Fill the memory banks with random features."""
     for _, bank in model.memory_banks():
         bank.fill(torch.randn(rows, bank.dim, generator=torch.Generator().manual_seed(seed)))

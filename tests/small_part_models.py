@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from small_models import SMALL_BACKBONES, clouds, methods_for, scramble, small_config_of
+from small_models import SMALL_BACKBONES, clouds, fill_bank, methods_for, scramble, small_config_of
 from torch import Tensor, nn
 
 from point_peft.models import PartSegmentor
@@ -91,8 +91,7 @@ def build_segmentor(
         for layer in model.modules():
             if isinstance(layer, nn.GroupNorm):
                 nn.init.normal_(layer.weight, mean=1.0, std=0.1)
-    for _, bank in model.memory_banks():
-        bank.fill(torch.randn(20, bank.dim, generator=torch.Generator().manual_seed(4)))
+    fill_bank(model)
     return model.eval()
 
 

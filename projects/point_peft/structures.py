@@ -87,16 +87,12 @@ class PointTokens:
                 f'the tokens of a hierarchical backbone cannot be cut to {num_groups} of {self.centers.shape[1]} '
                 'groups; set num_prior_groups=None.'
             )
-        if self.sampling_rank is not None:
-            return self.reorder(self.sampling_rank.argsort(dim=1)[:, :num_groups])
-        found = self.neighbor_index
-        return PointTokens(
-            self.features[:, :num_groups],
-            self.centers[:, :num_groups],
-            self.neighborhoods[:, :num_groups],
-            self.center_index[:, :num_groups],
-            neighbor_index=None if found is None else found[:, :num_groups],
-        )
+        count = self.centers.shape[1]
+        if self.sampling_rank is None:
+            order = torch.arange(count, device=self.centers.device).expand(len(self.centers), -1)
+        else:
+            order = self.sampling_rank.argsort(dim=1)
+        return self.reorder(order[:, :num_groups])
 
     def reorder(self, index: Tensor, *, sampling_rank: Tensor | None = None) -> PointTokens:
         """Tokens at ``index`` (B, G') int64 of each sample."""

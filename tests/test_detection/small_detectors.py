@@ -8,14 +8,13 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from point_peft.engine.config import load_config
+from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.preflight import check_files
 from point_peft.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / 'shared' / 'data'
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 POINTS = 2000
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -39,12 +38,12 @@ def small_config(
         'default_hooks.logger.interval': 1,
         **SMALL[detector],
     }
-    for loader in LOADERS:
+    for loader in DATALOADERS:
         options |= {f'{loader}.num_workers': 0, f'{loader}.persistent_workers': False}
     cfg = load_config(ROOT / 'configs' / method / f'pointmae_mini_{detector}_{data}.py', options | changes)
     checkpoint = cfg.model.backbone.backbone.init_cfg.checkpoint
     cfg.model.backbone.backbone.init_cfg.checkpoint = str(ROOT / checkpoint)
-    for loader in LOADERS:
+    for loader in DATALOADERS:
         thin(cfg[loader].dataset)
     check_config(cfg)
     if check_data:

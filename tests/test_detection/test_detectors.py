@@ -14,6 +14,7 @@ pytest.importorskip('mmdet3d')
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 from mmengine.structures import InstanceData
 from small_detectors import DETECTORS, small_model
+from small_models import fill_bank
 from torch import Tensor, nn
 
 pytestmark = [pytest.mark.usefixtures('scope'), pytest.mark.filterwarnings('ignore')]
@@ -52,15 +53,10 @@ def batch(*rooms: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def fill_banks(model: nn.Module) -> None:
-    for _, bank in model.backbone.memory_banks():
-        bank.fill(torch.randn(20, bank.dim, generator=torch.Generator().manual_seed(1)))
-
-
 def build(method: str, detector: str, data: str, tmp_path: Path) -> nn.Module:
     torch.manual_seed(0)
     model = small_model(method, detector, data, tmp_path)
-    fill_banks(model)
+    fill_bank(model.backbone)
     return model
 
 

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-import torch
 
 pytest.importorskip('mmdet3d')
 
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from small_detectors import REAL, ROOT, thin
+from small_models import fill_bank
 
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
@@ -38,8 +38,7 @@ def test_height_and_color(tmp_path: Path) -> None:
             assert points.shape[1] == 7 and 0 <= points[:, 4:].min() < 0.5 < points[:, 4:].max() <= 1
         rooms = DATASETS.build(cfg.train_dataloader.dataset)
         model = MODELS.build(cfg.model).train()
-    for _, bank in model.backbone.memory_banks():
-        bank.fill(torch.randn(20, bank.dim))
+    fill_bank(model.backbone)
     losses = model(**model.data_preprocessor(pseudo_collate([rooms[0], rooms[1]]), True), mode='loss')
     losses['vote_loss'].backward()
     gradient = model.backbone.extra.project.weight.grad

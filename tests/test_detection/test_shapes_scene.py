@@ -22,14 +22,13 @@ from mmdet3d.structures import DepthInstance3DBoxes
 from point_peft.datasets import DatasetError
 from point_peft.datasets.procedural.rooms import ROOM_CLASSES, make_room
 from point_peft.detection.shapes_scene import ShapesScene
-from point_peft.engine.config import load_config
+from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.preflight import check_files
 from point_peft.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs' / '_base_' / 'datasets'
 REAL = ROOT.parent / 'shared' / 'data'
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 HEIGHT = 1
 """Columns that the pipelines append to the coordinates."""
 
@@ -46,14 +45,14 @@ def scope() -> Any:
 def config(name: str, data_root: Path, **changes: Any) -> Config:
     """A config as the tools read it, with everything in one process."""
     options: dict[str, Any] = {'data_root': str(data_root)}
-    for loader in LOADERS:
+    for loader in DATALOADERS:
         options |= {f'{loader}.num_workers': 0, f'{loader}.persistent_workers': False}
     return load_config(CONFIGS / f'{name}.py', options | changes)
 
 
 def shapes_config(data_root: Path, **changes: Any) -> Config:
     """The config of the built-in rooms, with few of them."""
-    scenes = {f'{loader}.dataset.num_scenes': 4 for loader in LOADERS}
+    scenes = {f'{loader}.dataset.num_scenes': 4 for loader in DATALOADERS}
     return config('shapes_scene', data_root, **scenes | {'train_dataloader.batch_size': 2} | changes)
 
 
@@ -81,7 +80,7 @@ def test_shape_of_every_config(name: str) -> None:
     assert 'model' not in cfg and 'data_preprocessor' not in cfg
     assert len(cfg.class_names) == cfg.num_classes == cfg.box_coder.num_sizes == len(cfg.box_coder.mean_sizes)
     assert (cfg.box_coder.num_dir_bins > 1) == cfg.box_coder.with_rot
-    for loader in LOADERS:
+    for loader in DATALOADERS:
         assert cfg[loader].collate_fn.type == 'pseudo_collate'
         dataset = cfg[loader].dataset.get('dataset', cfg[loader].dataset)
         sampling = [step for step in dataset.pipeline if step.type == 'mmdet3d.PointSample']
@@ -191,9 +190,9 @@ def test_metric_of_the_truth(tmp_path: Path) -> None:
 def test_second_start_reads_the_same_files(tmp_path: Path) -> None:
     """Nothing is written again; splits have directories of their own."""
     cfg = shapes_config(tmp_path / 'new')
-    first = [DATASETS.build(cfg[loader].dataset) for loader in LOADERS]
+    first = [DATASETS.build(cfg[loader].dataset) for loader in DATALOADERS]
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / 'new').rglob('*')}
-    second = [DATASETS.build(cfg[loader].dataset) for loader in LOADERS]
+    second = [DATASETS.build(cfg[loader].dataset) for loader in DATALOADERS]
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'new').rglob('*')} == before
     assert len({dataset.data_root for dataset in [*first, *second]}) == 3
     assert first[0].get_data_info(0)['lidar_points'] == second[0].get_data_info(0)['lidar_points']

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import METHODS, SMALL_BACKBONES, clouds, methods_for, scramble, small_config_of
+from small_models import METHODS, SMALL_BACKBONES, clouds, fill_bank, methods_for, scramble, small_config_of
 from torch import Tensor
 
 from point_peft.models import SceneEncoder
@@ -22,8 +22,7 @@ def encoder_of(name: str = 'PointMAE', method: str | None = None, **arguments: A
         small_config_of(name), stages=STAGES.get(name, ((0, 3),)), tuner=tuner, **arguments
     )
     scramble(encoder.backbone)
-    for _, bank in encoder.memory_banks():
-        bank.fill(torch.randn(20, bank.dim, generator=torch.Generator().manual_seed(4)))
+    fill_bank(encoder)
     return encoder.eval()
 
 

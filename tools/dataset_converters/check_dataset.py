@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import RepeatDataset
 from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from point_peft.datasets import PointCloudDataset
+from point_peft.datasets import PointCloudDataset, unrepeated
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.errors import ConfigError
@@ -82,8 +81,7 @@ def main(args: argparse.Namespace) -> None:
 
 def summarise(dataset: Any, name: str) -> Summary:
     """Read all of a dataset, of one that is repeated once."""
-    if isinstance(dataset, RepeatDataset):
-        dataset = dataset.dataset
+    dataset = unrepeated(dataset)
     found = Summary()
     if isinstance(dataset, PointCloudDataset):
         found.counts.update(dataset.class_counts())

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config
-from mmengine.dataset import RepeatDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch import Tensor
 
+from point_peft.datasets import unrepeated
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
@@ -154,8 +154,7 @@ def build_dataset(cfg: Config, split: str) -> Any:
     loader = cfg.get(f'{split}_dataloader')
     if loader is None:
         raise ConfigError(f'the config has no {split}_dataloader; choose another --split.')
-    dataset = DATASETS.build(loader.dataset)
-    return dataset.dataset if isinstance(dataset, RepeatDataset) else dataset
+    return unrepeated(DATASETS.build(loader.dataset))
 
 
 def prepare(cfg: Config, items: list[dict], *, training: bool, show: str) -> Tensor:

@@ -1,6 +1,6 @@
 """Point-cloud datasets."""
 
-from .base import PointCloudDataset
+from .base import PointCloudDataset, unrepeated
 from .errors import DatasetError, DatasetNotFoundError
 from .few_shot import FewShot
 from .few_shot_modelnet import FewShotModelNet40
@@ -26,4 +26,5 @@ __all__ = [
     'ScanObjectNN',
     'ShapeNet55',
     'ShapeNetPart',
+    'unrepeated',
 ]

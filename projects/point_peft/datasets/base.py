@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dataset import RepeatDataset
 from torch.utils.data import Dataset
 
 from ..structures import PointDataSample
@@ -146,3 +148,8 @@ class PointCloudDataset(Dataset, ABC):
         points = np.asarray(points[..., : self.max_points, :], dtype=np.float32)
         check_points(points, sources)
         return self._normalize(points)
+
+
+def unrepeated(dataset: Any) -> Any:
+    """The dataset that MMEngine's ``RepeatDataset`` repeats; any other as it is."""
+    return dataset.dataset if isinstance(dataset, RepeatDataset) else dataset

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from mmdet.models.task_modules.assigners.match_cost import BaseMatchCost
 from mmdet3d.structures import AxisAlignedBboxOverlaps3D
 from mmengine.structures import InstanceData
 from torch import Tensor
@@ -18,15 +19,12 @@ from ..registry import TASK_UTILS
 
 
 @TASK_UTILS.register_module()
-class CenterL1Cost:
+class CenterL1Cost(BaseMatchCost):
     """L1 distance of the centers, in fractions of the scene's extent, summed over the axes.
 
     Args:
         weight (float): Factor of the cost; in 3DETR 0 for ScanNet and 5 for SUN RGB-D.
     """
-
-    def __init__(self, weight: float = 1.0) -> None:
-        self.weight = weight
 
     def __call__(
         self, pred_instances: InstanceData, gt_instances: InstanceData, img_meta: Any = None
@@ -36,7 +34,7 @@ class CenterL1Cost:
 
 
 @TASK_UTILS.register_module()
-class EnclosingGIoUCost:
+class EnclosingGIoUCost(BaseMatchCost):
     """Negative generalised IoU of the axis-aligned boxes that enclose the boxes.
 
     For boxes without rotation these are the boxes themselves. For rotated ones the comparison is coarser than 3DETR's,
@@ -47,7 +45,7 @@ class EnclosingGIoUCost:
     """
 
     def __init__(self, weight: float = 1.0) -> None:
-        self.weight = weight
+        super().__init__(weight)
         self.overlaps = AxisAlignedBboxOverlaps3D()
 
     def __call__(
@@ -58,15 +56,12 @@ class EnclosingGIoUCost:
 
 
 @TASK_UTILS.register_module()
-class ObjectnessCost:
+class ObjectnessCost(BaseMatchCost):
     """Negative probability that a query has an object at all, the same for every box.
 
     Args:
         weight (float): Factor of the cost; in 3DETR 0 for ScanNet and 5 for SUN RGB-D.
     """
-
-    def __init__(self, weight: float = 1.0) -> None:
-        self.weight = weight
 
     def __call__(
         self, pred_instances: InstanceData, gt_instances: InstanceData, img_meta: Any = None

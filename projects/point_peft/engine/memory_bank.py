@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dataset import RepeatDataset
 from mmengine.dist import collect_results, get_dist_info
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
+from ..datasets import unrepeated
 from ..tuners import MemoryBank, PEFTBackbone, PointPriorPrompt
 from .checkpoint import BaseFingerprint, load_checkpoint_file, outermost_with, save_checkpoint
 from .errors import CheckpointError
@@ -69,7 +69,7 @@ def expected_provenance(model: nn.Module, dataset: Dataset | None = None) -> Ban
         ValueError: If the model has no memory bank.
     """
     wrapper, prompt = _require_prompt(model)
-    clouds = dataset.dataset if isinstance(dataset, RepeatDataset) else dataset
+    clouds = unrepeated(dataset)
     return BankProvenance(
         base_hash=BaseFingerprint.of(wrapper.pretrained_state()).hash or '',
         dim=prompt.bank.dim,
@@ -91,9 +91,8 @@ def bank_dataset(model: nn.Module, dataset: Any) -> Any:
         dataset (Dataset): The training set, perhaps a ``RepeatDataset``.
     """
     _, prompt = _require_prompt(model)
-    if isinstance(dataset, RepeatDataset) and len(dataset.dataset) >= prompt.num_retrieved:
-        return dataset.dataset
-    return dataset
+    clouds = unrepeated(dataset)
+    return clouds if len(clouds) >= prompt.num_retrieved else dataset
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..registry import MODELS
 from ..structures import BackboneFeatures
-from .owner import BackboneOwner
+from .owner import BackboneOwner, build_backbone
 
 
 class TunedModel(BackboneOwner, BaseModel):
@@ -36,7 +36,7 @@ class TunedModel(BackboneOwner, BaseModel):
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        self.backbone = MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
+        self.backbone = build_backbone(backbone, tuner)
         self.head = self._build_head(head)
         self.auxiliary_head = self._build_head(auxiliary_head) if auxiliary_head else None
 
@@ -47,15 +47,6 @@ class TunedModel(BackboneOwner, BaseModel):
         facts = dict(embed_dim=self.backbone.embed_dim, num_prefix_tokens=num_prefix)
         wanted = getattr(kind, 'backbone_facts', ('embed_dim',))
         return MODELS.build({**{name: facts[name] for name in wanted}, **head})
-
-    def init_weights(self) -> None:
-        """Load the pre-trained backbone.
-
-        All else got its values when it was built, so MMEngine's walk through the modules, which logs two lines per
-        parameter, has nothing to do.
-        """
-        self.backbone.init_weights()
-        self.is_init = True
 
     def auxiliary_loss(self, features: BackboneFeatures) -> dict[str, Tensor]:
         """Losses of the auxiliary head; none without one."""

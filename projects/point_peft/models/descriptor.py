@@ -27,11 +27,6 @@ class PointDescriptor(BackboneOwner, BaseModel):
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = MODELS.build(backbone)
 
-    def init_weights(self) -> None:
-        """Load the pre-trained backbone."""
-        self.backbone.init_weights()
-        self.is_init = True
-
     def forward(
         self,
         inputs: dict[str, Tensor],

@@ -6,7 +6,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..registry import MODELS
 from ..tuners import MemoryBank
+
+
+def build_backbone(backbone: dict[str, Any], tuner: dict[str, Any] | None) -> Any:
+    """Build a plain backbone, in the wrapper that freezes and tunes it if there is one, from their configs."""
+    return MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
 
 
 class BackboneOwner(nn.Module):
@@ -17,6 +23,15 @@ class BackboneOwner(nn.Module):
     """
 
     backbone: Any
+
+    def init_weights(self) -> None:
+        """Load the pre-trained backbone.
+
+        All else got its values when it was built, so MMEngine's walk through the modules, which logs two lines per
+        parameter, has nothing to do.
+        """
+        self.backbone.init_weights()
+        self.is_init = True
 
     def base_state(self) -> dict[str, Tensor]:
         """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..backbones.layers import ExtraChannels
 from ..registry import MODELS
 from ..structures import SceneTokens
-from .owner import BackboneOwner
+from .owner import BackboneOwner, build_backbone
 
 
 @MODELS.register_module()
@@ -45,7 +45,7 @@ class SceneEncoder(BackboneOwner, BaseModule):
         scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.backbone = MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
+        self.backbone = build_backbone(backbone, tuner)
         self.stages = [tuple(layers) for layers in stages]
         self.hidden_layers = tuple(layer for layers in self.stages for layer in layers)
         self.extra_channels, self.scale = extra_channels, scale
@@ -79,11 +79,6 @@ class SceneEncoder(BackboneOwner, BaseModule):
     def backbone_points(self, inputs: dict[str, Any]) -> Tensor:
         """The clouds (B, N, 3) that the backbone gets of scenes ``inputs['points']``, a list of (N, 3 + D)."""
         return self._place(self._enough(torch.stack(inputs['points']))[..., :3])[0]
-
-    def init_weights(self) -> None:
-        """Load the pre-trained backbone; all else got its values when it was built."""
-        self.backbone.init_weights()
-        self.is_init = True
 
     def _enough(self, points: Tensor) -> Tensor:
         """Repeat the points of scenes that have fewer than the backbone makes groups."""

@@ -9,7 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..heads.part_seg.propagation import interpolation_matrix
+from ..ops import interpolate
 from ..registry import MODELS
 from ..structures import SceneTokens
 
@@ -53,10 +53,8 @@ class SeedNeck(BaseModule):
                 'model.neck.in_channels to what model.backbone.stages gives.'
             )
         seeds = scene.centers[0]
-        carried = [
-            interpolation_matrix(seeds, centers).to(tokens.dtype) @ tokens
-            for centers, tokens in zip(scene.centers[1:], scene.tokens[1:])
-        ]
+        coarser = zip(scene.centers[1:], scene.tokens[1:])
+        carried = [interpolate(seeds, centers, tokens) for centers, tokens in coarser]
         x = torch.cat([scene.tokens[0], *carried], dim=-1)  # (B, S, sum of widths)
         for layer, norm in zip(self.layers, self.norms):
             x = F.relu(norm(layer(x).mT)).mT

@@ -5,7 +5,7 @@ from .distance import squared_distance
 from .fps import farthest_point_sample, farthest_point_sample_loop
 from .gather import gather
 from .grouping import Groups, group
-from .interpolation import interpolation_weights, three_nn
+from .interpolation import interpolate, interpolation_matrix, interpolation_weights, three_nn
 from .knn import knn
 from .ordering import greedy_order
 from .pooling import max_pool
@@ -20,6 +20,8 @@ __all__ = [
     'gather',
     'greedy_order',
     'group',
+    'interpolate',
+    'interpolation_matrix',
     'interpolation_weights',
     'knn',
     'max_pool',

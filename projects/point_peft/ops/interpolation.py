@@ -74,6 +74,17 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
     return index, _normalised_inverse(distance, eps)
 
 
+def interpolation_matrix(points: Tensor, centers: Tensor) -> Tensor:
+    """:func:`three_nn` of points (B, N, 3) and centers (B, S, 3) as a matrix (B, N, S); rows sum to one."""
+    index, weights = three_nn(points, centers)
+    return weights.new_zeros(*points.shape[:2], centers.shape[1]).scatter_(2, index, weights)
+
+
+def interpolate(points: Tensor, centers: Tensor, features: Tensor) -> Tensor:
+    """Carry features (B, S, C) from centers (B, S, 3) to points (B, N, 3), as (B, N, C); see :func:`three_nn`."""
+    return interpolation_matrix(points, centers).to(features.dtype) @ features
+
+
 def _normalised_inverse(distance: Tensor, eps: float) -> Tensor:
     """``1 / (distance + eps)`` with rows that sum to one."""
     if eps <= 0:

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from point_peft.heads.part_seg import FeaturePropagation
-from point_peft.heads.part_seg.propagation import _linear_first, interpolation_matrix
+from point_peft.heads.part_seg.propagation import _linear_first
+from point_peft.ops import interpolation_matrix
 
 BRANCHES = {'linear first': (64, 5, 48, (16, 12)), 'interpolation first': (64, 32, 4, (64, 12))}
 """Points, centers, channels of the centers, widths."""

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from point_peft.heads.part_seg import GraphPartSegHead, HierarchicalPartSegHead, PartSegHead, PlainPartSegHead
-from point_peft.heads.part_seg.propagation import interpolation_matrix
-from point_peft.ops import farthest_point_sample
+from point_peft.ops import farthest_point_sample, interpolation_matrix
 from point_peft.structures import BackboneFeatures
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...ops import interpolation_matrix
 from ...registry import MODELS
 from ...structures import BackboneFeatures
 from .base import PartSegHead
-from .propagation import interpolation_matrix
 
 
 @MODELS.register_module()

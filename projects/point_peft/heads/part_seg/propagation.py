@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...ops import three_nn
+from ...ops import interpolation_matrix
 
 
 class FeaturePropagation(nn.Module):
@@ -66,12 +66,6 @@ class FeaturePropagation(nn.Module):
         for conv, norm in zip(list(self.mlp_convs)[1:], list(self.mlp_bns)[1:]):
             x = F.relu(norm(pointwise(conv, x)))
         return x
-
-
-def interpolation_matrix(points: Tensor, centers: Tensor) -> Tensor:
-    """(B, N, S) weights that carry center features to points (B, N, 3): three per row are not zero, rows sum to one."""
-    index, weights = three_nn(points, centers)
-    return weights.new_zeros(*points.shape[:2], centers.shape[1]).scatter_(2, index, weights)
 
 
 def pointwise(conv: nn.Module, x: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...ops import interpolate
 from ...registry import MODELS
-from ..part_seg.propagation import interpolation_matrix
 from .base import SceneSegHead
 
 
@@ -34,8 +34,6 @@ class LinearSceneSegHead(SceneSegHead):
         self, tokens: Sequence[Tensor], centers: Sequence[Tensor], points: Tensor, point_features: Tensor
     ) -> Tensor:
         """Decode; see :meth:`SceneSegHead.decode`."""
-        carried = [
-            interpolation_matrix(points, places).to(x.dtype) @ x for places, x in zip(centers, tokens)
-        ]  # (B, N, W_s) each
+        carried = [interpolate(points, places, x) for places, x in zip(centers, tokens)]  # (B, N, W_s) each
         x = torch.cat([point_features, *carried], dim=-1)
         return self.classify(self.norm(x.flatten(0, 1))).unflatten(0, points.shape[:2])
