@@ -2,12 +2,14 @@
 # Create .venv and install this project into it; quick when nothing has changed since:
 #   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), tests, detection
 # The detection tier (docs/install.md) compiles mmcv, about ten minutes on two cores; name runtime with it.
-# PYTHON names the interpreter and VENV the environment to make (.venv). pip's own settings work too; for example
+# PYTHON names the interpreter, VENV the environment to make (.venv), CONSTRAINTS the file of pinned versions
+# (requirements/constraints.txt). pip's own settings work too; for example
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu   spares a machine without a GPU torch's CUDA packages.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
+CONSTRAINTS=${CONSTRAINTS:-requirements/constraints.txt}
 TIERS=("${@:-runtime}")
 OLDEST="(3, 10)"
 NEWEST_FOR_DETECTION="(3, 12)"  # mmdet3d's dependencies want numpy 1, which has no wheels for newer ones
@@ -69,7 +71,7 @@ make_venv() {
 }
 
 install() {
-    "$VENV/bin/python" -m pip install --disable-pip-version-check --constraint requirements/constraints.txt "$@"
+    "$VENV/bin/python" -m pip install --disable-pip-version-check --constraint "$CONSTRAINTS" "$@"
 }
 
 # OpenCV comes with MMEngine and wants libGL, which machines without a screen may lack.
@@ -114,7 +116,7 @@ compile_mmcv() {
 
 wanted_state() {
     echo "${TIERS[*]}"
-    cat requirements/constraints.txt setup.py projects/point_peft/version.py
+    cat "$CONSTRAINTS" pyproject.toml projects/point_peft/version.py
     local tier
     for tier in "${TIERS[@]}"; do
         cat "requirements/$tier.txt"

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     ROOT / 'README.md',
     ROOT / 'CHANGELOG.md',
+    ROOT / 'CONTRIBUTING.md',
     ROOT / 'projects/point_peft/README.md',
     *(ROOT / 'docs').glob('*.md'),
 ]
