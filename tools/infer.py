@@ -151,7 +151,7 @@ def read_points(path: Path, normalize: str | None, mesh_points: int) -> Tensor:
     """
     points = read_cloud(path, mesh_points=mesh_points)
     check_points(points[None], [f"'{path}'"])
-    return torch.from_numpy(get_normalizer(normalize)(points))
+    return torch.from_numpy(get_normalizer(normalize)(points)).float()
 
 
 def predict(model: BaseModel, points: Tensor, path: Path, category: int | None = None) -> PointDataSample:

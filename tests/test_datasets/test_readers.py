@@ -53,7 +53,7 @@ def test_clouds(tmp_path: Path, name: str) -> None:
         table = np.hstack([POINTS, POINTS]) if name.startswith('normals') else POINTS
         np.savetxt(path, table, delimiter=',' if name.startswith('comma') else ' ', header='x y z')
     result = read_cloud(path)
-    assert result.dtype == np.float32
+    assert result.dtype == np.float64
     np.testing.assert_allclose(result, POINTS)
 
 

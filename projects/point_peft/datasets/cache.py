@@ -30,11 +30,11 @@ def cached_clouds(
     Args:
         root (Path): directory of the dataset.
         files (Sequence[Path]): one file per cloud.
-        read (Callable): reads one file to (N, 3) float32.
+        read (Callable): reads one file to (N, 3).
         key (str): what else the content depends on.
 
     Returns:
-        np.ndarray: (M, N, 3) float32.
+        np.ndarray: (M, N, 3), of the dtype that ``read`` returns.
 
     Raises:
         DatasetNotFoundError: a file is missing.

@@ -19,7 +19,7 @@ class Clouds:
     """Objects read from the files of one subset.
 
     Attributes:
-        points (np.ndarray | Sequence[np.ndarray] | LazyClouds): (M, N, 3) float32; or M arrays (N_i, 3); or
+        points (np.ndarray | Sequence[np.ndarray] | LazyClouds): (M, N, 3) float32 or float64, as the files have them; or M arrays (N_i, 3); or
             clouds that are read from disk when they are asked for.
         labels (np.ndarray): (M,) int64 class of every object.
         sources (Sequence[str]): file (and index in it) of every object.

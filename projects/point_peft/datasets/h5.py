@@ -21,7 +21,7 @@ def read_h5(path: Path) -> Clouds:
         path (Path): file with ``data`` (M, N, >= 3) and ``label`` (M,) or (M, 1).
 
     Returns:
-        Clouds: coordinates (M, N, 3) float32, labels (M,) int64, sources ``path[i]``.
+        Clouds: coordinates (M, N, 3) float32, or float64 where the file has that or integers, labels (M,) int64, sources ``path[i]``.
 
     Raises:
         DatasetError: the file is truncated or not h5, a key is missing, or a shape is wrong.
@@ -40,7 +40,7 @@ def read_h5(path: Path) -> Clouds:
             f"'{path}' has {labels.size} labels for {len(data)} objects; expected one per object."
         )
     return Clouds(
-        points=np.ascontiguousarray(data[..., :3], dtype=np.float32),
+        points=np.ascontiguousarray(data[..., :3], dtype=np.result_type(data.dtype, np.float32)),
         labels=labels.reshape(-1).astype(np.int64),
         sources=[f'{path}[{index}]' for index in range(len(data))],
     )

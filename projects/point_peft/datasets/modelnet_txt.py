@@ -30,7 +30,7 @@ def read_modelnet_txt(
     labels = [_label(name, classes) for name in names]
     files = [root / classes[label] / f'{name}.txt' for name, label in zip(names, labels)]
     points = cached_clouds(
-        root, files, lambda path: read_text(path)[:max_points], key=f'modelnet-{max_points}'
+        root, files, lambda path: read_text(path)[:max_points], key=f'modelnet-float64-{max_points}'
     )
     return Clouds(
         points=points, labels=np.asarray(labels, dtype=np.int64), sources=[str(path) for path in files]

@@ -17,7 +17,7 @@ def read_pcd(path: Path) -> np.ndarray:
     """Read the fields x, y, z; rows with a non-finite value, which PCL writes for missing returns, are kept.
 
     Returns:
-        np.ndarray: (N, 3) float32.
+        np.ndarray: (N, 3) float64.
 
     Raises:
         DatasetError: no PCD header, no x, y, z, ``binary_compressed`` data, or a truncated file.
@@ -34,7 +34,7 @@ def read_pcd(path: Path) -> np.ndarray:
             return _parse_ascii(body, dtype, count)
         if header['DATA'][0] == 'binary':
             records = np.frombuffer(body, dtype=dtype, count=count)
-            return np.stack([records[name] for name in 'xyz'], axis=1).astype(np.float32)
+            return np.stack([records[name] for name in 'xyz'], axis=1).astype(np.float64)
     except (KeyError, IndexError, ValueError) as error:
         if isinstance(error, DatasetError):
             raise
@@ -81,4 +81,4 @@ def _parse_ascii(body: bytes, dtype: np.dtype, count: int) -> np.ndarray:
     for name in dtype.names or ():
         columns[name] = width
         width += math.prod(dtype[name].shape)
-    return np.stack([table[:, columns[name]] for name in 'xyz'], axis=1).astype(np.float32)
+    return np.stack([table[:, columns[name]] for name in 'xyz'], axis=1)

@@ -25,7 +25,8 @@ def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
         mesh_points (int): points to sample on a mesh.
 
     Returns:
-        np.ndarray: (N, 3) float32.
+        np.ndarray: (N, 3) float64, the coordinates as the file has them: float32 would round map coordinates to
+            half a metre, so casting is for after centring.
 
     Raises:
         DatasetNotFoundError: no such file.
@@ -52,7 +53,7 @@ def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
             f"'{path}' holds an array of shape {points.shape} and type {points.dtype}; expected "
             'numbers (points, 3) with at least one point.'
         )
-    return np.ascontiguousarray(points[:, :3], dtype=np.float32)
+    return np.ascontiguousarray(points[:, :3], dtype=np.float64)
 
 
 def read_text(
@@ -66,7 +67,7 @@ def read_text(
         expected (str): what the rows should be, for the message.
 
     Returns:
-        np.ndarray: (N, len(columns)) float32.
+        np.ndarray: (N, len(columns)) float64.
     """
     try:
         with path.open() as file:
@@ -74,7 +75,7 @@ def read_text(
         if first is None:
             raise ValueError('it has no rows')
         delimiter = ',' if ',' in first else None
-        return np.loadtxt(path, delimiter=delimiter, dtype=np.float32, ndmin=2, usecols=columns)
+        return np.loadtxt(path, delimiter=delimiter, dtype=np.float64, ndmin=2, usecols=columns)
     except (ValueError, UnicodeDecodeError) as error:
         raise DatasetError(f"'{path}' is not a table of numbers ({error}); expected {expected}.") from error
 

@@ -42,7 +42,7 @@ def read_lists(root: Path, subsets: Sequence[str]) -> Clouds:
         subsets (Sequence[str]): published subsets to join.
 
     Returns:
-        Clouds: lists of (N_i, 3) float32 points and (N_i,) uint8 global part ids.
+        Clouds: lists of (N_i, 3) float64 points and (N_i,) uint8 global part ids.
 
     Raises:
         DatasetNotFoundError: a split list or an object is missing.
@@ -53,7 +53,11 @@ def read_lists(root: Path, subsets: Sequence[str]) -> Clouds:
         return Clouds(points=[], labels=np.empty(0, dtype=np.int64), sources=[], parts=[])
     files = [file for item in objects for file in (item.points, item.labels) if file is not None]
     arrays = cached_arrays(
-        root, files, lambda: _read_objects(root, objects), names=('points', 'parts', 'sizes'), key='part-1'
+        root,
+        files,
+        lambda: _read_objects(root, objects),
+        names=('points', 'parts', 'sizes'),
+        key='part-float64',
     )
     bounds = np.cumsum(arrays['sizes'])[:-1]
     return Clouds(
@@ -110,7 +114,7 @@ def read_object(item: ListedObject) -> tuple[np.ndarray, np.ndarray]:
     """Read one object of either published layout.
 
     Returns:
-        tuple[np.ndarray, np.ndarray]: (N, 3) float32 points and (N,) uint8 global part ids.
+        tuple[np.ndarray, np.ndarray]: (N, 3) float64 points and (N,) uint8 global part ids.
     """
     allowed = CATEGORY_PARTS[CATEGORIES[item.category]]
     if not item.points.read_bytes().strip():

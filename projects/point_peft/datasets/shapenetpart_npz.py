@@ -45,7 +45,7 @@ def read_npz_file(path: Path, category: int) -> tuple[list[np.ndarray], list[np.
     """Read the objects of one category from ``pos`` (T, 3), ``part`` (T,) and ``offsets`` (M + 1,).
 
     Returns:
-        tuple[list[np.ndarray], list[np.ndarray]]: M clouds (N_i, 3) float32 and their global part ids (N_i,) uint8.
+        tuple[list[np.ndarray], list[np.ndarray]]: M clouds (N_i, 3) float32 or float64 and their global part ids (N_i,) uint8.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -72,7 +72,7 @@ def read_npz_file(path: Path, category: int) -> tuple[list[np.ndarray], list[np.
         )
     if sizes.min() == 0:
         raise DatasetError(f"'{path}[{int(np.argmin(sizes))}]' is an empty object; take it out of the file.")
-    clouds = np.split(np.asarray(points, dtype=np.float32), offsets[1:-1])
+    clouds = np.split(np.asarray(points, dtype=np.result_type(points.dtype, np.float32)), offsets[1:-1])
     ids = [
         check_parts(labels, category, f'{path}[{index}]')
         for index, labels in enumerate(np.split(parts, offsets[1:-1]))
