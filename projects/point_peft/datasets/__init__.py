@@ -2,6 +2,7 @@
 
 from .base import PointCloudDataset, unrepeated
 from .errors import DatasetError, DatasetNotFoundError
+from .few_labels import FewLabels
 from .few_shot import FewShot
 from .few_shot_modelnet import FewShotModelNet40
 from .folder import PointCloudFolder
@@ -15,6 +16,7 @@ from .shapenetpart import ShapeNetPart
 __all__ = [
     'DatasetError',
     'DatasetNotFoundError',
+    'FewLabels',
     'FewShot',
     'FewShotModelNet40',
     'ModelNet',

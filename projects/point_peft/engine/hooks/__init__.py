@@ -9,6 +9,7 @@ from .protocol import ProtocolHook
 from .show import ShowHook
 from .sync_batch_norm import SyncBatchNormHook
 from .trainable_parameters import TrainableParametersHook, count_parameters, format_trainable
+from .training_cost import TrainingCostHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -20,6 +21,7 @@ __all__ = [
     'ShowHook',
     'SyncBatchNormHook',
     'TrainableParametersHook',
+    'TrainingCostHook',
     'count_parameters',
     'format_trainable',
 ]

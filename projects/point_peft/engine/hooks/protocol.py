@@ -18,7 +18,10 @@ from ..randomness import preserved_rng
 
 HISTORY_KEY = 'protocol_history'
 
-SUMMARY_KEYS = ('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb', 'full_mb')
+SUMMARY_KEYS = (
+    *('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb', 'full_mb'),
+    *('train_seconds', 'peak_memory_mb'),
+)
 """What other hooks leave in the message hub for the summary."""
 
 

@@ -1,0 +1,27 @@
+"""Comparisons of methods: many trainings from one file, and what they say together."""
+
+from .cells import CellRun, prepare_cell
+from .matrix import Cell, Matrix, load_matrix
+from .plots import plot_report
+from .records import Records
+from .report import MethodRow, SettingReport, markdown_report, summarize
+from .runner import CellRunner
+from .statistics import Interval, mean_and_spread, paired_difference
+
+__all__ = [
+    'Cell',
+    'CellRun',
+    'CellRunner',
+    'Interval',
+    'Matrix',
+    'MethodRow',
+    'Records',
+    'SettingReport',
+    'load_matrix',
+    'markdown_report',
+    'mean_and_spread',
+    'paired_difference',
+    'plot_report',
+    'prepare_cell',
+    'summarize',
+]

@@ -1,0 +1,106 @@
+"""One training of a comparison: its config, its directory and its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..engine.config import load_config
+from ..engine.config_check import check_config
+from ..engine.errors import ConfigError
+from ..engine.preflight import check_files
+from ..engine.protocol import BEST_ON_TEST, BEST_ON_VAL, LAST
+from .matrix import Cell
+
+COST_HOOK = dict(type='TrainingCostHook')
+"""Measures time and memory of a run."""
+
+ROWS = {'last': LAST, 'best_on_val': BEST_ON_VAL, 'best_on_test': BEST_ON_TEST}
+"""Names of the results, and the rows of ``protocol.json`` that hold them."""
+
+COSTS = ('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb', 'train_seconds', 'peak_memory_mb')
+"""What a run says about itself beside accuracy."""
+
+
+@dataclass(frozen=True)
+class CellRun:
+    """A cell with its directory.
+
+    Attributes:
+        cell (Cell): What is trained.
+        directory (Path): Holds ``config.py``, ``log.txt`` and the work directory ``run``.
+        config_text (str): The resolved config.
+        config_hash (str): Its digest, without places on the disk.
+        max_epochs (int): Epochs of the training.
+    """
+
+    cell: Cell
+    directory: Path
+    config_text: str
+    config_hash: str
+    max_epochs: int
+
+    @property
+    def config_file(self) -> Path:
+        """The complete config of the run."""
+        return self.directory / 'config.py'
+
+    @property
+    def work_dir(self) -> Path:
+        """Where the training writes."""
+        return self.directory / 'run'
+
+    def result(self, metric: str) -> dict[str, Any] | None:
+        """Accuracies and costs, from ``protocol.json``; None if the last epoch has not been evaluated.
+
+        A run that tries a candidate gives its validation accuracy alone.
+        """
+        path = self.work_dir / 'protocol.json'
+        if not path.is_file():
+            return None
+        content = json.loads(path.read_text())
+        rows = {row['label']: row for row in content['rows']}
+        last = rows.get(LAST)
+        if last is None or last['epoch'] < self.max_epochs or metric not in last['test']:
+            return None
+        costs = {name: content.get(name) for name in COSTS}
+        if self.cell.candidate is not None:
+            return dict(val=rows[BEST_ON_VAL]['val'][metric] if BEST_ON_VAL in rows else None, **costs)
+        found = {name: rows[label]['test'].get(metric) for name, label in ROWS.items() if label in rows}
+        return dict({name: found.get(name) for name in ROWS}, **costs)
+
+
+def prepare_cell(cell: Cell, root: Path) -> CellRun:
+    """Resolve and check a cell's config.
+
+    Args:
+        cell (Cell): The cell.
+        root (Path): Directory of the matrix.
+
+    Raises:
+        PointPEFTError: The config has a mistake, data or weights are missing, or it reports no accuracy.
+    """
+    directory = root / 'cells' / cell.name
+    cfg = load_config(cell.config, cell.options, str(directory / 'run'))
+    check_config(cfg)
+    check_files(
+        cfg, [name for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if cfg.get(name)]
+    )
+    if (cfg.get('default_hooks') or {}).get('protocol') is None:
+        raise ConfigError(
+            f'{cell.config} has no default_hooks.protocol, which measures the accuracy; add it.'
+        )
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), COST_HOOK]
+    return CellRun(cell, directory, cfg.pretty_text, _config_hash(cfg), int(cfg.train_cfg.max_epochs))
+
+
+def _config_hash(cfg: Config) -> str:
+    content = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'filename')}
+    return hashlib.blake2b(
+        json.dumps(content, sort_keys=True, default=str).encode(), digest_size=8
+    ).hexdigest()

@@ -1,0 +1,96 @@
+"""Finished runs, one line of JSON each."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..engine.checkpoint import write_atomically
+from ..engine.errors import ConfigError
+from .cells import CellRun
+
+FILE_NAME = 'results.jsonl'
+
+
+class Records:
+    """The file of finished runs of a matrix.
+
+    Args:
+        root (Path): Directory of the matrix.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / FILE_NAME
+        self.lines: dict[str, dict[str, Any]] = {}
+        if self.path.is_file():
+            for number, line in enumerate(self.path.read_text().splitlines(), start=1):
+                try:
+                    entry = json.loads(line)
+                    self.lines[entry['cell']] = entry
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ConfigError(
+                        f"line {number} of '{self.path}' is not the record of a run ({error}); delete that line, and "
+                        'the run is taken up again.'
+                    ) from error
+
+    def find(self, run: CellRun) -> dict[str, Any] | None:
+        """The record of a run, if it is finished.
+
+        Raises:
+            ConfigError: The directory has that cell with another config.
+        """
+        entry = self.lines.get(run.cell.name)
+        if entry is not None and entry['config_hash'] != run.config_hash:
+            raise ConfigError(
+                f"'{self.path}' has {run.cell.name} with another config; give another --work-dir, or delete its line "
+                f"and '{run.directory}' to train it anew."
+            )
+        return entry
+
+    def add(self, run: CellRun, result: dict[str, Any], *, device: str) -> dict[str, Any]:
+        """Note a finished run."""
+        cell = run.cell
+        entry = dict(
+            cell=cell.name,
+            setting=cell.setting,
+            method=cell.method,
+            draw=cell.draw,
+            candidate=cell.candidate,
+            config=cell.config,
+            options=dict(cell.options),
+            config_hash=run.config_hash,
+            device=device,
+            **environment(),
+            **result,
+        )
+        self.lines[cell.name] = entry
+        text = ''.join(json.dumps(line, default=str) + '\n' for line in self.lines.values())
+        write_atomically(self.path, text.encode())
+        return entry
+
+
+def environment() -> dict[str, Any]:
+    """Commit of the code (with ``+`` if it was changed since) and versions of what computes."""
+    place = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(['git', *arguments], cwd=place, capture_output=True, text=True, timeout=30)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git('rev-parse', '--short=12', 'HEAD')
+    changed = '+' if commit and git('status', '--porcelain', '--untracked-files=no') else ''
+    return dict(
+        commit=commit and commit + changed,
+        python=platform.python_version(),
+        torch=torch.__version__,
+        mmengine=version('mmengine'),
+    )
