@@ -1,6 +1,7 @@
 """Checkpoints: safe reading, atomic writing, plain types, adapters."""
 
-from .atomic import AtomicLocalBackend, remove_partial_files, save_checkpoint, write_atomically
+from ...files import remove_partial_files, write_atomically
+from .atomic import AtomicLocalBackend, save_checkpoint
 from .delta import (
     META_KEY,
     CheckpointSizes,

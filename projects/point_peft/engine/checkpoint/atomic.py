@@ -1,11 +1,9 @@
-"""Files that are either complete or not there."""
+"""Checkpoints that are either complete or not there."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,7 @@ from mmengine.fileio import LocalBackend, register_backend
 from safetensors.torch import save as serialize_safetensors
 from torch import Tensor
 
-_PARTIAL = re.compile(r'\..+\.(\d+)\.partial')
-"""Name of an unfinished file: hidden, with the id of the process that writes it."""
+from ...files import write_atomically
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -32,33 +29,6 @@ class AtomicLocalBackend(LocalBackend):
 
 
 register_backend('atomic_local', AtomicLocalBackend, force=True)
-
-
-def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file so that whoever looks sees the old content or the new, also after a kill or a power cut.
-
-    The content goes to a hidden file beside it, is flushed to the disk and takes the name in one step.
-
-    Args:
-        path (str | Path): File to write; its directory is created if needed, and a link is followed.
-        content (bytes): New content.
-
-    Raises:
-        OSError: The disk is full, read-only ...; the old file is untouched and nothing is left beside it.
-    """
-    path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.parent / f'.{path.name}.{os.getpid()}.partial'
-    try:
-        with open(partial, 'wb') as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:  # an interrupt must not leave litter either
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
@@ -79,42 +49,3 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mappi
         torch.save(dict(state_dict=own, meta=dict(meta)), buffer)
         content = buffer.getvalue()
     write_atomically(path, content)
-
-
-def remove_partial_files(directory: str | Path) -> list[str]:
-    """Remove what killed runs left unfinished in a directory.
-
-    Returns:
-        list[str]: Names of the removed files. Those of processes that still run are left alone.
-    """
-    removed = []
-    for path in Path(directory).glob('.*.partial'):
-        match = _PARTIAL.fullmatch(path.name)
-        if match and not _is_running(int(match.group(1))):
-            path.unlink(missing_ok=True)
-            removed.append(path.name)
-    return removed
-
-
-def _is_running(process: int) -> bool:
-    """Whether another process with this id runs here."""
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _sync_directory(directory: Path) -> None:
-    """Flush a directory, so that a new name survives a power cut; only POSIX systems can."""
-    if os.name != 'posix':
-        return
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
