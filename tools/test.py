@@ -10,7 +10,6 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.runner import Runner
 
 from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, write_atomically
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
@@ -19,6 +18,7 @@ from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
 from point_peft.engine.preflight import check_files
+from point_peft.engine.runner import SparedRunner
 
 TRAINING = (
     'train_dataloader',
@@ -89,7 +89,7 @@ def main(args: argparse.Namespace) -> None:
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
-    metrics = Runner.from_cfg(cfg).test()
+    metrics = SparedRunner.from_cfg(cfg).test()
     if args.out and is_main_process():
         write_metrics(args.out, metrics)
 

@@ -7,7 +7,6 @@ import sys
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.runner import Runner
 
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import DATALOADERS, load_config
@@ -15,7 +14,8 @@ from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
 from point_peft.engine.preflight import check_batches, check_files
-from point_peft.engine.resume import find_resumable_checkpoint
+from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
+from point_peft.engine.runner import SparedRunner
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,8 +61,8 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
                 'that its learning rate is meant for.'
             )
         cfg.auto_scale_lr.enable = True
-    if args.resume == 'auto':
-        newest = find_resumable_checkpoint(cfg.work_dir)
+    if args.resume == 'auto' or (args.resume is None and cfg.get('resume') and not cfg.get('load_from')):
+        newest = find_resumable_checkpoint(cfg.work_dir, checkpoint_directory(cfg))
         cfg.resume = newest is not None
         cfg.load_from = str(newest) if newest else cfg.get('load_from')
     elif args.resume is not None:
@@ -97,7 +97,7 @@ def main(args: argparse.Namespace) -> None:
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
-    runner = Runner.from_cfg(cfg)
+    runner = SparedRunner.from_cfg(cfg)
     check_batches(runner)
     runner.train()
 

@@ -7,7 +7,8 @@ default_scope = 'point_peft'
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
+    logger=dict(type='SparedLoggerHook', interval=50),
+    finite=dict(type='FiniteHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
@@ -33,7 +34,7 @@ env_cfg = dict(
 
 log_processor = dict(type='LogProcessor', window_size=10, by_epoch=True)
 log_level = 'INFO'
-visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
+visualizer = dict(type='SparedVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 
 load_from = None
 resume = False

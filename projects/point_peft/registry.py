@@ -12,6 +12,7 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
 MODELS = Registry(
@@ -59,6 +60,14 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     locations=['point_peft.engine.optimizers'],
 )
 """Builders of the optimizer's parameter groups."""
+
+VISUALIZERS = Registry(
+    'visualizer',
+    parent=MMENGINE_VISUALIZERS,
+    scope='point_peft',
+    locations=['point_peft.engine.visualizer'],
+)
+"""Visualizers of the runner, which record curves and pictures."""
 
 TASK_UTILS = Registry('task util', parent=MMENGINE_TASK_UTILS, scope='point_peft')
 """Parts of detection heads, such as costs of matching; ``point_peft.detection`` registers them."""

@@ -109,6 +109,77 @@ def test_full_disk_costs_a_warning_and_no_old_file(tmp_path: Path, monkeypatch: 
     assert 'the last usable checkpoint is' in log
 
 
+@pytest.mark.parametrize('score', [float('nan'), float('inf'), float('-inf')])
+def test_score_that_is_no_number_is_never_the_best(tmp_path: Path, score: float) -> None:
+    train(tmp_path, scores=(score, 1, score))
+    assert 'best_overall_accuracy_epoch_2.pth' in checkpoints(tmp_path)
+    info = load_checkpoint_file(tmp_path / 'epoch_3.pth')['message_hub']['runtime_info']
+    assert info['best_score'] == 1
+    log = next(tmp_path.rglob('*.log')).read_text()
+    assert log.count(f'overall_accuracy is {score} after epoch') == 2
+
+
+def test_pointer_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk at ``last_checkpoint`` costs that file; outdated checkpoints make room as ever."""
+    from point_peft.engine.hooks import checkpoint
+
+    write = checkpoint.write_atomically
+    room = False
+
+    def failing(path: Any, content: bytes) -> None:
+        if not room:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        write(path, content)
+
+    monkeypatch.setattr(checkpoint, 'write_atomically', failing)
+    train(tmp_path, **{'default_hooks.checkpoint.max_keep_ckpts': 1})
+    assert checkpoints(tmp_path) == ['best_overall_accuracy_epoch_3.pth', 'epoch_3.pth']
+    assert not (tmp_path / 'last_checkpoint').exists()
+    assert next(tmp_path.rglob('*.log')).read_text().count('last_checkpoint could not be written') == 1
+
+    remove = os.remove
+
+    def make_room(path: Any) -> None:
+        nonlocal room
+        remove(path)
+        room = True
+
+    monkeypatch.setattr(os, 'remove', make_room)
+    train(tmp_path / 'other', **{'default_hooks.checkpoint.max_keep_ckpts': 1})
+    assert (tmp_path / 'other' / 'last_checkpoint').read_text().endswith('epoch_3.pth')
+
+
+def test_directory_that_is_read_only_for_deleting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Any) -> None:
+        raise OSError(errno.EROFS, 'Read-only file system')
+
+    monkeypatch.setattr(os, 'remove', refuse)
+    train(tmp_path, **{'default_hooks.checkpoint.max_keep_ckpts': 1})
+    assert 'epoch_1.pth' in checkpoints(tmp_path)
+    assert 'could not be deleted' in next(tmp_path.rglob('*.log')).read_text()
+
+
+def test_best_file_that_cannot_be_written_again_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last file is written twice, since the best score belongs in it; the second time may fail."""
+    from point_peft.engine.checkpoint import atomic
+
+    write, count = atomic.write_atomically, 0
+
+    def failing(path: Any, content: bytes) -> None:
+        nonlocal count
+        count += Path(path).name == 'epoch_3.pth'
+        if count == 2:
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        write(path, content)
+
+    monkeypatch.setattr(atomic, 'write_atomically', failing)
+    train(tmp_path)
+    assert count == 2
+    assert 'epoch_3.pth' in checkpoints(tmp_path)
+
+
 def test_failure_at_the_end_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_writing(monkeypatch, 'epoch_3')
     with pytest.raises(CheckpointSaveError, match=r'epoch_3\.pth could not be written .* --resume auto'):

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from toy_engine import make_config
 
 from point_peft.engine.errors import CheckpointError
-from point_peft.engine.resume import find_resumable_checkpoint
+from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
 
 
 def write(directory: Path, *names: str) -> None:
@@ -53,13 +57,79 @@ def test_file_without_optimizer_is_passed_over(tmp_path: Path, log: list[str]) -
     assert 'it has no optimizer' in log[0]
 
 
-def test_pointer_to_another_directory_is_followed(tmp_path: Path) -> None:
+def test_directory_of_the_checkpoints(tmp_path: Path, log: list[str]) -> None:
+    """Where the hook saves elsewhere, that directory counts too, by the config and not by what a file says."""
+    cfg = make_config(tmp_path / 'work', **{'default_hooks.checkpoint.out_dir': str(tmp_path / 'disk')})
+    directory = checkpoint_directory(cfg)
+    assert directory == tmp_path / 'disk' / 'work'
+    directory.mkdir(parents=True)
+    write(directory, 'epoch_3.pth')
+    write(tmp_path / 'work', 'epoch_2.pth')
+    (tmp_path / 'work' / 'last_checkpoint').write_text(str(directory / 'epoch_3.pth'))
+    assert find_resumable_checkpoint(tmp_path / 'work', directory) == directory / 'epoch_3.pth'
+    assert log == []
+    assert checkpoint_directory(make_config(tmp_path / 'work')) == tmp_path / 'work'
+
+
+OTHER_CONTENTS: dict[str, Callable[[Path], bytes]] = {
+    'empty': lambda elsewhere: b'',
+    'outside': lambda elsewhere: str(elsewhere / 'epoch_3.pth').encode(),
+    'outside by a way round': lambda elsewhere: str(elsewhere / '../elsewhere/epoch_3.pth').encode(),
+    'relative': lambda elsewhere: b'epoch_2.pth',
+    'a directory': lambda elsewhere: str(elsewhere.parent / 'work').encode(),
+    '100 kB': lambda elsewhere: b'x' * 100_000,
+    'slashes': lambda elsewhere: b'/' * 100_000,
+    'lines': lambda elsewhere: b'epoch_2.pth\n' * 1000,
+    'binary': lambda elsewhere: bytes(range(256)),
+    'not UTF-8': lambda elsewhere: b'\xff\xfe',
+    'zero byte': lambda elsewhere: b'a\0b',
+}
+
+
+@pytest.mark.parametrize('content', OTHER_CONTENTS)
+def test_pointer_that_lies(tmp_path: Path, log: list[str], content: str) -> None:
+    """It costs one line; what it names outside is neither read nor resumed from."""
     write(tmp_path / 'elsewhere', 'epoch_3.pth')
+    write(tmp_path / 'work', 'epoch_2.pth')
+    pointer = tmp_path / 'work' / 'last_checkpoint'
+    pointer.write_bytes(OTHER_CONTENTS[content](tmp_path / 'elsewhere'))
+    assert find_resumable_checkpoint(tmp_path / 'work') == tmp_path / 'work' / 'epoch_2.pth'
+    assert log == [f'{pointer} names no checkpoint of this run and is passed over; the newest file counts']
+
+
+@pytest.mark.parametrize('name', ['last_checkpoint', 'epoch_9.pth'])
+@pytest.mark.parametrize('kind', ['directory', 'pipe', 'loop'])
+def test_what_is_no_file(tmp_path: Path, log: list[str], name: str, kind: str) -> None:
+    """Nothing waits for the writer of a pipe."""
     write(tmp_path, 'epoch_2.pth')
-    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'elsewhere' / 'epoch_3.pth'))
-    assert find_resumable_checkpoint(tmp_path) == tmp_path / 'elsewhere' / 'epoch_3.pth'
-    (tmp_path / 'last_checkpoint').write_bytes(b'\xff\x00')  # damaged too
+    path = tmp_path / name
+    make: dict[str, Callable[[Path], None]] = dict(
+        directory=Path.mkdir, pipe=os.mkfifo, loop=lambda path: path.symlink_to(path.name)
+    )
+    make[kind](path)
     assert find_resumable_checkpoint(tmp_path) == tmp_path / 'epoch_2.pth'
+    if name == 'epoch_9.pth':
+        assert log == [f'not resuming from epoch_9.pth: {path} is no file']
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'problem'),
+    [
+        ('meta', [1], 'its meta is a list, not a dict'),
+        ('message_hub', 3, 'its message_hub is a int, not a dict'),
+        ('meta', dict(epoch='9', iter=1), "its epoch is '9', not a number of steps"),
+        ('meta', dict(epoch=9, iter=-1), 'its iter is -1, not a number of steps'),
+        ('state_dict', dict(a=torch.tensor([1.0, float('nan')])), 'its a holds NaN'),
+    ],
+)
+def test_content_that_cannot_be_gone_on_from(
+    tmp_path: Path, log: list[str], key: str, value: Any, problem: str
+) -> None:
+    write(tmp_path, 'epoch_1.pth', 'epoch_2.pth')
+    content = dict(meta={}, state_dict=dict(a=torch.ones(2)), message_hub={}, optimizer={})
+    torch.save({**content, key: value}, tmp_path / 'epoch_2.pth')
+    assert find_resumable_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
+    assert log == [f'not resuming from epoch_2.pth: {problem}']
 
 
 def test_all_damaged_is_an_error_rather_than_a_new_start(tmp_path: Path) -> None:

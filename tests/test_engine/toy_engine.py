@@ -169,6 +169,35 @@ class DyingRank(Hook):
 
 
 @HOOKS.register_module()
+class Poison(Hook):
+    """Makes a number of one step (counted from 1) infinite or NaN, on all processes or on one.
+
+    Args:
+        step (int): The step.
+        place (str): ``data``: the points of its batch; or the name of a tensor of the model, after the step.
+        value (str): ``nan`` or ``inf``.
+        rank (int | None): The process; None means all.
+    """
+
+    def __init__(self, step: int, place: str = 'data', value: str = 'nan', rank: int | None = None) -> None:
+        self.step, self.place, self.value, self.rank = step, place, float(value), rank
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        if self.place == 'data' and self._is_due(runner):
+            data_batch['inputs']['points'][0].fill_(self.value)
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if self.place != 'data' and self._is_due(runner):
+            model = getattr(runner.model, 'module', runner.model)
+            model.state_dict()[self.place].view(-1)[0] = self.value
+
+    def _is_due(self, runner: Any) -> bool:
+        return runner.iter + 1 == self.step and self.rank in (None, get_rank())
+
+
+@HOOKS.register_module()
 class StateDump(Hook):
     """Writes the model's state of every process at the end."""
 

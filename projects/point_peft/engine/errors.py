@@ -37,3 +37,7 @@ class BaseWeightsMismatchError(CheckpointError):
 
 class UnmatchedCheckpointError(CheckpointError):
     """A checkpoint and a model do not fit: no common tensor, or tensors of another shape."""
+
+
+class NonFiniteError(PointPEFTError):
+    """A loss, a weight or a statistic became NaN or infinite, so that going on would learn nothing."""

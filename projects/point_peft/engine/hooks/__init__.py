@@ -4,6 +4,8 @@ from .check_classes import CheckClassesHook
 from .checkpoint import AtomicCheckpointHook
 from .delta_checkpoint import DeltaCheckpointHook
 from .epoch_seed import EpochSeedHook
+from .finite import FiniteHook
+from .logger import SparedLoggerHook
 from .memory_bank import MemoryBankHook
 from .protocol import ProtocolHook
 from .show import ShowHook
@@ -16,9 +18,11 @@ __all__ = [
     'CheckClassesHook',
     'DeltaCheckpointHook',
     'EpochSeedHook',
+    'FiniteHook',
     'MemoryBankHook',
     'ProtocolHook',
     'ShowHook',
+    'SparedLoggerHook',
     'SyncBatchNormHook',
     'TrainableParametersHook',
     'TrainingCostHook',

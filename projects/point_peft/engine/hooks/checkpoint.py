@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from ...registry import HOOKS
 from ..checkpoint import remove_partial_files, write_atomically
 from ..errors import CheckpointSaveError, ConfigError
+from .own_files import BEST, STEPS, forget_foreign_best, is_score, own_steps, refuse_directories
 
 ATOMIC = dict(backend='atomic_local')
 
@@ -25,7 +26,7 @@ class AtomicCheckpointHook(CheckpointHook):
     written beside the old one and takes its name in one step, then ``last_checkpoint`` is written likewise,
     and only then are older files deleted. If a file cannot be written (disk full, read-only), one warning is
     logged and training goes on with the previous checkpoint in place; only a failure at the very end of
-    training is an error.
+    training is an error. Of the files that a resumed checkpoint names, those in the run's own directory count.
 
     Args:
         backend_args (dict | None): Storage to write to; the atomic local one by default.
@@ -33,15 +34,36 @@ class AtomicCheckpointHook(CheckpointHook):
             ``save_best``, ``rule`` ...).
     """
 
+    last_ckpt: str | None
+
     def __init__(self, *args: Any, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, backend_args=dict(ATOMIC) if backend_args is None else backend_args, **kwargs)
         self._in_training = False
+        self._resumed: str | None = None
+
+    @property
+    def last_good(self) -> str | None:
+        """The newest checkpoint that can be gone on from: the last one written, or the one resumed from."""
+        return self.last_ckpt or self._resumed
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare the directory, and clear away what a killed run left unfinished there."""
+        """Prepare the directory, and clear away what a killed run left unfinished there.
+
+        Raises:
+            ConfigError: A directory has the name of a checkpoint.
+        """
+        hub = runner.message_hub
+        steps = own_steps(hub)
+        kept = steps[-self.max_keep_ckpts :] if self.max_keep_ckpts > 0 else []
+        hub.update_info(STEPS, kept)  # MMEngine would delete the files of the others as it finds them
         super().before_train(runner)
         self._in_training = True
+        self._resumed = runner._load_from if runner._resume else None
+        self._take_up_best(runner)
+        refuse_directories(self.out_dir, self.filename_tmpl)
         if is_main_process():
+            for step in steps[: len(steps) - len(kept)] if self.max_keep_ckpts > 0 else []:
+                self._remove(runner, self._path(step))
             for directory in {self.out_dir, runner.work_dir}:
                 for name in remove_partial_files(directory):
                     runner.logger.info(
@@ -50,7 +72,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         """Write the checkpoint of a step, then note its name, then delete what is too old."""
-        path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+        path = self._path(step)
         kept = [other for other in getattr(self, 'keep_ckpt_ids', ()) if other != step] + [step]
         outdated = kept[: -self.max_keep_ckpts] if self.max_keep_ckpts > 0 else []
         info: dict[str, Any] = {'last_ckpt': path}
@@ -63,7 +85,12 @@ class AtomicCheckpointHook(CheckpointHook):
             **self.args,
         )
         if not self._save(
-            runner, osp.basename(path), info, meta=meta, is_final=self._is_final(runner, step), **options
+            runner,
+            osp.basename(path),
+            info,
+            meta=meta,
+            is_final=self._is_final(runner, step) and self.last_ckpt != path,
+            **options,
         ):
             return
         self.last_ckpt = path
@@ -71,9 +98,11 @@ class AtomicCheckpointHook(CheckpointHook):
             self.keep_ckpt_ids.clear()
             self.keep_ckpt_ids.extend(info['keep_ckpt_ids'])
         if is_main_process():
-            write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), path.encode())
+            noted = self._note_last(runner, path)
             for other in outdated:
-                self._remove(self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(other)))
+                self._remove(runner, self._path(other))
+            if not noted and outdated:  # which may have made room
+                self._note_last(runner, path)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
         """Write the checkpoint of every metric that improved, then delete its predecessor."""
@@ -100,6 +129,9 @@ class AtomicCheckpointHook(CheckpointHook):
         suffix = f'_{name}' if len(self.key_indicators) > 1 else ''
         hub, score = runner.message_hub, metrics[name]
         best = hub.get_info(f'best_score{suffix}', self.init_value_map[rule])
+        if score is not None and not is_score(score):
+            runner.logger.warning(f'{name} is {score} after epoch {runner.epoch}, which is never the best')
+            return False
         if score is None or not self.is_better_than[name](score, best):
             return False
         step = runner.epoch if self.by_epoch else runner.iter
@@ -122,7 +154,7 @@ class AtomicCheckpointHook(CheckpointHook):
             return False
         self._note_best_path(name, path)
         if previous and previous != path and is_main_process():
-            self._remove(previous)
+            self._remove(runner, previous)
         runner.logger.info(
             f'The best checkpoint with {score:0.4f} {name} at step {step} is saved to {file_name}.'
         )
@@ -152,10 +184,10 @@ class AtomicCheckpointHook(CheckpointHook):
             if is_final:
                 raise CheckpointSaveError(
                     f'{problem}, and training is over; make room and run again with --resume auto, '
-                    f'which starts from {self.last_ckpt or "the beginning"}.'
+                    f'which starts from {self.last_good or "the beginning"}.'
                 ) from error
             runner.logger.warning(
-                f'{problem}; training goes on, the last usable checkpoint is {self.last_ckpt or "none"}'
+                f'{problem}; training goes on, the last usable checkpoint is {self.last_good or "none"}'
             )
             return False
         return True
@@ -171,7 +203,42 @@ class AtomicCheckpointHook(CheckpointHook):
         """Whether no checkpoint follows that of ``step``."""
         return step >= (runner.max_epochs if self.by_epoch else runner.max_iters)
 
-    def _remove(self, path: str) -> None:
+    def _path(self, step: int) -> str:
+        """Path of the checkpoint of a step."""
+        return self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+
+    def _note_last(self, runner: Runner, path: str) -> bool:
+        """Write the name of the newest checkpoint to ``last_checkpoint``; says whether that went well."""
+        try:
+            write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), path.encode())
+        except OSError as error:
+            runner.logger.warning(
+                f'last_checkpoint could not be written to {runner.work_dir} ({error}); --resume finds the newest '
+                'checkpoint without it'
+            )
+            return False
+        return True
+
+    def _remove(self, runner: Runner, path: str) -> None:
         """Delete an outdated checkpoint, if it is still there."""
-        if self.file_backend.isfile(path):
-            self.file_backend.remove(path)
+        try:
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+        except OSError as error:
+            runner.logger.warning(
+                f'the outdated checkpoint {path} could not be deleted ({error}); training goes on'
+            )
+
+    def _take_up_best(self, runner: Runner) -> None:
+        """Go on with the best checkpoints of a resumed run that are in its directory, and with no others."""
+        is_own = self._resumed is None or osp.dirname(osp.realpath(self._resumed)) == osp.realpath(
+            self.out_dir
+        )
+        forget_foreign_best(
+            runner.message_hub,
+            self.out_dir,
+            lambda name: is_own and self.file_backend.isfile(self.file_backend.join_path(self.out_dir, name)),
+        )
+        for name in self.key_indicators if self.save_best else []:
+            suffix = f'_{name}' if len(self.key_indicators) > 1 else ''
+            self._note_best_path(name, runner.message_hub.get_info(f'{BEST}{suffix}'))
