@@ -17,6 +17,7 @@ from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
+from point_peft.engine.output import make_directories
 from point_peft.engine.preflight import check_files
 from point_peft.engine.runner import SparedRunner
 
@@ -84,6 +85,7 @@ def main(args: argparse.Namespace) -> None:
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, ['test_dataloader'], pretrained=needs_base_weights(args.checkpoint))
+    make_directories(cfg)
     if args.launcher != 'none':
         init_processes(
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)

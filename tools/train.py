@@ -13,6 +13,7 @@ from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
+from point_peft.engine.output import make_directories
 from point_peft.engine.preflight import check_batches, check_files
 from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
 from point_peft.engine.runner import SparedRunner
@@ -92,6 +93,7 @@ def main(args: argparse.Namespace) -> None:
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, [name for name in DATALOADERS if cfg.get(name) is not None])
+    make_directories(cfg)
     if args.launcher != 'none':
         init_processes(
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)

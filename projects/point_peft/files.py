@@ -1,13 +1,16 @@
-"""Files that are either complete or not there, whatever happens to the process or the disk."""
+"""Files that are either complete or not there, whatever happens to the process or the disk, and files that may fail."""
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from mmengine.logging import print_log
 
 try:
     import fcntl
@@ -82,6 +85,25 @@ def remove_partial_files(directory: str | Path) -> list[str]:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return removed
+
+
+@contextmanager
+def spared(what: str) -> Iterator[None]:
+    """Let a write fail at the cost of one warning, since no training should die of a lost picture or log line.
+
+    The logger says the same sentence once, however often the write is tried.
+
+    Args:
+        what (str): What is written, as the beginning of a sentence.
+    """
+    try:
+        yield
+    except OSError as error:
+        print_log(
+            f'{what} could not be written ({error}); the run goes on without it',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def _lock(handle: int) -> bool:

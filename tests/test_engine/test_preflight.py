@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.config import Config
-from mmengine.runner import Runner
 from toy_engine import make_config
 
 from point_peft.datasets import DatasetError
 from point_peft.engine.errors import ConfigError, MissingFileError
-from point_peft.engine.preflight import check_batches, check_data, check_files
+from point_peft.engine.preflight import check_data, check_files
 
 
 def make(tmp_path: Path, **changes: Any) -> Config:
@@ -81,45 +80,6 @@ def test_data_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         check_data(cfg)
     monkeypatch.setattr(sys.modules['toy_engine'].ToyClouds, 'writes_data_root', True, raising=False)
     check_data(cfg)
-
-
-@pytest.mark.parametrize(
-    ('size', 'changes', 'message'),
-    [
-        (
-            5,
-            {'drop_last': True},
-            r'has 5 samples, which do not fill a batch of 6, .*batch_size to 5 or less',
-        ),
-        (0, {}, 'ToyClouds has nothing to train on'),
-    ],
-)
-def test_no_batch(tmp_path: Path, size: int, changes: dict, message: str) -> None:
-    """A training set from which not one batch comes is refused; one that fills a batch is not."""
-    changes = {f'train_dataloader.{name}': value for name, value in changes.items()}
-    cfg = make(tmp_path, **{'train_dataloader.dataset.size': size, **changes})
-    runner = Runner.from_cfg(cfg)
-    with pytest.raises(ConfigError, match=message):
-        check_batches(runner)
-    with pytest.raises(AssertionError):  # what the run would have ended in
-        runner.train()
-
-
-@pytest.mark.parametrize(
-    ('size', 'changes'),
-    [
-        (6, {'drop_last': True}),
-        (5, {'drop_last': False}),
-        (5, {'drop_last': True, 'sampler': dict(type='InfiniteSampler', _delete_=True)}),
-    ],
-)
-def test_batches(tmp_path: Path, size: int, changes: dict) -> None:
-    """A batch that is full, one that need not be, and one that an endless sampler fills."""
-    changes = {f'train_dataloader.{name}': value for name, value in changes.items()}
-    cfg = make(tmp_path, **{'train_dataloader.dataset.size': size, **changes})
-    runner = Runner.from_cfg(cfg)
-    check_batches(runner)
-    assert len(runner.train_dataloader.dataset) == size
 
 
 class Attack:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_world_size
-from mmengine.runner import Runner
 
 from ..datasets.restricted_pickle import read_pickle
 from ..registry import DATASETS
+from .batches import check_batches
 from .config import DATALOADERS, walk_dicts
 from .errors import ConfigError, MissingFileError
 from .optional import check_tiers
+
+__all__ = ['check_batches', 'check_data', 'check_files']
 
 NO_DOWNLOAD_CONFIG = 'configs/point_peft/pointmae_mini_shapes.py'
 """Config that needs neither data nor weights from elsewhere."""
@@ -65,29 +65,6 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
             if 'data_root' in node:
                 _check_data_root(node, place)
                 _check_listed_files(node, place)
-
-
-def check_batches(runner: Runner) -> None:
-    """Check that the training set fills at least one batch; builds it.
-
-    Args:
-        runner (Runner): A runner that is about to train.
-
-    Raises:
-        ConfigError: It does not, so that not a single step would be taken.
-    """
-    loader = runner.train_loop.dataloader  # builds the loop, where runner.train_dataloader may be its config
-    rounds = isinstance(loader.sampler, InfiniteSampler)  # which fills a batch with several of them
-    if len(loader) > 0 or rounds:
-        return
-    items, batch = len(loader.sampler), loader.batch_size
-    if items == 0:
-        raise ConfigError(f'{type(loader.dataset).__name__} has nothing to train on; check its files.')
-    share = f' for each of {get_world_size()} processes' if get_world_size() > 1 else ''
-    raise ConfigError(
-        f'the training set has {items} samples{share}, which do not fill a batch of {batch}, and drop_last=True leaves '
-        f'out what does not; set train_dataloader.batch_size to {items} or less.'
-    )
 
 
 def _check_weights(path: Any, place: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from .disk import spared
+from ..files import spared
 
 
 class SparedRunner(Runner):

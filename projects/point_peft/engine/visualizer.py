@@ -6,8 +6,8 @@ from typing import Any
 
 from mmengine.visualization import Visualizer
 
+from ..files import spared
 from ..registry import VISUALIZERS
-from .disk import spared
 
 
 @VISUALIZERS.register_module()

@@ -10,6 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..files import spared
 from ..registry import METRICS
 from .confusion_matrix import count_confusions, save_confusion_matrix
 
@@ -90,7 +91,8 @@ class ClassificationAccuracy(BaseMetric):
         if self.per_class:
             print_log(_format_table(classes, total, per_class), logger='current')
         if self.out_dir is not None:
-            save_confusion_matrix(matrix, classes, out_dir=self.out_dir)
+            with spared(f'the confusion matrix in {self.out_dir}'):
+                save_confusion_matrix(matrix, classes, out_dir=self.out_dir)
         return dict(
             overall_accuracy=100 * float(matrix.trace()) / len(results),
             mean_class_accuracy=float(per_class[present].mean()),

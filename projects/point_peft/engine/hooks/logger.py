@@ -5,8 +5,8 @@ from __future__ import annotations
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 
+from ...files import spared
 from ...registry import HOOKS
-from ..disk import spared
 
 
 @HOOKS.register_module()

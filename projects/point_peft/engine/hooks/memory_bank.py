@@ -8,9 +8,11 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...files import spared
 from ...registry import HOOKS
 from ..checkpoint import META_KEY, unwrap
 from ..memory_bank import (
+    BankProvenance,
     attach_bank,
     bank_dataset,
     build_bank,
@@ -37,6 +39,7 @@ class MemoryBankHook(Hook):
     def __init__(self, file: str | None = None) -> None:
         self.file = file
         self._wanted_hash: str | None = None
+        self._unsaved: BankProvenance | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember which bank the adapter was trained with."""
@@ -60,11 +63,15 @@ class MemoryBankHook(Hook):
             return
         barrier()  # nobody may write the file before all have seen that it is missing
         provenance = build_bank(model, dataset)
-        if is_main_process():
-            save_bank(path, found[1].bank, provenance)
+        self._unsaved = provenance
+        self._save(runner)
         runner.logger.info(
             f'memory bank of {len(found[1].bank)} clouds built and kept in {path}: {provenance}'
         )
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Try again to write a bank for which there was no room."""
+        self._save(runner)
 
     def before_val(self, runner: Runner) -> None:
         """Find the bank for a validation without training."""
@@ -73,6 +80,14 @@ class MemoryBankHook(Hook):
     def before_test(self, runner: Runner) -> None:
         """Find the bank for a test without training."""
         self._attach(runner)
+
+    def _save(self, runner: Runner) -> None:
+        """Write a bank that is not written yet; training goes on without its file."""
+        found = find_prompt(unwrap(runner.model))
+        if self._unsaved is not None and found is not None and is_main_process():
+            with spared(f'the memory bank {self._path(runner)}'):
+                save_bank(self._path(runner), found[1].bank, self._unsaved)
+                self._unsaved = None
 
     def _attach(self, runner: Runner) -> None:
         candidates = [self._path(runner)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,9 @@ class ProtocolHook(Hook):
                 runner.val_loop.run()
 
     def _select(self, metrics: Mapping[str, Any] | None) -> dict[str, float]:
-        """The metrics to keep, as numbers."""
-        return {name: float(metrics[name]) for name in self.metrics if metrics and name in metrics}
+        """The metrics to keep, as numbers; one that is NaN or infinite would be neither best nor worse."""
+        numbers = {name: float(metrics[name]) for name in self.metrics if metrics and name in metrics}
+        return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
     def _write_summary(self, runner: Runner) -> None:
         """Write ``protocol.json``; a full disk costs the file, not the training."""

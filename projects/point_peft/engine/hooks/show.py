@@ -15,6 +15,7 @@ from rich.progress import track
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from ...files import spared
 from ...registry import HOOKS
 from ..errors import ConfigError
 
@@ -101,7 +102,9 @@ class ShowHook(Hook):
         self._stop()
         clouds = collect_results(self._shown, min(self.num_samples, len(runner.test_dataloader.dataset)))
         self._shown = []
-        if clouds:
+        if not clouds:
+            return
+        with spared(f'the pictures in {self.out_dir}'):
             self._write(clouds)
             runner.logger.info(
                 f'{len(clouds)} clouds are shown in {self.out_dir} ({PAGE} opens in a browser)'
