@@ -94,12 +94,12 @@ def test_clouds_of_different_sizes() -> None:
     """A list of clouds is kept as it is."""
 
     def uneven(clouds: Clouds) -> None:
-        clouds.points = [points[: i + 1] for i, points in enumerate(clouds.points)]
+        clouds.points = [points[: i + 2] for i, points in enumerate(clouds.points)]
         clouds.parts = None
 
     dataset = InMemory(uneven, split='test', normalize='unit_sphere')
-    assert [len(dataset[i]['inputs']['points']) for i in range(4)] == [1, 2, 3, 4]
-    assert dataset[1]['inputs']['points'].tolist() == [[0, -1, 0], [0, 1, 0]]
+    assert [len(dataset[i]['inputs']['points']) for i in range(4)] == [2, 3, 4, 5]
+    assert dataset[0]['inputs']['points'].tolist() == [[0, -1, 0], [0, 1, 0]]
 
 
 def _set_label(clouds: Clouds) -> None:
@@ -118,6 +118,30 @@ def _empty_cloud(clouds: Clouds) -> None:
     clouds.points = [points[:0] if i == 2 else points for i, points in enumerate(clouds.points)]
 
 
+def _enormous(clouds: Clouds) -> None:
+    clouds.points[2, 5, 1] = 1e19
+
+
+def _one_point(clouds: Clouds) -> None:
+    clouds.points[2] = [412345.1, 5654321.7, 312.3]
+
+
+def _far(clouds: Clouds) -> None:
+    clouds.points = clouds.points.astype(np.float64) + [412345.25, 5654321.5, 312]
+
+
+def _fractional_labels(clouds: Clouds) -> None:
+    clouds.labels = clouds.labels + np.array([0, 0, 0.5, 0])
+
+
+def _no_label(clouds: Clouds) -> None:
+    clouds.labels = np.where(np.arange(4) == 2, np.nan, 1)
+
+
+def _text_labels(clouds: Clouds) -> None:
+    clouds.labels = np.array(['odd'] * 4)
+
+
 def _flat(clouds: Clouds) -> None:
     clouds.points = clouds.points[..., :2]
 
@@ -129,6 +153,12 @@ def _flat(clouds: Clouds) -> None:
         (_set_nan, r'test.h5\[2\] has a NaN or infinite coordinate: point 5'),
         (_set_infinite, r'test.h5\[2\] has a NaN or infinite coordinate: point 5'),
         (_empty_cloud, r'test.h5\[2\] is an empty cloud'),
+        (_enormous, r'test.h5\[2\] has a coordinate whose square overflows: point 5'),
+        (_one_point, r'test.h5\[2\] has no extent: all of its 8 points are'),
+        (_far, r"test.h5\[0\] reaches .* where float32 has steps of 0.5.*set normalize='unit_sphere'"),
+        (_fractional_labels, r'test.h5\[2\] has label 0.5, which is no whole number'),
+        (_no_label, r'test.h5\[2\] has label nan, which is no whole number'),
+        (_text_labels, r"test.h5\[0\] has label .*'odd'.*, which is no number"),
         (_flat, r'test.h5\[0\] has shape \(8, 2\)'),
     ],
 )
@@ -148,11 +178,51 @@ def test_negative_label() -> None:
         InMemory(negative, split='test')
 
 
+def test_whole_labels_of_any_type() -> None:
+    """Labels that are whole numbers count, however the file has them."""
+
+    def as_floats(clouds: Clouds) -> None:
+        clouds.labels = clouds.labels.astype(np.float32)
+
+    labels = InMemory(as_floats, split='test').labels
+    assert labels.dtype == np.int64 and labels.tolist() == [0, 1, 0, 1]
+
+
+def test_points_that_are_not_used_are_checked() -> None:
+    """What lies beyond max_points counts; a crop without extent is refused as well."""
+    with pytest.raises(DatasetError, match=r'test.h5\[2\] has a NaN or infinite coordinate: point 5'):
+        InMemory(_set_nan, split='test', max_points=3)
+
+    def doubled(clouds: Clouds) -> None:
+        clouds.points[2, :3] = clouds.points[2, 0]
+
+    assert len(InMemory(doubled, split='test')) == 4
+    with pytest.raises(DatasetError, match=r'test.h5\[2\] has no extent: the 3 points that are used'):
+        InMemory(doubled, split='test', max_points=3)
+
+
+def test_map_coordinates_keep_their_shape() -> None:
+    """With an offset of a map, normalised clouds are those without it."""
+
+    def spread(clouds: Clouds) -> None:
+        clouds.points = np.random.default_rng(0).random((4, 8, 3))
+
+    def offset(clouds: Clouds) -> None:
+        spread(clouds)
+        clouds.points += [412345.25, 5654321.5, 312]
+
+    near, far = (InMemory(edit, split='test', normalize='unit_sphere') for edit in (spread, offset))
+    assert far.clouds.points.dtype == np.float32
+    np.testing.assert_allclose(far.clouds.points, near.clouds.points, atol=1e-6)
+
+
 def test_bad_settings() -> None:
     """Unknown split, unknown normalisation, a split without objects."""
     with pytest.raises(ValueError, match="split='training'"):
         InMemory(split='training')
     with pytest.raises(ValueError, match="normalize='box'"):
         InMemory(normalize='box')
+    with pytest.raises(ValueError, match='max_points=0 must be at least 1'):
+        InMemory(max_points=0)
     with pytest.raises(DatasetError, match="split='val' of 'root' is empty with val_fraction=0"):
         InMemory(split='val', val_fraction=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from mmengine.logging import MMLogger
 
 from point_peft.datasets import DatasetError, DatasetNotFoundError, PointCloudFolder
-from point_peft.datasets.folder import resample
+from point_peft.datasets.draw import resample
+from point_peft.datasets.splits import SPLITS
 
 
 @pytest.fixture
@@ -31,20 +33,45 @@ def flat_root(tmp_path: Path) -> Path:
 
 
 def test_undivided(flat_root: Path) -> None:
-    """A fifth of each class is the test set; a tenth of the rest is held out."""
+    """About a fifth of each class is the test set; about a tenth of the rest is held out; each has some of both."""
     parts = {
         split: PointCloudFolder(flat_root, split=split, num_points=32) for split in ('train', 'val', 'test')
     }
     assert parts['train'].classes == ('ball', 'cone')
-    assert {split: dataset.class_counts() for split, dataset in parts.items()} == {
-        'train': {'ball': 7, 'cone': 7},
-        'val': {'ball': 1, 'cone': 1},
-        'test': {'ball': 2, 'cone': 2},
-    }
+    for split, low, high in (('train', 5, 8), ('val', 1, 3), ('test', 1, 4)):
+        counts = parts[split].class_counts()
+        assert all(low <= counts[name] <= high for name in ('ball', 'cone')), (split, counts)
     sources = [source for dataset in parts.values() for source in dataset.clouds.sources]
-    assert len(set(sources)) == 20
+    assert len(sources) == len(set(sources)) == 20
     item = parts['test'][0]
     assert item['inputs']['points'].shape == (32, 3) and item['inputs']['points'].norm(dim=1).max() < 1 + 1e-6
+
+
+def test_split_by_name(flat_root: Path) -> None:
+    """Files that are added move none of the others, in whatever format and however many; a seed moves them."""
+
+    for name in ('ball', 'cone'):
+        for number in range(10, 30):
+            np.save(flat_root / name / f'{number}.npy', np.random.default_rng(number).random((9, 3)))
+
+    def sides(**settings: int) -> dict[str, str]:
+        return {
+            source: split
+            for split in ('train', 'val', 'test')
+            for source in PointCloudFolder(flat_root, split=split, num_points=8, **settings).clouds.sources
+        }
+
+    before = sides()
+    assert sides(split_seed=1) != before
+    for name in ('ball', 'cone'):
+        for new in ('aaa', '007b', '30', '31', 'zzz', 'new 1', 'new 2'):
+            np.save(flat_root / name / f'{new}.npy', np.random.default_rng(len(new)).random((9, 3)))
+    after = sides()
+    assert len(after) == 74 and {source: after[source] for source in before} == before
+    counts = Counter(before.values())
+    assert 9 <= counts['test'] <= 15 and 3 <= counts['val'] <= 7
+    (flat_root / 'ball' / '0.xyz').rename(flat_root / 'ball' / '0.TXT')
+    assert sides()[str(flat_root / 'ball' / '0.TXT')] == before[str(flat_root / 'ball' / '0.xyz')]
 
 
 def test_divided(flat_root: Path, tmp_path: Path) -> None:
@@ -54,7 +81,15 @@ def test_divided(flat_root: Path, tmp_path: Path) -> None:
     (divided / 'train').symlink_to(flat_root)
     (divided / 'test').symlink_to(flat_root)
     assert len(PointCloudFolder(divided, split='test', num_points=32)) == 20
-    assert len(PointCloudFolder(divided, split='train', num_points=32)) == 18
+    train, val = (PointCloudFolder(divided, split=split, num_points=32) for split in ('train', 'val'))
+    assert len(train) + len(val) == 20 and 2 <= len(val) <= 6
+    (divided / 'val').mkdir()
+    for name in ('ball', 'cone'):
+        (divided / 'val' / name).mkdir()
+        np.save(divided / 'val' / name / '0.npy', np.random.default_rng(0).random((50, 3)))
+    sizes = {split: len(PointCloudFolder(divided, split=split, num_points=32)) for split in SPLITS}
+    assert sizes == dict(train=20, val=2, trainval=22, test=20)
+    assert PointCloudFolder(divided, split='val', num_points=8).clouds.sources[0].endswith('val/ball/0.npy')
 
 
 def test_deterministic(flat_root: Path) -> None:
@@ -83,7 +118,7 @@ def test_one_warning_for_small_clouds(flat_root: Path, monkeypatch: pytest.Monke
     logger = MMLogger.get_instance('test_folder')
     monkeypatch.setattr('point_peft.datasets.folder.print_log', lambda text, **_: lines.append(text))
     dataset = PointCloudFolder(flat_root, split='trainval', num_points=45, normalize=None)
-    assert dataset.clouds.points.shape == (16, 45, 3)
+    assert dataset.clouds.points.shape == (len(dataset), 45, 3)
     assert len(lines) == 1 and 'fewer than num_points=45' in lines[0], logger.name
 
 
@@ -101,6 +136,44 @@ def test_nan_is_named(flat_root: Path) -> None:
         np.save(flat_root / 'ball' / f'{number}.npy', np.full((50, 3), np.nan))
     with pytest.raises(DatasetError, match=r'ball/\d.npy has a NaN'):
         PointCloudFolder(flat_root, split='trainval', num_points=50)
+
+
+def test_nan_that_is_not_drawn(flat_root: Path) -> None:
+    """One bad row of many is noticed, though few points are drawn."""
+    points = np.random.default_rng(0).random((5000, 3))
+    points[4321, 1] = np.inf
+    np.save(flat_root / 'ball' / '0.npy', points)
+    (flat_root / 'ball' / '0.xyz').unlink()
+    with pytest.raises(DatasetError, match=r'ball/0.npy.* has a NaN or infinite coordinate: point 4321'):
+        for split in ('trainval', 'test'):
+            PointCloudFolder(flat_root, split=split, num_points=4)
+
+
+def test_map_coordinates(tmp_path: Path) -> None:
+    """Clouds of any format are the same with the offset of a map; kept as they are, they are refused by name."""
+    local = np.random.default_rng(0).random((60, 3)).round(3)
+    for name, points in (('near', local), ('far', local + [412345.25, 5654321.5, 312])):
+        folder = tmp_path / name / 'train' / 'thing'
+        folder.mkdir(parents=True)
+        np.save(folder / 'a.npy', points)
+        np.savetxt(folder / 'b.txt', points, fmt='%.6f')
+        np.savetxt(folder / 'c.xyz', points, fmt='%.6f', delimiter=',')
+        vertices = [f'v {x:.6f} {y:.6f} {z:.6f}' for x, y, z in points]
+        (folder / 'd.obj').write_text(
+            '\n'.join([*vertices, *(f'f {i} {i + 1} {i + 2}' for i in range(1, 58))])
+        )
+        rows = [' '.join(f'{value:.6f}' for value in point) for point in points]
+        header = 'ply\nformat ascii 1.0\nelement vertex 60\nproperty double x\nproperty double y\nproperty double z\n'
+        (folder / 'e.ply').write_text('\n'.join([header + 'end_header', *rows, '']))
+        (folder / 'f.off').write_text('\n'.join(['OFF', '60 2 0', *rows, '3 0 1 2', '3 3 4 5', '']))
+    near, far = (
+        PointCloudFolder(tmp_path / name, split='trainval', num_points=50) for name in ('near', 'far')
+    )
+    assert len(near) == len(far) == 6
+    np.testing.assert_allclose(far.clouds.points, near.clouds.points, atol=1e-6)
+    with pytest.raises(DatasetError, match=r"a.npy reaches .* set normalize='unit_sphere'"):
+        PointCloudFolder(tmp_path / 'far', split='trainval', num_points=50, normalize=None)
+    assert len(PointCloudFolder(tmp_path / 'near', split='trainval', num_points=50, normalize=None)) == 6
 
 
 def test_wrong_directories(flat_root: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from point_peft.datasets.splits import check_split, stratified_split
+from point_peft.datasets.splits import check_split, named_split, share_of, stratified_split
 
 
 def test_every_class_gives_its_share() -> None:
@@ -57,3 +57,42 @@ def test_bad_name() -> None:
         ValueError, match="split='training' is unknown; choose one of train, val, trainval, test"
     ):
         check_split('training')
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 5, 10, 40])
+@pytest.mark.parametrize('pattern', ['{:03d}', 'scan_{}_final', '{:x}a'])
+def test_by_name(count: int, pattern: str) -> None:
+    """Every class of two or more has both sides, about the fraction is held out, and val is no part of test."""
+    names = [f'{kind}/{pattern.format(i)}' for kind in 'abcdef' for i in range(count)]
+    labels = np.repeat(np.arange(6), count)
+    rest, test = named_split(names, labels, fraction=0.2, salt='0')
+    np.testing.assert_array_equal(np.sort(np.concatenate([rest, test])), np.arange(6 * count))
+    assert (np.bincount(labels[rest], minlength=6) >= 1).all()
+    assert (np.bincount(labels[test], minlength=6) >= (count > 1)).all()
+    if count >= 10:
+        assert 0.1 <= len(test) / len(names) <= 0.3
+    train, val = named_split([names[i] for i in rest], labels[rest], fraction=0.1, salt='0', after=0.2)
+    assert len(train) + len(val) == len(rest)
+    if count >= 40:
+        assert 0.03 <= len(val) / len(names) <= 0.15
+    assert len(named_split(names, labels, fraction=0, salt='0')[1]) == 0
+
+
+def test_by_name_is_stable() -> None:
+    """Whatever is added, in whatever order, the others stay; case and normal form do not count."""
+    names = [f'a/{i:03d}' for i in range(30)]
+    _, before = named_split(names, np.zeros(30), fraction=0.2, salt='0')
+    more = ['a/0', 'a/000_b', 'a/zzz', *(f'a/{i:03d}' for i in range(30, 60)), *names[::-1]]
+    _, after = named_split(more, np.zeros(len(more)), fraction=0.2, salt='0')
+    assert {names[i] for i in before} == {more[i] for i in after} & set(names)
+    assert share_of('Café/A1', '0') == share_of('cafe\u0301/a1', '0')
+    assert share_of('a/1', '0') != share_of('a/1', '1')
+    assert 0 <= share_of('a/\udcff' + '9' * 200, '0') < 1
+
+
+def test_numbered_names_are_spread() -> None:
+    """Ten numbered files have two in any fifth of [0, 1), give or take one; so no class lacks a test file by chance."""
+    for salt in map(str, range(50)):
+        shares = np.array([share_of(f'chair/{i:04d}', salt) for i in range(3, 13)])
+        for start in np.linspace(0, 1, 20):
+            assert 1 <= (((shares - start) % 1) < 0.2).sum() <= 3

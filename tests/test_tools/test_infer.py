@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,8 @@ from small_models import BACKBONE, scramble, small_config
 
 from point_peft.apis import init_model
 from point_peft.datasets.errors import DatasetError
+from point_peft.datasets.normalize import unit_sphere
+from point_peft.datasets.preparation import Preparation
 from point_peft.engine.checkpoint import full_state, save_checkpoint
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError, PointPEFTError
@@ -100,7 +103,7 @@ def mesh(tmp_path: Path) -> Path:
 
 def arguments(checkpoint: Path, *files: Path, **changes: Any) -> argparse.Namespace:
     """The tool's arguments."""
-    defaults = dict(top_k=2, normalize='unit_sphere', png=None, html=None, category=None, device='cpu')
+    defaults = dict(top_k=2, normalize=None, png=None, html=None, category=None, device='cpu')
     defaults |= dict(config=CONFIG, cfg_options=OPTIONS)
     return argparse.Namespace(checkpoint=str(checkpoint), files=files, **{**defaults, **changes})
 
@@ -155,25 +158,31 @@ def test_command_line(tmp_path: Path, checkpoint: Path, cloud: Path, mesh: Path)
 
 def test_same_as_the_model(infer: ModuleType, checkpoint: Path, cloud: Path) -> None:
     """The probabilities are those of the model on the normalised cloud, whatever its unit and place."""
-    model = init_model(load_config(CONFIG, OPTIONS), checkpoint)
-    points = infer.read_points(cloud, 'unit_sphere', 2048)
-    assert points.norm(dim=1).max() == pytest.approx(1, abs=1e-6)
-    scores = infer.predict(model, points, cloud).pred_scores
+    cfg = load_config(CONFIG, OPTIONS)
+    model = init_model(cfg, checkpoint)
+    preparation = infer.preparation_for_files(cfg)
     moved = cloud.with_name('moved.npy')
     np.save(moved, np.load(cloud) * 5 - 100)
-    again = infer.predict(model, infer.read_points(moved, 'unit_sphere', 2048), moved).pred_scores
-    torch.testing.assert_close(scores, again, atol=1e-4, rtol=0)
-    assert scores.sum() == pytest.approx(1, abs=1e-5)
+    (points,) = infer.read_clouds(preparation, [cloud])
+    assert points.shape == (1024, 3)  # as many as the built-in shapes have, whose density the model knows
+    assert points.norm(dim=1).max() == pytest.approx(1, abs=1e-6)
+    (sample,) = infer.predict_files(model, [points], [cloud])
+    assert sample.pred_scores.sum() == pytest.approx(1, abs=1e-5)
     batch = model.data_preprocessor({'inputs': {'points': [points]}}, False)
     with torch.no_grad():
-        torch.testing.assert_close(scores, model(batch['inputs']).softmax(dim=-1)[0])
+        torch.testing.assert_close(sample.pred_scores, model(batch['inputs']).softmax(dim=-1)[0])
+    rows = np.load(cloud).astype(np.float32)
+    (kept,) = infer.read_clouds(replace(preparation, normalize=None), [cloud])
+    assert set(map(tuple, kept.tolist())) <= set(map(tuple, rows.tolist()))
+    again = infer.read_clouds(replace(preparation, num_points=None), [cloud, moved])
+    torch.testing.assert_close(*again, atol=1e-6, rtol=0)
 
 
 def test_parts(
     infer: ModuleType, tmp_path: Path, part_config: Config, part_checkpoint: Path, cloud: Path, mesh: Path
 ) -> None:
     """The parts are those of the model for this category, on as many points as it was trained on; all is drawn."""
-    points = infer.draw_points(part_config, infer.read_points(cloud, 'unit_sphere', 2048))
+    (points,) = infer.read_clouds(infer.preparation_for_files(part_config), [cloud])
     assert points.shape == (100, 3)
     model = init_model(part_config, part_checkpoint)
     with torch.no_grad():
@@ -230,10 +239,30 @@ def test_category_outside_the_head(
         infer.main(arguments(bare, cloud, config=tmp_path / 'bare.py', cfg_options={}, category='2'))
 
 
-def test_coordinates_can_be_kept(infer: ModuleType, cloud: Path) -> None:
-    """Without normalisation the points are those of the file."""
-    points = infer.read_points(cloud, None, 2048)
-    np.testing.assert_array_equal(points.numpy(), np.load(cloud).astype(np.float32))
+@pytest.mark.parametrize('normalize', ['none', 'unit_sphere', None])
+def test_normalisation_can_be_chosen(infer: ModuleType, cloud: Path, log, normalize: str | None) -> None:
+    """The flag counts, else the dataset; coordinates far from the unit sphere are said to be kept."""
+    cfg = load_config(CONFIG, OPTIONS)
+    cfg.test_dataloader.dataset = dict(type='ScanObjectNN', data_root='nowhere', split='test')
+    (points,) = infer.read_clouds(infer.preparation_for_files(cfg, normalize), [cloud])
+    expected = np.load(cloud)
+    if normalize == 'unit_sphere':
+        expected = unit_sphere(expected)
+    np.testing.assert_array_equal(points.numpy(), expected.astype(np.float32))
+    warned = [text for text in log.at('WARNING') if 'give --normalize unit_sphere' in text]
+    assert len(warned) == (normalize != 'unit_sphere')
+
+
+def test_nothing_says_how_to_prepare(infer: ModuleType, cloud: Path) -> None:
+    """Without a dataset the flag is needed."""
+    cfg = load_config(CONFIG, OPTIONS)
+    cfg.train_dataloader = cfg.val_dataloader = cfg.test_dataloader = None
+    with pytest.raises(ConfigError, match='no dataset, which would say .*; give --normalize'):
+        infer.preparation_for_files(cfg)
+    assert infer.preparation_for_files(cfg, 'unit_sphere') == Preparation('unit_sphere')
+    cfg.test_dataloader = dict(dataset=dict(type=list))
+    with pytest.raises(ConfigError, match="'list'> does not say .*; give --normalize"):
+        infer.preparation_for_files(cfg)
 
 
 def test_tables_by_hand(infer: ModuleType) -> None:
@@ -256,6 +285,18 @@ def test_tables_by_hand(infer: ModuleType) -> None:
     ]
 
 
+def test_names_do_not_act(infer: ModuleType, capsys: pytest.CaptureFixture) -> None:
+    """Markup and control characters in the names of files, classes and parts are printed letter by letter."""
+    files, names = [Path('[red]a[/b]\x1b[2J.npy')], ['[bold]x\x07', ':smile:']
+    console = infer.plain_console()
+    console.print(infer.class_table(files, [torch.tensor([0.2, 0.8])], names, 5))
+    console.print(infer.part_table(files, [torch.tensor([0, 1])], names))
+    printed = capsys.readouterr().out
+    for text in (r'[red]a[/b]\x1b[2J.npy', r'[bold]x\x07', ':smile:'):
+        assert printed.count(text) == 2
+    assert '\x1b' not in printed and '\x07' not in printed
+
+
 def test_names(infer: ModuleType, tmp_path: Path, checkpoint: Path) -> None:
     """Names come from the training, else from the dataset; numbers stand in for missing or other ones."""
     bare, cfg = tmp_path / 'bare.safetensors', load_config(CONFIG, OPTIONS)
@@ -272,17 +313,30 @@ def test_names(infer: ModuleType, tmp_path: Path, checkpoint: Path) -> None:
 
 def test_bad_files(infer: ModuleType, tmp_path: Path, checkpoint: Path, mesh: Path) -> None:
     """Each fault names the file."""
-    few, spoilt, text = tmp_path / 'few.npy', tmp_path / 'spoilt.npy', tmp_path / 'cloud.las'
-    np.save(few, np.random.default_rng(0).random((10, 3)))
+    pose, spoilt, text = tmp_path / 'pose.npy', tmp_path / 'spoilt.npy', tmp_path / 'cloud.what'
+    np.save(pose, np.random.default_rng(0).random((4, 4)))
     np.save(spoilt, np.full((100, 3), np.nan))
     text.touch()
     for path, error, message in (
-        (few, PointPEFTError, 'few.npy.* cannot be processed: num_points=10 < num_groups=64'),
+        (pose, DatasetError, 'pose.npy.* holds 4 rows, as a pose .* and no cloud'),
         (spoilt, DatasetError, 'spoilt.npy.* has a NaN or infinite coordinate: point 0'),
-        (text, DatasetError, 'cloud.las.* has an unknown format; expected one of'),
+        (text, DatasetError, 'cloud.what.* has an unknown format; expected one of'),
         (tmp_path / 'none.ply', FileNotFoundError, 'none.ply.* does not exist'),
     ):
         with pytest.raises(error, match=message):
             infer.main(arguments(checkpoint, path))
     with pytest.raises(ConfigError, match='--top-k 0 prints nothing'):
         infer.main(arguments(checkpoint, mesh, top_k=0))
+
+
+def test_too_few_points(infer: ModuleType, tmp_path: Path, checkpoint: Path, log, monkeypatch) -> None:
+    """A dataset that resamples repeats them, which is said; for another the model refuses them by name."""
+    few = tmp_path / 'few.npy'
+    np.save(few, np.random.default_rng(0).random((10, 3)))
+    infer.main(arguments(checkpoint, few))
+    assert any(
+        'few.npy' in text and 'has 10 points, fewer than the 1024' in text for text in log.at('WARNING')
+    )
+    monkeypatch.setattr(infer, 'preparation_for_files', lambda *_: Preparation('unit_sphere'))
+    with pytest.raises(PointPEFTError, match='few.npy.* cannot be processed: num_points=10 < num_groups=64'):
+        infer.main(arguments(checkpoint, few))

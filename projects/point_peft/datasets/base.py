@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from mmengine.dataset import RepeatDataset
 from torch.utils.data import Dataset
 
 from ..structures import PointDataSample
-from .clouds import Clouds, check_labels, check_points
+from .clouds import Clouds
 from .errors import DatasetError
+from .labels import check_labels, whole_labels
 from .lazy import LazyClouds
-from .normalize import get_normalizer
+from .preparation import Preparation
 from .splits import check_split, stratified_split
 
 
@@ -59,12 +60,20 @@ class PointCloudDataset(Dataset, ABC):
         self.val_fraction = val_fraction
         self.split_seed = split_seed
         self.max_points = max_points
-        self._normalize = get_normalizer(normalize)
+        # A subclass has set the arguments of its own by now.
+        self.preparation = self.preparation_from(
+            {**vars(self), 'normalize': normalize, 'max_points': max_points}
+        )
         self.clouds = self._prepare(self._select(self.load('test' if split == 'test' else 'train')))
 
     @abstractmethod
     def load(self, subset: str) -> Clouds:
         """Read all objects of the ``train`` or ``test`` files."""
+
+    @classmethod
+    def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
+        """How clouds are prepared under these arguments, all of which are given; nothing is read."""
+        return Preparation(normalize=settings['normalize'], max_points=settings['max_points'])
 
     @property
     def metainfo(self) -> dict:
@@ -85,12 +94,12 @@ class PointCloudDataset(Dataset, ABC):
         source = self.clouds.sources[index]
         points = self.clouds.points[index]
         if self.is_lazy:
-            points = self._prepare_points(points[None], [source])[0]
+            points = self.preparation(points, source)
         sample = PointDataSample(metainfo=dict(sample_idx=index, source=source))
         sample.gt_label = torch.tensor(int(self.clouds.labels[index]))
         if self.clouds.parts is not None:
             sample.gt_part = torch.tensor(self.clouds.parts[index], dtype=torch.int64)
-        return dict(inputs=dict(points=torch.tensor(points, dtype=torch.float32)), data_samples=sample)
+        return dict(inputs=dict(points=torch.tensor(points)), data_samples=sample)
 
     @property
     def is_lazy(self) -> bool:
@@ -117,10 +126,11 @@ class PointCloudDataset(Dataset, ABC):
         """Keep the objects that belong to ``split``."""
         if len(clouds) == 0:
             raise DatasetError(f"'{self.data_root}' holds no objects for split='{self.split}'.")
+        clouds.labels = whole_labels(clouds.labels, clouds.sources)
         check_labels(clouds.labels, clouds.sources, len(self.classes))
         if not self.holds_out or self.split not in ('train', 'val'):
             return clouds
-        train, val = stratified_split(clouds.labels, fraction=self.val_fraction, seed=self.split_seed)
+        train, val = self._hold_out(clouds)
         index = train if self.split == 'train' else val
         if len(index) == 0:
             raise DatasetError(
@@ -129,25 +139,19 @@ class PointCloudDataset(Dataset, ABC):
             )
         return clouds.subset(index)
 
+    def _hold_out(self, clouds: Clouds) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the objects of ``train`` and ``val`` among those of the training files."""
+        return stratified_split(clouds.labels, fraction=self.val_fraction, seed=self.split_seed)
+
     def _prepare(self, clouds: Clouds) -> Clouds:
-        """Check, crop and normalise clouds that are in memory; lazy ones go through it item by item."""
-        self.clouds = clouds
-        if isinstance(clouds.points, np.ndarray):
-            clouds.points = self._prepare_points(clouds.points, clouds.sources)
-        elif not isinstance(clouds.points, LazyClouds):
-            clouds.points = [
-                self._prepare_points(points[None], [source])[0]
-                for points, source in zip(clouds.points, clouds.sources)
-            ]
+        """Prepare clouds that are in memory; lazy ones are prepared item by item."""
+        if not isinstance(clouds.points, LazyClouds):
+            pairs = zip(clouds.points, clouds.sources)
+            prepared = [self.preparation(points, source) for points, source in pairs]
+            clouds.points = np.stack(prepared) if isinstance(clouds.points, np.ndarray) else prepared
         if clouds.parts is not None and self.max_points is not None:
             clouds.parts = [parts[: self.max_points] for parts in clouds.parts]
         return clouds
-
-    def _prepare_points(self, points: np.ndarray, sources: Sequence[str]) -> np.ndarray:
-        """Check, crop and normalise a stack (M, N, 3) of clouds."""
-        points = np.asarray(points[..., : self.max_points, :], dtype=np.float32)
-        check_points(points, sources)
-        return self._normalize(points)
 
 
 def unrepeated(dataset: Any) -> Any:

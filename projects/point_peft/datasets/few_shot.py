@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from ..registry import DATASETS
 from .errors import DatasetError
+from .preparation import Preparation, preparation_of
 
 NUM_FOLDS = 10
 """Folds of the protocol; results are their mean and standard deviation."""
@@ -91,6 +92,11 @@ class FewShot(Dataset):
         groups = [self._draw_objects(int(label), count, is_support) for label in self.class_index]
         self.index = np.concatenate(groups)
         self.labels = np.repeat(np.arange(num_ways), count)
+
+    @classmethod
+    def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
+        """How the underlying dataset prepares its clouds."""
+        return preparation_of(settings['dataset'])
 
     @property
     def metainfo(self) -> dict:

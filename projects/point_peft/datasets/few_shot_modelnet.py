@@ -123,7 +123,7 @@ def read_objects(path: Path, subset: str) -> list[tuple[np.ndarray, int, int]]:
         subset (str): ``train`` or ``test``.
 
     Returns:
-        list[tuple[np.ndarray, int, int]]: points (N, 3) float32, label, and label in ModelNet40.
+        list[tuple[np.ndarray, int, int]]: points (N, 3), label, and label in ModelNet40.
 
     Raises:
         DatasetError: the pickle is damaged, asks for code, or holds something else.
@@ -144,8 +144,7 @@ def _check_object(entry: Any, source: str) -> tuple[np.ndarray, int, int]:
     if is_triple and isinstance(entry[0], np.ndarray) and entry[0].ndim == 2 and entry[0].shape[1] >= 3:
         label, original = (np.asarray(value) for value in entry[1:])
         if label.size == original.size == 1 and label.dtype.kind in 'iu' and original.dtype.kind in 'iu':
-            points = np.ascontiguousarray(entry[0][:, :3], dtype=np.float32)
-            return points, int(label.reshape(())), int(original.reshape(()))
+            return entry[0][:, :3], int(label.reshape(())), int(original.reshape(()))
     raise DatasetError(
         f"'{source}' is not (points (N, 3 or more), label, label in ModelNet40); get the file again."
     )

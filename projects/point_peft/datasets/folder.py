@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.logging import print_log
-from rich.progress import track
 
 from ..registry import DATASETS
+from ..text import track
 from .base import PointCloudDataset
 from .clouds import Clouds
-from .errors import DatasetError, require_path
-from .readers import SUFFIXES, name_seed, read_cloud
-from .splits import stratified_split
+from .errors import require_path
+from .folder_layout import find_layout
+from .lazy import LazyClouds
+from .preparation import Preparation
+from .readers import SUFFIXES, name_seed
+from .splits import named_split
 
 
 @DATASETS.register_module()
 class PointCloudFolder(PointCloudDataset):
     """Files ``root/train/class/*`` and ``root/test/class/*``, or only ``root/class/*``.
 
-    Formats: npy, txt, xyz, ply, off, obj, pcd; meshes are sampled on their surface. Without ``train`` and
-    ``test`` directories, ``test_fraction`` of every class is the test set. Every cloud is resampled to
-    ``num_points`` with a seed made from its class and file name, so a file always gives the same cloud.
+    Meshes are sampled on their surface. Without ``train`` and ``test`` directories, about ``test_fraction`` of every
+    class is the test set. Without a ``val`` directory, about ``val_fraction`` of the training files is ``val``. A hash
+    of class and file name chooses both, so that a file stays where it is when others are added. Every cloud is
+    resampled to ``num_points`` with a seed made from its class and file name, so a file always gives the same cloud.
 
     Args:
         data_root (str | Path): the directory.
         num_points (int): points per cloud; a larger cloud is thinned at random, a smaller one repeats points.
         normalize (str | None): ``unit_sphere`` or None.
         test_fraction (float): share of every class that is the test set of an undivided directory.
-        **kwargs: see :class:`PointCloudDataset`.
+        **kwargs: see :class:`PointCloudDataset`; ``split_seed`` gives another choice of test and val files.
 
     Raises:
         DatasetError: no class directories, an empty class, or a file that cannot be read (named).
@@ -53,88 +58,65 @@ class PointCloudFolder(PointCloudDataset):
         )
         self.num_points = num_points
         self.test_fraction = test_fraction
+        self.layout = find_layout(root)
+        self.classes = self.layout.classes
+        self.holds_out = 'val' not in self.layout.subsets
         super().__init__(root, normalize=normalize, **kwargs)
 
+    @classmethod
+    def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
+        """How clouds are prepared: resampled first; see the base class."""
+        return replace(super().preparation_from(settings), num_points=settings['num_points'])
+
     def load(self, subset: str) -> Clouds:
-        """Read the train or test files; see the base class."""
-        divided = (self.data_root / 'train').is_dir()
-        self.classes = tuple(
-            path.name for path in _directories(self.data_root / 'train' if divided else self.data_root)
+        """List the files of the split; see the base class."""
+        if not self.layout.subsets:
+            clouds = self._list(None)
+            train, test = self._split(clouds, self.test_fraction)
+            return clouds.subset(test if subset == 'test' else train)
+        if self.holds_out or self.split == 'test':
+            clouds = self._list(subset)
+        else:
+            clouds = self._list(*(('train', 'val') if self.split == 'trainval' else (self.split,)))
+        for other in self.layout.subsets:
+            self.layout.list_files(other)  # what is wrong there is to be said before a run, not after it
+        return clouds
+
+    def _list(self, *subsets: str | None) -> Clouds:
+        """Clouds of some subsets, or of an undivided directory, still unread."""
+        listed = [self.layout.list_files(subset) for subset in subsets]
+        files = [path for found, _ in listed for path in found]
+        return Clouds(
+            points=LazyClouds(files, self.preparation.read_file),
+            labels=np.concatenate([labels for _, labels in listed]),
+            sources=[str(path) for path in files],
         )
-        if not self.classes:
-            raise DatasetError(
-                f"'{self.data_root}' holds no class directories; expected CLASS/FILE, or train/CLASS/FILE "
-                'and test/CLASS/FILE.'
-            )
-        files, labels = self._list_files(self.data_root / subset if divided else self.data_root)
-        if not divided:
-            train, test = stratified_split(labels, fraction=self.test_fraction, seed=self.split_seed)
-            index = test if subset == 'test' else train
-            files, labels = [files[i] for i in index], labels[index]
-        return Clouds(points=self._read(files), labels=labels, sources=[str(path) for path in files])
 
-    def _list_files(self, root: Path) -> tuple[list[Path], np.ndarray]:
-        """Files below ``root`` in the order of class and name, and their classes."""
-        require_path(root, dataset='folder of clouds', origin='your own files')
-        unknown = {path.name for path in _directories(root)} - set(self.classes)
-        if unknown:
-            raise DatasetError(
-                f"'{root}' has the classes {sorted(unknown)}, which '{self.data_root / 'train'}' has not; "
-                'give both the same classes.'
-            )
-        files: list[Path] = []
-        labels: list[int] = []
-        for label, name in enumerate(self.classes):
-            found = sorted(path for path in (root / name).glob('*') if path.suffix.lower() in SUFFIXES)
-            if not found:
-                raise DatasetError(
-                    f"'{root / name}' holds no cloud; expected files with one of the suffixes "
-                    f'{", ".join(SUFFIXES)}.'
-                )
-            files += found
-            labels += [label] * len(found)
-        return files, np.array(labels, dtype=np.int64)
+    def _hold_out(self, clouds: Clouds) -> tuple[np.ndarray, np.ndarray]:
+        """By name, after the test set if that was chosen so too; see the base class."""
+        return self._split(clouds, self.val_fraction, after=0 if self.layout.subsets else self.test_fraction)
 
-    def _read(self, files: Sequence[Path]) -> np.ndarray:
-        """Read and resample: (M, num_points, 3); one warning if clouds were too small."""
-        points = np.empty((len(files), self.num_points, 3), dtype=np.float32)
-        small: list[Path] = []
-        for row, path in enumerate(
-            track(files, description=f'Reading {self.data_root.name}', transient=True)
-        ):
-            cloud = read_cloud(path, mesh_points=self.num_points)
-            points[row] = resample(cloud, self.num_points, seed=name_seed(path))
-            if len(cloud) < self.num_points:
-                small.append(path)
+    def _split(self, clouds: Clouds, fraction: float, *, after: float = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the clouds kept and held out by their class and name without the format."""
+        names = [f'{path.parent.name}/{path.stem}' for path in map(Path, clouds.sources)]
+        return named_split(names, clouds.labels, fraction=fraction, salt=str(self.split_seed), after=after)
+
+    def _prepare(self, clouds: Clouds) -> Clouds:
+        """Read and prepare all clouds (M, num_points, 3); one warning if some were too small."""
+        size = min(self.num_points, self.max_points or self.num_points)
+        prepared = np.empty((len(clouds), size, 3), dtype=np.float32)
+        small: list[str] = []
+        for row, source in enumerate(track(clouds.sources, f'Reading {self.data_root.name}')):
+            points = clouds.points[row]
+            prepared[row] = self.preparation(points, source, seed=name_seed(Path(source)))
+            if len(points) < self.num_points:
+                small.append(source)
         if small:
             print_log(
-                f'{len(small)} of {len(files)} clouds have fewer than num_points={self.num_points} points, '
+                f'{len(small)} of {len(clouds)} clouds have fewer than num_points={self.num_points} points, '
                 f"'{small[0]}' among them; their points are repeated.",
                 logger='current',
                 level=30,
             )
-        return points
-
-
-def resample(points: np.ndarray, num_points: int, *, seed: int) -> np.ndarray:
-    """Choose points at random, each once, or all of them plus repeats when there are too few.
-
-    Args:
-        points (np.ndarray): (N, 3).
-        num_points (int): points wanted.
-        seed (int): seed of the choice; a cloud that has ``num_points`` stays as it is.
-
-    Returns:
-        np.ndarray: (num_points, 3).
-    """
-    if len(points) == num_points:
-        return points
-    rng = np.random.default_rng(seed)
-    if len(points) > num_points:
-        return points[rng.permutation(len(points))[:num_points]]
-    return np.concatenate([points, points[rng.integers(len(points), size=num_points - len(points))]])
-
-
-def _directories(root: Path) -> list[Path]:
-    """Directories below ``root`` by name, without hidden ones."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith('.'))
+        clouds.points = prepared
+        return clouds

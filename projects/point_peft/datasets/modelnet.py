@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from .clouds import Clouds
 from .errors import DatasetError, require_path
 from .h5 import concatenate, read_h5
 from .modelnet_txt import read_modelnet_txt
+from .preparation import Preparation
 
 ORIGIN = (
     'https://shapenet.cs.stanford.edu/media/modelnet40_ply_hdf5_2048.zip or '
@@ -40,10 +42,16 @@ class ModelNet(PointCloudDataset):
     ) -> None:
         root = require_path(Path(data_root), dataset=f'ModelNet{num_classes}', origin=ORIGIN)
         self.num_classes = num_classes
-        self.is_h5 = (root / 'shape_names.txt').exists() or (root / 'train_files.txt').exists()
-        if normalize == 'auto':
-            normalize = None if self.is_h5 else 'unit_sphere'
+        self.is_h5 = _is_h5(root)
         super().__init__(root, normalize=normalize, **kwargs)
+
+    @classmethod
+    def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
+        """How clouds are prepared; ``auto`` depends on the layout that is there; see the base class."""
+        if settings['normalize'] == 'auto':
+            is_h5 = _is_h5(Path(settings['data_root']))
+            settings = {**settings, 'normalize': None if is_h5 else 'unit_sphere'}
+        return super().preparation_from(settings)
 
     def load(self, subset: str) -> Clouds:
         """Read the ``train`` or ``test`` files; see the base class."""
@@ -77,3 +85,8 @@ class ModelNet(PointCloudDataset):
     def _require(self, name: str) -> Path:
         """Path of a file that must exist."""
         return require_path(self.data_root / name, dataset=f'ModelNet{self.num_classes}', origin=ORIGIN)
+
+
+def _is_h5(root: Path) -> bool:
+    """Whether a directory has the layout of h5 files."""
+    return (root / 'shape_names.txt').exists() or (root / 'train_files.txt').exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .cache import cached_clouds
+from .checks import check_cloud
 from .clouds import Clouds
 from .errors import DatasetError
 from .readers import read_text
@@ -30,11 +31,18 @@ def read_modelnet_txt(
     labels = [_label(name, classes) for name in names]
     files = [root / classes[label] / f'{name}.txt' for name, label in zip(names, labels)]
     points = cached_clouds(
-        root, files, lambda path: read_text(path)[:max_points], key=f'modelnet-float64-{max_points}'
+        root, files, lambda path: _read(path, max_points), key=f'modelnet-float64-{max_points}'
     )
     return Clouds(
         points=points, labels=np.asarray(labels, dtype=np.int64), sources=[str(path) for path in files]
     )
+
+
+def _read(path: Path, max_points: int | None) -> np.ndarray:
+    """The first points of a file, of which all must be in order."""
+    points = read_text(path)
+    check_cloud(points, str(path))
+    return points[:max_points]
 
 
 def _label(name: str, classes: tuple[str, ...]) -> int:

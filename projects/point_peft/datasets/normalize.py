@@ -10,15 +10,16 @@ import numpy as np
 def unit_sphere(points: np.ndarray) -> np.ndarray:
     """Move the mean to the origin and scale the farthest point to distance 1 (``pc_normalize``).
 
-    A cloud whose points all coincide is only moved.
+    All in float64: in float32 a cloud with map coordinates would be rounded to steps of half a metre before it is
+    moved. A cloud whose points all coincide is only moved.
 
     Args:
         points (np.ndarray): (..., N, 3) coordinates of one cloud or a stack of clouds.
 
     Returns:
-        np.ndarray: (..., N, 3), same dtype.
+        np.ndarray: (..., N, 3) float64.
     """
-    centered = points - points.mean(axis=-2, keepdims=True, dtype=np.float64).astype(points.dtype)
+    centered = points - points.mean(axis=-2, keepdims=True, dtype=np.float64)
     radius = np.linalg.norm(centered, axis=-1, keepdims=True).max(axis=-2, keepdims=True)
     return centered / np.where(radius > 0, radius, np.ones_like(radius))
 

@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from dataclasses import replace
+from typing import Any
 
 from .base import PointCloudDataset
-
-
-@dataclass(frozen=True)
-class PointDraw:
-    """Which points of an object an item has.
-
-    Random draws use torch's global generator, so the run's seed decides them, and a new one is made at every access.
-    Fixed draws depend on the object's name alone.
-
-    Attributes:
-        num_points (int | None): points of an item; an object that has fewer repeats some. None keeps all, in order.
-        random (bool): whether to draw anew at every access.
-        with_replacement (bool): whether a point may be drawn twice although others are left.
-    """
-
-    num_points: int | None
-    random: bool
-    with_replacement: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse an empty draw."""
-        if self.num_points is not None and self.num_points < 1:
-            raise ValueError(f'num_points={self.num_points} must be at least 1, or None for all points.')
-
-    def __call__(self, size: int, name: str) -> Tensor:
-        """Positions (num_points,) int64 among ``size`` points of the object ``name``."""
-        if self.num_points is None:
-            return torch.arange(size)
-        generator = None if self.random else torch.Generator().manual_seed(zlib.crc32(name.encode()))
-        if self.with_replacement:
-            return torch.randint(size, (self.num_points,), generator=generator)
-        distinct = torch.randperm(size, generator=generator)[: self.num_points]
-        repeats = torch.randint(size, (self.num_points - len(distinct),), generator=generator)
-        return torch.cat([distinct, repeats])
+from .draw import PointDraw
+from .preparation import Preparation
 
 
 class PartDataset(PointCloudDataset):
@@ -61,6 +26,12 @@ class PartDataset(PointCloudDataset):
     parts: tuple[str, ...] = ()
     class_parts: Mapping[str, tuple[int, ...]] = {}
     draw: PointDraw
+
+    @classmethod
+    def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
+        """How clouds are prepared, with a fixed draw, as ``val`` and ``test`` have it; see the base class."""
+        draw = PointDraw(settings.get('num_points'), False, settings.get('with_replacement', False))
+        return replace(super().preparation_from(settings), draw=draw)
 
     @property
     def metainfo(self) -> dict:

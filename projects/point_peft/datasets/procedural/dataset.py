@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ...registry import DATASETS
 from ..base import PointCloudDataset
 from ..clouds import Clouds
 from ..normalize import unit_sphere
+from ..preparation import Preparation
 from .scan import ScanSettings, scan_object
 from .shapes import CLASS_PARTS, CLASSES, PARTS, sample_object
 
@@ -61,7 +65,12 @@ class ProceduralShapes(PointCloudDataset):
         self.seed = seed
         self.scan = scan
         self.scan_settings = ScanSettings(**(scan_settings or {}))
-        super().__init__(split=split, val_fraction=val_fraction)
+        super().__init__(split=split, val_fraction=val_fraction, normalize='unit_sphere')
+
+    @classmethod
+    def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
+        """To the unit sphere, with as many points as the shapes have; see the base class."""
+        return Preparation(normalize='unit_sphere', num_points=settings['num_points'])
 
     @property
     def metainfo(self) -> dict:
@@ -75,7 +84,7 @@ class ProceduralShapes(PointCloudDataset):
             names += [('val', i) for i in range(round(self.val_fraction * self.num_samples))]
         else:
             names = [(self.split, i) for i in range(self.num_samples)]
-        points = np.empty((len(names), self.num_points, 3), dtype=np.float32)
+        points = np.empty((len(names), self.num_points, 3))
         parts = np.empty((len(names), self.num_points), dtype=np.int64)
         for row, (split, index) in enumerate(names):
             points[row], parts[row] = self._generate(split, index)
@@ -99,4 +108,4 @@ class ProceduralShapes(PointCloudDataset):
             points, parts = scan_object(
                 unit_sphere(points), parts, rng, num_points=self.num_points, settings=self.scan_settings
             )
-        return unit_sphere(points), parts
+        return points, parts

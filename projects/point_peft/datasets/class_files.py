@@ -1,0 +1,105 @@
+"""The clouds in the directory of a class, and what lies beside them."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+from mmengine.logging import print_log
+
+from .companions import refuse_companion
+from .errors import DatasetError
+from .readers import SUFFIXES
+
+JUNK = frozenset(
+    [
+        *('__macosx', 'thumbs.db', 'ehthumbs.db', 'desktop.ini', '@eadir', '$recycle.bin'),
+        *('system volume information', 'lost+found', '__pycache__'),
+    ]
+)
+"""What systems put into directories, besides hidden files; in lower case."""
+
+SHOWN = 5
+"""Names in a warning."""
+
+
+def list_clouds(folder: Path) -> list[Path]:
+    """Clouds and meshes of one class, by name; what else is there is counted in one warning.
+
+    Args:
+        folder (Path): directory of the class.
+
+    Raises:
+        DatasetError: there is no cloud, a link leads nowhere, or the name of a file says that it is no cloud.
+    """
+    entries = visible(folder)
+    directories = [path for path in entries if path.is_dir()]
+    inner = set(directories)
+    files = [path for path in entries if path not in inner and path.suffix.lower() in SUFFIXES]
+    if not files:
+        _explain_empty(folder, directories)
+    lost = next((path for path in files if not path.exists()), None)
+    if lost is not None:
+        raise DatasetError(
+            f"'{lost}' is a link to '{os.readlink(lost)}', which does not exist; mend or remove it."
+        )
+    stems = {path.stem for path in files}
+    for path in files:
+        refuse_companion(path, stems)
+    chosen = set(files)
+    left_out = [f'{path.name}/' if path in inner else path.name for path in entries if path not in chosen]
+    if left_out:
+        warn_once(
+            f"'{folder}': {len(left_out)} of {len(entries)} entries are left out, {shortened(left_out)}; "
+            f'clouds are files that end in {", ".join(SUFFIXES)}.'
+        )
+    _warn_of_twins(folder, files)
+    return files
+
+
+def visible(folder: Path) -> list[Path]:
+    """What is in a directory, by name, without hidden entries and without what systems put there."""
+    return sorted(
+        path for path in folder.iterdir() if not path.name.startswith('.') and path.name.lower() not in JUNK
+    )
+
+
+def shortened(names: Sequence[str]) -> str:
+    """The first names, quoted."""
+    rest = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
+    return ', '.join(f"'{name}'" for name in names[:SHOWN]) + rest
+
+
+@cache
+def warn_once(text: str) -> None:
+    """Log a warning, once however many splits of a dataset find the same."""
+    print_log(text, logger='current', level=30)
+
+
+def _warn_of_twins(folder: Path, files: Iterable[Path]) -> None:
+    """Say that files differ only in their format or in the case of their names."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for path in files:
+        groups[path.stem.casefold()].append(path.name)
+    twins = [names for names in groups.values() if len(names) > 1]
+    if twins:
+        warn_once(
+            f"'{folder}': {len(twins)} objects are there more than once, by their names ({shortened(twins[0])}); "
+            'every file counts as an object, so remove all but one of them if they are the same.'
+        )
+
+
+def _explain_empty(folder: Path, directories: Sequence[Path]) -> None:
+    """Raise the error of a class without clouds, which says whether they lie deeper."""
+    inner = [path.name for path in directories]
+    if inner:
+        raise DatasetError(
+            f"'{folder}' holds no cloud but the directories {shortened(inner)}; put the files of a class directly "
+            'into its directory, or set data_root to this one if these are the classes.'
+        )
+    raise DatasetError(
+        f"'{folder}' holds no cloud; expected files with one of the suffixes {', '.join(SUFFIXES)}."
+    )

@@ -1,0 +1,145 @@
+"""From the points of a file to those of an item: the one way, for training, testing and inference."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import print_log
+
+from ..registry import DATASETS
+from .checks import check_cloud, check_prepared
+from .companions import check_is_cloud
+from .draw import PointDraw, resample
+from .errors import DatasetError
+from .normalize import get_normalizer
+from .readers import MESH_POINTS, name_seed, read_cloud
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a dataset does to every cloud.
+
+    A cloud is checked as a whole, resampled, cropped, normalised in float64, and cast to float32, in this order.
+
+    Attributes:
+        normalize (str | None): ``unit_sphere``, or None to keep the coordinates of the file.
+        num_points (int | None): points to resample to; None keeps all.
+        max_points (int | None): keep the first ``max_points`` points; None keeps all.
+        draw (PointDraw | None): chooses points after that, for objects whose points carry labels.
+    """
+
+    normalize: str | None = None
+    num_points: int | None = None
+    max_points: int | None = None
+    draw: PointDraw | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown normalisation and empty clouds."""
+        get_normalizer(self.normalize)
+        for name in ('num_points', 'max_points'):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f'{name}={value} must be at least 1, or None for all points.')
+
+    def __call__(self, points: np.ndarray, source: str, *, seed: int = 0) -> np.ndarray:
+        """Prepare one cloud.
+
+        Args:
+            points (np.ndarray): (N, 3) as the file has them.
+            source (str): name of the cloud, for errors.
+            seed (int): seed of the resampling, see :func:`~.readers.name_seed`.
+
+        Returns:
+            np.ndarray: (M, 3) float32.
+
+        Raises:
+            DatasetError: The cloud cannot be used; see :mod:`.checks`.
+        """
+        check_cloud(points, source)
+        if self.num_points is not None:
+            points = resample(points, self.num_points, seed=seed)
+        points = get_normalizer(self.normalize)(points[: self.max_points])
+        check_prepared(points, source)
+        return points.astype(np.float32)
+
+    def read(self, path: Path) -> np.ndarray:
+        """Read a file as it is read when it belongs to the dataset.
+
+        Args:
+            path (Path): cloud or mesh; its name and that of its directory are the seed.
+
+        Returns:
+            np.ndarray: (M, 3) float32.
+
+        Raises:
+            DatasetError: The file cannot be read or used; names it.
+        """
+        place = full(path)
+        raw = self.read_file(path)
+        points = self(raw, f"'{path}'", seed=name_seed(place))
+        if self.draw is not None:
+            points = points[self.draw(len(points), f'/{place.parent.name}/{place.name}').numpy()]
+        if len(raw) < len(points):
+            _warn(
+                path,
+                f'has {len(raw)} points, fewer than the {len(points)} of the dataset; some are repeated.',
+            )
+        if self.max_points is not None and self.num_points is None and len(raw) > self.max_points:
+            _warn(path, f'has {len(raw)} points, of which the first {self.max_points} are used (max_points).')
+        return points
+
+    def read_file(self, path: Path) -> np.ndarray:
+        """All points (N, 3) float64 of a file, or points on a mesh: as many as an item has."""
+        drawn = None if self.draw is None else self.draw.num_points
+        points = read_cloud(full(path), mesh_points=self.num_points or drawn or MESH_POINTS)
+        check_is_cloud(points, path)
+        return points
+
+
+def preparation_of(config: Mapping[str, Any]) -> Preparation:
+    """How the dataset that a config describes prepares its clouds; no file of it is read.
+
+    Args:
+        config (Mapping): config of a dataset, or of one that wraps others, such as ``RepeatDataset``.
+
+    Raises:
+        DatasetError: The class of the dataset does not say.
+    """
+    kind = DATASETS.get(config['type']) if isinstance(config['type'], str) else config['type']
+    if hasattr(kind, 'preparation_from'):
+        return kind.preparation_from({**_defaults(kind), **config})
+    inner = config.get('dataset', config.get('datasets'))
+    inner = inner[0] if isinstance(inner, (list, tuple)) and inner else inner
+    if not isinstance(inner, Mapping):
+        raise DatasetError(f'a dataset of type {config["type"]} does not say how it prepares a single cloud.')
+    return preparation_of(inner)
+
+
+def full(path: Path) -> Path:
+    """The path from the root, so that ``chair.ply`` has a directory; links are not followed."""
+    return Path(os.path.abspath(path))
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """Defaults of a class's arguments, and of those that it hands on to its bases."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if '__init__' in vars(base) and base is not object:
+            parameters = signature(base.__init__).parameters.values()  # type: ignore[misc]
+            found |= {
+                parameter.name: parameter.default
+                for parameter in parameters
+                if parameter.default is not parameter.empty
+            }
+    return found
+
+
+def _warn(path: Path, what: str) -> None:
+    """Log what a single file loses or repeats."""
+    print_log(f"'{path}' {what}", logger='current', level=30)
