@@ -12,6 +12,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
+    resume_schedule=dict(type='ResumeScheduleHook'),
     sync_batch_norm=dict(type='SyncBatchNormHook'),
     trainable=dict(type='TrainableParametersHook'),
     protocol=dict(type='ProtocolHook', test_interval=1),

@@ -108,7 +108,7 @@ def test_common_flags() -> None:
     parser = argparse.ArgumentParser()
     add_common_arguments(parser)
     args = parser.parse_args(['--cfg-options', 'a.b=1', 'c=[1,2]', '--local-rank=3', '--device', 'cpu'])
-    assert args.cfg_options == {'a.b': 1, 'c': [1, 2]}
+    assert args.cfg_options == {'a.b': '1', 'c': '[1,2]'}  # typed when they are put into a config
     assert args.local_rank == 3
     assert args.launcher == 'none'
     assert parser.parse_args([]).cfg_options == {}

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from mmengine.config import DictAction
-
 from .allocator import keep_freed_memory
+from .config import ConfigOptions
 from .distributed import leave_processes
 from .errors import PointPEFTError
 
@@ -51,7 +50,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         default={},
         metavar='KEY=VALUE',
         help='change the config, e.g. optim_wrapper.optimizer.lr=1e-4 data_root=/data/modelnet40',

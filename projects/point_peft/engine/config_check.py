@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import Registry
 from mmengine.runner import Runner
 from mmengine.runner.loops import EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop, ValLoop
 from torch.utils.data import DataLoader
 
-from .. import registry as project_registry
 from .config import DATALOADERS
+from .config.schedule import check_schedule
+from .config.sections import SECTIONS
+from .config.signatures import accepted_arguments, registries, registries_with
+from .config.values import check_values
 from .errors import ConfigError
 from .optional import MissingTierError, check_tiers
-from .registries import SCOPE, root_registries
+from .registries import SCOPE
 
 CONFIG_KEYS = {'type', '_scope_', '_delete_'}
 """Keys that the registries take out of a dict before they build from it."""
@@ -84,6 +86,8 @@ def check_config(cfg: Config) -> None:
             _check_node(value, name)
     except _UnknownTypeError as error:
         raise (missing or error) from None
+    check_values(cfg)
+    check_schedule(cfg)
 
 
 def _load_tiers(cfg: Config) -> MissingTierError | None:
@@ -97,14 +101,17 @@ def _load_tiers(cfg: Config) -> MissingTierError | None:
 
 def _check_sections(cfg: Config) -> None:
     """Check the top-level keys against those of the runner, and the sections that have no ``type``."""
-    known = [name for name in inspect.signature(Runner.__init__).parameters if name not in ('self', 'cfg')]
-    known += ['default_scope', 'model_wrapper_cfg', 'custom_imports']
     for name, value in cfg.items():
-        similar = difflib.get_close_matches(name, known, n=1, cutoff=_TYPO_CUTOFF)
-        if name not in known and similar and isinstance(value, (dict, list)):
+        similar = difflib.get_close_matches(name, SECTIONS, n=1, cutoff=_TYPO_CUTOFF)
+        if name not in SECTIONS and similar and isinstance(value, (dict, list)):
             raise ConfigError(
                 f"the config has a section '{name}', which nothing reads; did you mean '{similar[0]}'?"
             )
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if isinstance(hook, Mapping) and 'type' not in hook:
+            similar = difflib.get_close_matches(name, [key for key in cfg.default_hooks if key != name], n=1)
+            hint = f"did you mean '{similar[0]}'?" if similar else 'give it one.'
+            raise ConfigError(f'default_hooks.{name} has no type, so there is no such hook; {hint}')
     for name in DATALOADERS:
         _check_untyped(cfg, name, DataLoader, LOADER_KEYS)
     by_epoch = (cfg.get('train_cfg') or {}).get('by_epoch', True)
@@ -151,8 +158,7 @@ def _check_typed(node: Mapping, path: str) -> None:
         candidates: list[tuple[Any, set[str]]] = [(kind, set())]
     elif isinstance(kind, str):
         candidates = [
-            (registry.get(kind), BUILDER_KEYS.get(registry.name, set()))
-            for registry in _registries_with(kind)
+            (registry.get(kind), BUILDER_KEYS.get(registry.name, set())) for registry in registries_with(kind)
         ]
     else:
         return  # a plain dict that has something called type
@@ -167,34 +173,6 @@ def _check_typed(node: Mapping, path: str) -> None:
         except ConfigError as error:
             failures.append(error)
     raise failures[0]
-
-
-def accepted_arguments(target: Any) -> set[str] | None:
-    """Names of the arguments that a class or function takes.
-
-    ``**kwargs`` of a class are taken to go to the next class in its method resolution order; where that ends
-    in a class that swallows them, or nothing can be known, the answer is None.
-
-    Args:
-        target: Class or function.
-    """
-    functions = (
-        [vars(cls)['__init__'] for cls in inspect.getmro(target) if '__init__' in vars(cls)]
-        if inspect.isclass(target)
-        else [target]
-    )
-    names: set[str] = set()
-    for function in functions:
-        if function is object.__init__:
-            return None
-        try:
-            parameters = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
-            return None
-        names |= {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD}
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            return names - {'self', 'args'}
-    return None
 
 
 def _check_arguments(node: Mapping, path: str, target: Any, accepted: set[str] | None) -> None:
@@ -222,30 +200,10 @@ def _named_arguments(target: Any) -> set[str]:
     return names - {'self', 'args', 'kwargs'}
 
 
-def _registries() -> Iterator[Registry]:
-    """The project's registries, then MMEngine's."""
-    yield from (
-        value
-        for value in vars(project_registry).values()
-        if isinstance(value, Registry) and value.scope == SCOPE
-    )
-    yield from root_registries().values()
-
-
-def _registries_with(kind: str) -> list[Registry]:
-    """Registries that hold a name themselves."""
-    found = []
-    for registry in _registries():
-        registry.import_from_location()
-        if kind.rpartition('.')[2] in registry.module_dict:
-            found.append(registry)
-    return found
-
-
 def _unknown_type(kind: str, path: str) -> str:
     """The sentence for a type that no registry has."""
     expected = EXPECTED_REGISTRY.get(path.partition('.')[0].partition('[')[0])
-    names = {name: registry.name == expected for registry in _registries() for name in registry.module_dict}
+    names = {name: registry.name == expected for registry in registries() for name in registry.module_dict}
     similar = difflib.get_close_matches(kind, names, n=6, cutoff=0.6)
     similar = sorted(similar, key=lambda name: not names[name])[:3]
     hint = (

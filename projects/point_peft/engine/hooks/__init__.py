@@ -8,6 +8,7 @@ from .finite import FiniteHook
 from .logger import SparedLoggerHook
 from .memory_bank import MemoryBankHook
 from .protocol import ProtocolHook
+from .resume_schedule import ResumeScheduleHook
 from .show import ShowHook
 from .sync_batch_norm import SyncBatchNormHook
 from .trainable_parameters import TrainableParametersHook, count_parameters, format_trainable
@@ -21,6 +22,7 @@ __all__ = [
     'FiniteHook',
     'MemoryBankHook',
     'ProtocolHook',
+    'ResumeScheduleHook',
     'ShowHook',
     'SparedLoggerHook',
     'SyncBatchNormHook',

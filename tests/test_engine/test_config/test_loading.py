@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from point_peft.engine.config import drop_absent_hooks, load_config, set_data_root, walk_dicts
+from point_peft.engine.config import load_config, set_data_root, walk_dicts
+from point_peft.engine.config.loading import drop_absent_hooks
 from point_peft.engine.errors import ConfigError, MissingFileError
 
 CONFIG = """

@@ -1,0 +1,64 @@
+"""Reading a config with what the command line changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .options import apply_option
+from .paths import bind_data_root, expand_home
+from .reading import read_config
+from .schedule import bound_schedulers, fit_schedule
+from .variables import check_options, check_variables
+from .work_dir import default_work_dir
+
+MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+"""Default hooks of MMEngine's runner, which adds them itself unless they are None."""
+
+
+def load_config(
+    path: str | Path, options: Mapping[str, Any] | None = None, work_dir: str | Path | None = None
+) -> Config:
+    """Read a config file.
+
+    A ``data_root`` at the top, wherever it is set, holds for all data loaders that do not set another one; ``~`` is the
+    home directory in all paths; schedules of the learning rate that end with the training do so for any length of it.
+
+    Args:
+        path (str | Path): The file.
+        options (Mapping | None): ``--cfg-options``; texts from the command line get their types from what is in the
+            config, see :class:`~.options.OptionText`. ``data_root`` reaches every dataset.
+        work_dir (str | Path | None): Directory for logs and checkpoints; by default that of the config, or
+            ``work_dirs/<method>/<name of the config>``.
+
+    Raises:
+        MissingFileError: The file does not exist; names similar ones beside it.
+        ConfigError: The file cannot be read, or a variable or an option has no effect.
+    """
+    cfg, files = read_config(path)
+    check_variables(cfg, files)
+    bind_data_root(cfg, files)
+    options, bound = dict(options or {}), bound_schedulers(cfg, files)
+    check_options(cfg, files, options)
+    for key in sorted(
+        options, key=lambda key: key != 'data_root'
+    ):  # first, so that those of single loaders win
+        apply_option(cfg, key, options[key])
+    fit_schedule(cfg, bound, options)
+    expand_home(cfg)
+    drop_absent_hooks(cfg)
+    if work_dir is not None:
+        cfg.work_dir = str(Path(work_dir).expanduser())
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(default_work_dir(path))
+    return cfg
+
+
+def drop_absent_hooks(cfg: Config) -> None:
+    """Remove the default hooks that a config sets to None; MMEngine does so for its own hooks only."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINE_HOOKS]:
+        del hooks[name]

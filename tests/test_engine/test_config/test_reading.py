@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from point_peft.engine.config import load_config
+from point_peft.engine.errors import ConfigError, MissingFileError
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'a = (', r'SyntaxError in line 1: .*mend the file'),
+        (b'a = 1\nb = 2 2\n', 'SyntaxError in line 2'),
+        (b'  a = 1', 'SyntaxError in line 1'),
+        (b'a = 1\nb = 1 / 0', r'ZeroDivisionError in .*c\.py, line 2: division by zero'),
+        (b'import sys\nsys.exit(0)', r'SystemExit in .*c\.py, line 2'),
+        (b"raise RuntimeError('two\\nlines')", r'RuntimeError in .*: two lines'),
+        (b'def f(): return f()\na = f()', 'RecursionError'),
+        (b'import no_such_module', 'ModuleNotFoundError.*no_such_module'),
+        (b"custom_imports = dict(imports=['no_such_module'])", 'no_such_module'),
+        (b"a = 'st\xfchle'", r'it is not UTF-8 \(byte 7\); save it as UTF-8'),
+        (b'\xff\xfea\x00', 'it is not UTF-8'),
+        (b'a = 1\x00', 'cannot be read'),
+        (b"_base_ = 'none.py'", "its base 'none.py' does not exist"),
+        (b"_base_ = 'c.py'", r'c\.py inherits itself'),
+        (b'_base_ = 5', 'cannot be read'),
+        (b'model = 3\nmodel.x = 2', 'AttributeError'),
+    ],
+)
+def test_broken_config_is_one_sentence(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / 'c.py').write_bytes(content)
+    with pytest.raises((ConfigError, MissingFileError), match=message) as caught:
+        load_config(tmp_path / 'c.py')
+    assert '\n' not in str(caught.value)
+    assert str(tmp_path / 'c.py') in str(caught.value)
+
+
+def test_circle_of_bases_names_a_link(tmp_path: Path) -> None:
+    (tmp_path / 'a.py').write_text("_base_ = ['b.py']")
+    (tmp_path / 'b.py').write_text("_base_ = './a.py'")
+    with pytest.raises(ConfigError, match=r'a\.py cannot be read: .*a\.py inherits itself'):
+        load_config(tmp_path / 'a.py')
+
+
+def test_error_in_a_base_names_the_base(tmp_path: Path) -> None:
+    (tmp_path / 'a.py').write_text("_base_ = 'b.py'")
+    (tmp_path / 'b.py').write_text('x = 1\ny = z')
+    with pytest.raises(ConfigError, match=r"NameError in .*b\.py, line 2: name 'z' is not defined"):
+        load_config(tmp_path / 'a.py')
+
+
+def test_directory_and_other_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='is a directory; give one of the files in it'):
+        load_config(tmp_path)
+    (tmp_path / 'weights.pth').touch()
+    with pytest.raises(ConfigError, match='is no config; its name would end in .py'):
+        load_config(tmp_path / 'weights.pth')
+    with pytest.raises(MissingFileError, match=r'none\\x1b does not exist'):
+        load_config(tmp_path / 'none\x1b')
+
+
+def test_diamond_is_no_circle_and_other_formats_are_read(tmp_path: Path) -> None:
+    (tmp_path / 'root.py').write_text('x = dict(a=1)')
+    (tmp_path / 'left.py').write_text("_base_ = 'root.py'\ny = 1")
+    (tmp_path / 'leaf.py').write_text(
+        "_base_ = ['left.py']\nx = dict(b={{_base_.y}})\nname = '{{fileBasename}}'"
+    )
+    cfg = load_config(tmp_path / 'leaf.py')
+    assert (cfg.x, cfg.name) == (dict(a=1, b=1), 'leaf.py')
+    (tmp_path / 'c.json').write_text('{"model": {"a": 1}}')
+    assert load_config(tmp_path / 'c.json').model.a == 1
