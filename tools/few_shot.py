@@ -25,14 +25,18 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from point_peft.datasets.few_shot import NUM_FOLDS
+from point_peft.engine.arguments import at_least, path
 from point_peft.engine.checkpoint import write_atomically
 from point_peft.engine.cli import add_config_options, run_tool, select_device
 from point_peft.engine.config import load_config, walk_dicts
+from point_peft.engine.config.work_dir import default_work_dir
 from point_peft.engine.config_check import accepted_arguments, check_config
 from point_peft.engine.errors import ConfigError, PointPEFTError
 from point_peft.engine.preflight import check_files
 from point_peft.engine.protocol import BEST_ON_TEST, LAST
+from point_peft.engine.work_dir import check_work_dir, locked_work_dir
 from point_peft.registry import DATASETS
+from point_peft.text import printable
 
 LOADERS = ('train_dataloader', 'test_dataloader')
 
@@ -58,10 +62,12 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train and test all folds of a few-shot config')
     parser.add_argument('config', help='few-shot config, configs/METHOD/BACKBONE_fewshot_DATASET.py')
-    parser.add_argument('--ways', type=int, default=5, help='classes (default: 5)')
-    parser.add_argument('--shots', type=int, default=10, help='training objects per class (default: 10)')
+    parser.add_argument('--ways', type=at_least(1), default=5, help='classes (default: 5)')
+    parser.add_argument(
+        '--shots', type=at_least(1), default=10, help='training objects per class (default: 10)'
+    )
     parser.add_argument('--folds', type=int, default=NUM_FOLDS, help='folds, from fold 0 on (default: 10)')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/CONFIG_WAYSway_SHOTSshot')
+    parser.add_argument('--work-dir', type=path, help='default: work_dirs/METHOD/CONFIG_WAYSway_SHOTSshot')
     parser.add_argument('--device', choices=['auto', 'cpu', 'cuda'], default='auto', help='device to run on')
     add_config_options(parser)
     return parser.parse_args()
@@ -75,20 +81,30 @@ def main(args: argparse.Namespace) -> None:
         )
     select_device(args.device)
     setting = f'{args.ways}way_{args.shots}shot'
-    work_dir = args.work_dir or Path('work_dirs') / f'{Path(args.config).stem}_{setting}'
+    usual = default_work_dir(args.config)
+    work_dir = args.work_dir or usual.with_name(f'{usual.name}_{setting}')
+    check_work_dir(work_dir)
     configs = build_configs(args, work_dir)
-    finished = {fold: read_result(cfg) for fold, cfg in enumerate(configs)}
-    check_folds([cfg for fold, cfg in enumerate(configs) if finished[fold] is None])
+    check_folds([cfg for cfg in configs if read_result(cfg) is None])
+    with locked_work_dir(work_dir):
+        results = run_folds(args, configs, work_dir)
+    title = f'{args.config}, {args.ways}-way {args.shots}-shot: accuracy in percent'
+    print(f'\n{printable(title)}\n{format_table(results)}\nwritten to {printable(work_dir / "results.json")}')
+
+
+def run_folds(args: argparse.Namespace, configs: Sequence[Config], work_dir: Path) -> list[dict[str, Any]]:
+    """Run the folds that are missing; the accuracies of all."""
     keep_configs(work_dir, configs)
     results = []
     for fold, cfg in enumerate(configs):
         label = f'fold {fold} ({fold + 1} of {args.folds})'
-        results.append(finished[fold] or run_fold(cfg, fold_file(work_dir, fold), label, args.device))
-        origin = ', from an earlier run' if finished[fold] else ''
+        # Read under the lock: a run that has just ended may have added to what was there.
+        finished = read_result(cfg)
+        results.append(finished or run_fold(cfg, fold_file(work_dir, fold), label, args.device))
+        origin = ', from an earlier run' if finished else ''
         print(f'{label}: {results[-1]["last"]:.2f} at the last epoch{origin}', flush=True)
         write_results(work_dir, args, results)
-    title = f'{args.config}, {args.ways}-way {args.shots}-shot: accuracy in percent'
-    print(f'\n{title}\n{format_table(results)}\nwritten to {work_dir / "results.json"}')
+    return results
 
 
 def build_configs(args: argparse.Namespace, work_dir: Path) -> list[Config]:

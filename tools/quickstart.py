@@ -23,15 +23,17 @@ from typing import Any
 import numpy as np
 import torch
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from point_peft.apis import init_model
+from point_peft.engine.arguments import path as path_argument
 from point_peft.engine.cli import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError, PointPEFTError
 from point_peft.engine.protocol import BEST_ON_VAL, LAST
+from point_peft.engine.work_dir import LOCK, check_work_dir, locked_work_dir
 from point_peft.registry import DATASETS
+from point_peft.text import plain_console, printable
 from point_peft.visualization import MethodResult, plot_results, save_figure
 
 METHODS = {'point_peft': 'Point-PEFT', 'full': 'full fine-tuning', 'linear_probe': 'linear probing'}
@@ -77,7 +79,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Compare three ways of fine-tuning on the built-in shapes')
     parser.add_argument('--epochs', type=int, default=6, help='epochs of each training (default: 6)')
     parser.add_argument('--samples', type=int, default=960, help='training clouds (default: 960)')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/quickstart'), help='where to write')
+    parser.add_argument(
+        '--work-dir', type=path_argument, default=Path('work_dirs/quickstart'), help='where to write'
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -95,6 +99,17 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError(
             f'--epochs {args.epochs} --samples {args.samples}: at least 1 epoch and 32 clouds (one batch).'
         )
+    check_work_dir(args.work_dir)
+    with locked_work_dir(args.work_dir):
+        compare(args)
+    print(
+        f'done in {time.monotonic() - started:.0f} s; {printable(args.work_dir)} holds the table and a picture.png'
+    )
+    print('next: your own clouds with configs/_base_/datasets/folder.py (docs/datasets.md)')
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Train each method, and leave what they came to in the work dir."""
     prepare_directory(args.work_dir)
     options = [*config_options(args.epochs, args.samples), *args.cfg_options]
     results = []
@@ -107,8 +122,6 @@ def main(args: argparse.Namespace) -> None:
     (args.work_dir / 'results.json').write_text(json.dumps(summary(args, results), indent=1))
     draw(args.work_dir, results)
     show(results)
-    print(f'done in {time.monotonic() - started:.0f} s; {args.work_dir} holds the table and a picture.png')
-    print('next: your own clouds with configs/_base_/datasets/folder.py (docs/datasets.md)')
 
 
 def prepare_directory(path: Path) -> None:
@@ -117,8 +130,9 @@ def prepare_directory(path: Path) -> None:
     Raises:
         PointPEFTError: Something else is in it.
     """
-    if path.exists() and any(path.iterdir()) and not (path / MARKER).is_file():
-        raise PointPEFTError(f"'{path}' holds files of something else; give another --work-dir.")
+    found = {file.name for file in path.iterdir()} if path.exists() else set()
+    if found - {LOCK} and MARKER not in found:
+        raise PointPEFTError(f"'{printable(path)}' holds files of something else; give another --work-dir.")
     path.mkdir(parents=True, exist_ok=True)
     (path / MARKER).touch()
     for method in METHODS:
@@ -256,7 +270,7 @@ def show(results: Sequence[dict[str, Any]]) -> None:
         table.add_column(title.replace(' ', '\n'), justify='right' if number else 'left', no_wrap=True)
     for row in table_rows(results):
         table.add_row(*row)
-    Console().print(table)
+    plain_console().print(table)
 
 
 def draw(work_dir: Path, results: Sequence[dict[str, Any]]) -> None:

@@ -6,11 +6,13 @@ import argparse
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
+from point_peft.engine.arguments import at_least, check_output, path, share
 from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, write_atomically
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import load_config
@@ -20,6 +22,7 @@ from point_peft.engine.errors import ConfigError
 from point_peft.engine.output import make_directories
 from point_peft.engine.preflight import check_files
 from point_peft.engine.runner import SparedRunner
+from point_peft.engine.work_dir import check_work_dir
 
 TRAINING = (
     'train_dataloader',
@@ -38,19 +41,20 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set')
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint or adapter')
-    parser.add_argument('--out', metavar='JSON', help='file to write the metrics to')
+    parser.add_argument('--out', type=path, metavar='JSON', help='file to write the metrics to')
     parser.add_argument(
         '--show-dir',
+        type=path,
         metavar='DIR',
         help='directory for pictures and a page of clouds with true and predicted labels or boxes',
     )
-    parser.add_argument('--show-num', type=int, default=16, help='clouds to show (default: 16)')
+    parser.add_argument('--show-num', type=at_least(1), default=16, help='clouds to show (default: 16)')
     parser.add_argument(
-        '--show-score', type=float, default=0.3, help='score from which boxes are shown (default: 0.3)'
+        '--show-score', type=share, default=0.3, help='score from which boxes are shown (default: 0.3)'
     )
     parser.add_argument(
         '--votes',
-        type=int,
+        type=at_least(1),
         metavar='N',
         help='average over N scaled copies of every cloud; the metrics are named so (default: no voting)',
     )
@@ -73,7 +77,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.votes is not None:
         cfg.test_cfg = dict(cfg.test_cfg, type='VotingTestLoop', num_votes=args.votes)
     if args.show_dir:
-        show = dict(type='ShowHook', out_dir=args.show_dir, num_samples=args.show_num)
+        show = dict(type='ShowHook', out_dir=str(args.show_dir), num_samples=args.show_num)
         show['score_threshold'] = args.show_score
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), show]
 
@@ -82,6 +86,11 @@ def main(args: argparse.Namespace) -> None:
     """Check everything that is quickly checked, then test."""
     select_device(args.device)
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    check_work_dir(cfg.work_dir)
+    if args.show_dir:
+        check_work_dir(args.show_dir, '--show-dir')
+    if args.out:
+        check_output(args.out, '--out')
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, ['test_dataloader'], pretrained=needs_base_weights(args.checkpoint))
@@ -91,6 +100,8 @@ def main(args: argparse.Namespace) -> None:
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
+    # A test leaves its config beside the training's, under another name.
+    object.__setattr__(cfg, '_filename', f'test_{Path(args.config).name}')
     metrics = SparedRunner.from_cfg(cfg).test()
     if args.out and is_main_process():
         write_metrics(args.out, metrics)
@@ -104,11 +115,11 @@ def needs_base_weights(checkpoint: str) -> bool:
     return own.get('format') == 'delta' and own.get('base_hash') is not None
 
 
-def write_metrics(path: str, metrics: dict[str, Any]) -> None:
+def write_metrics(file: str | Path, metrics: dict[str, Any]) -> None:
     """Write the numbers among the metrics as JSON; what is not finite, as the IoU of an absent class, as null."""
     numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
     finite = {name: number if math.isfinite(number) else None for name, number in numbers.items()}
-    write_atomically(path, json.dumps(finite, indent=1, allow_nan=False).encode())
+    write_atomically(file, json.dumps(finite, indent=1, allow_nan=False).encode())
 
 
 if __name__ == '__main__':

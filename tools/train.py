@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from mmengine.config import Config
 from mmengine.device import get_device
 
+from point_peft.engine.arguments import seed
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import DATALOADERS, load_config
+from point_peft.engine.config.schedule import schedule_notes
 from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
@@ -17,6 +20,7 @@ from point_peft.engine.output import make_directories
 from point_peft.engine.preflight import check_batches, check_files
 from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
 from point_peft.engine.runner import SparedRunner
+from point_peft.engine.work_dir import check_work_dir, locked_work_dir
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
     )
-    parser.add_argument('--seed', type=int, help='seed of everything random')
+    parser.add_argument('--seed', type=seed, help='seed of everything random')
     add_common_arguments(parser)
     return parser.parse_args()
 
@@ -67,7 +71,7 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg.resume = newest is not None
         cfg.load_from = str(newest) if newest else cfg.get('load_from')
     elif args.resume is not None:
-        cfg.resume, cfg.load_from = True, args.resume
+        cfg.resume, cfg.load_from = True, os.path.expanduser(args.resume)
 
 
 def enable_amp(cfg: Config) -> None:
@@ -90,6 +94,7 @@ def main(args: argparse.Namespace) -> None:
     """Check everything that is quickly checked, then train."""
     select_device(args.device)
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    check_work_dir(cfg.work_dir)
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, [name for name in DATALOADERS if cfg.get(name) is not None])
@@ -99,9 +104,12 @@ def main(args: argparse.Namespace) -> None:
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
-    runner = SparedRunner.from_cfg(cfg)
-    check_batches(runner)
-    runner.train()
+    with locked_work_dir(cfg.work_dir, args.launcher):
+        runner = SparedRunner.from_cfg(cfg)
+        for note in schedule_notes(cfg):
+            runner.logger.warning(note)
+        check_batches(runner)
+        runner.train()
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ from mmengine.runner import set_random_seed
 from torch import Tensor
 
 from point_peft.datasets import unrepeated
+from point_peft.engine.arguments import path, seed
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
@@ -28,6 +29,7 @@ from point_peft.engine.optional import check_tiers
 from point_peft.engine.preflight import check_data
 from point_peft.registry import DATASETS, MODELS
 from point_peft.structures import PointDataSample
+from point_peft.text import printable
 from point_peft.visualization import (
     ShownCloud,
     plot_clouds,
@@ -51,7 +53,9 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Draw the clouds a config feeds to its model')
     parser.add_argument('config', help='config file, one of configs/_base_/datasets will do')
-    parser.add_argument('--out-dir', default='work_dirs/browse_dataset', help='directory for the pictures')
+    parser.add_argument(
+        '--out-dir', type=path, default=Path('work_dirs/browse_dataset'), help='directory for the pictures'
+    )
     parser.add_argument(
         '--split',
         choices=['train', 'val', 'test'],
@@ -67,7 +71,7 @@ def parse_args() -> argparse.Namespace:
         default='auto',
         help='what the colors mean (default: auto, boxes or else labels of rooms, nothing for objects)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed of the augmentation')
+    parser.add_argument('--seed', type=seed, default=0, help='seed of the augmentation')
     add_config_options(parser)
     return parser.parse_args()
 
@@ -119,7 +123,7 @@ def draw_rooms(
         save(plot_shown(rooms[start : start + ROOMS]), path)
     path = Path(args.out_dir) / f'{args.split}.html'
     write_page(rooms, path, title=f'{Path(args.config).stem}, {args.split}')
-    print(path)
+    print(printable(path))
 
 
 def show_room(item: Mapping[str, Any], meta: Mapping[str, Any], show: str) -> ShownCloud:
@@ -133,7 +137,7 @@ def show_room(item: Mapping[str, Any], meta: Mapping[str, Any], show: str) -> Sh
     if show == 'auto':
         show = next(name for name, there in found.items() if there)
     if not found[show]:
-        raise ConfigError(f'--show {show}: {source_name(sample)} has no {show}; use --show auto.')
+        raise ConfigError(f'--show {show}: {printable(source_name(sample))} has no {show}; use --show auto.')
     if show == 'none':
         return ShownCloud(source_name(sample), points[:, :3].numpy(), up='z').thinned(MAX_POINTS)
     return (show_boxes if show == 'boxes' else show_labels)(sample, points, meta)
@@ -142,7 +146,7 @@ def show_room(item: Mapping[str, Any], meta: Mapping[str, Any], show: str) -> Sh
 def save(figure: Figure, path: Path) -> None:
     """Write a picture and say where."""
     save_figure(figure, path)
-    print(path)
+    print(printable(path))
 
 
 def build_dataset(cfg: Config, split: str) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
+import logging
 import os
 import signal
 import sys
@@ -12,7 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from ..text import printable_lines
 from .allocator import keep_freed_memory
+from .arguments import check_device, path
 from .config import ConfigOptions
 from .distributed import leave_processes
 from .errors import PointPEFTError
@@ -32,7 +36,11 @@ DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags that training and testing share."""
-    parser.add_argument('--work-dir', help='directory for logs and checkpoints (default: work_dirs/CONFIG)')
+    parser.add_argument(
+        '--work-dir',
+        type=path,
+        help='directory for logs and checkpoints (default: work_dirs/METHOD/CONFIG)',
+    )
     add_config_options(parser)
     parser.add_argument(
         '--launcher',
@@ -77,6 +85,7 @@ def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
         # Of several processes one may wait for another in C++, where a handler would not run.
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
+    _write_anything()
     keep_freed_memory()
     try:
         main(args)
@@ -110,13 +119,27 @@ def select_device(device: str) -> None:
     Raises:
         PointPEFTError: There is no CUDA device although one is asked for.
     """
-    import torch
     from mmengine.device import utils as mmengine_device
 
-    if device == 'cuda' and not torch.cuda.is_available():
-        raise PointPEFTError('--device cuda was given, but torch sees no CUDA device; use --device cpu.')
+    check_device(device)
     if device == 'cpu':
         mmengine_device.DEVICE = 'cpu'
+
+
+def _write_anything() -> None:
+    """Let names that no encoding has, and what would act on a terminal, be written and logged; they become visible."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+    logging.setLogRecordFactory(_PrintableRecord)
+
+
+class _PrintableRecord(logging.LogRecord):
+    """A record of a log whose message is what it says and nothing more."""
+
+    def getMessage(self) -> str:
+        """The message with control characters made visible."""
+        return printable_lines(super().getMessage())
 
 
 def _interrupted(number: signal.Signals) -> int:
@@ -133,7 +156,7 @@ def _interrupted(number: signal.Signals) -> int:
 
 def _report(error: BaseException) -> None:
     """Print an error as one sentence; a KeyError quotes its own."""
-    sentence = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    sentence = printable_lines(error.args[0] if isinstance(error, KeyError) and error.args else error)
     rank = os.environ.get('RANK')
     sys.stdout.flush()
     print(

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 
 from ..files import spared
 from ..registry import METRICS
+from ..text import printable
 from .confusion_matrix import count_confusions, save_confusion_matrix
 
 
@@ -106,9 +107,10 @@ class ClassificationAccuracy(BaseMetric):
 
 def _format_table(classes: Sequence[str], total: np.ndarray, accuracy: np.ndarray) -> str:
     """One line per class: name, number of objects, accuracy in percent."""
-    width = max(len(name) for name in (*classes, 'class'))
+    names = [printable(name) for name in classes]
+    width = max(len(name) for name in (*names, 'class'))
     lines = [f'{"class":{width}}  objects  accuracy']
-    for name, count, value in zip(classes, total, accuracy):
+    for name, count, value in zip(names, total, accuracy):
         shown = f'{value:8.2f}' if count else '       -'
         lines.append(f'{name:{width}}  {count:7d}  {shown}')
     return 'Accuracy of every class\n' + '\n'.join(lines)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..text import label
+
 
 def count_confusions(truth: np.ndarray, prediction: np.ndarray, *, num_classes: int) -> np.ndarray:
     """Count how often each class was taken for each.
@@ -58,8 +60,9 @@ def draw_confusion_matrix(matrix: np.ndarray, classes: Sequence[str], *, path: P
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     image = axes.imshow(percent, cmap='Blues', vmin=0, vmax=100)
-    axes.set_xticks(range(len(classes)), classes, rotation=90)
-    axes.set_yticks(range(len(classes)), classes)
+    names = [label(name) for name in classes]
+    axes.set_xticks(range(len(classes)), names, rotation=90)
+    axes.set_yticks(range(len(classes)), names)
     axes.set_xlabel('predicted class')
     axes.set_ylabel('true class')
     for row, column in zip(*np.nonzero(matrix)):

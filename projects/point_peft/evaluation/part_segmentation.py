@@ -11,6 +11,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from ..registry import METRICS
+from ..text import printable
 
 FIELDS = ('gt_part', 'pred_part', 'category')
 
@@ -102,7 +103,7 @@ class PartSegMetric(BaseMetric):
     def _score(self, sample: dict, prediction: np.ndarray) -> ShapeScore:
         """Check and score the prediction (N,) of one object."""
         names, parts = self._categories()
-        category, source = int(sample['category']), sample.get('source', 'a sample')
+        category, source = int(sample['category']), printable(sample.get('source', 'a sample'))
         truth = torch.as_tensor(sample['gt_part']).cpu().numpy()
         if len(truth) != len(prediction):
             raise ValueError(
@@ -150,16 +151,17 @@ def _check_parts(values: np.ndarray, parts: Sequence[int], what: str, category: 
     outside = ~np.isin(values, parts)
     if outside.any():
         raise ValueError(
-            f'{what} is {values[outside][0]}, which is no part of {category} (allowed: {", ".join(map(str, parts))}); '
+            f'{what} is {values[outside][0]}, which is no part of {printable(category)} (allowed: {", ".join(map(str, parts))}); '
             "labels must be global ids, and the head must choose among the category's parts."
         )
 
 
 def _format_table(counts: dict[str, int], means: dict[str, float]) -> str:
     """One line per category: name, number of objects, mIoU in percent."""
-    width = max(len(name) for name in (*counts, 'category'))
+    shown_names = {name: printable(name) for name in counts}
+    width = max(len(name) for name in (*shown_names.values(), 'category'))
     lines = [f'{"category":{width}}  objects    mIoU']
     for name, count in counts.items():
         shown = f'{means[name]:6.2f}' if count else '     -'
-        lines.append(f'{name:{width}}  {count:7d}  {shown}')
+        lines.append(f'{shown_names[name]:{width}}  {count:7d}  {shown}')
     return 'mIoU of every category\n' + '\n'.join(lines)

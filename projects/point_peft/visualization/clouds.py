@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 
+from ..text import label
 from .figure import new_figure
 from .palette import QUIET, label_colors, shades
 
@@ -73,7 +74,9 @@ def draw_clouds(
     for cell, (cloud, title) in enumerate(zip(clouds, titles)):
         axes = figure.add_subplot(rows, columns, cell + 1)
         draw_cloud(axes, cloud, None if colors is None else shades(colors[cell], label_colors(colors[cell])))
-        axes.set_title(title, fontsize=TITLE_SIZE, color=title_colors[cell] if title_colors else 'black')
+        axes.set_title(
+            label(title), fontsize=TITLE_SIZE, color=title_colors[cell] if title_colors else 'black'
+        )
 
 
 def project(points: np.ndarray, elevation: float = ELEVATION) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from .figure import new_figure
+from ..text import label, printable
+from .figure import draw_legend, new_figure
 
 Curve = list[tuple[float, float]]
 """Points (step, value) in the order of the steps."""
@@ -43,14 +45,15 @@ def draw_curves(axes: Axes, curves: Mapping[str, Curve], *, x_label: str, y_labe
         raise ValueError(
             f'curves without points: {empty or "all, none were given"}; train at least one epoch.'
         )
-    for name, curve in curves.items():
+    lines: list[Line2D] = []
+    for curve in curves.values():
         steps, values = zip(*curve)
-        axes.plot(steps, values, marker='o', markersize=3, label=name)
+        lines += axes.plot(steps, values, marker='o', markersize=3)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(label(x_label))
+    axes.set_ylabel(label(y_label))
     axes.grid(alpha=0.3)
-    axes.legend()
+    draw_legend(axes, lines, list(curves))
 
 
 def read_curve(path: str | Path, name: str) -> Curve:
@@ -69,7 +72,9 @@ def read_curve(path: str | Path, name: str) -> Curve:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"'{path}' does not exist; give the vis_data/scalars.json of a training.")
+        raise FileNotFoundError(
+            f"'{printable(path)}' does not exist; give the vis_data/scalars.json of a training."
+        )
     try:
         entries: list[dict] = [
             dict(json.loads(line)) for line in path.read_text().splitlines() if line.strip()
@@ -77,9 +82,11 @@ def read_curve(path: str | Path, name: str) -> Curve:
         curve = [(entry['step'], entry[name]) for entry in entries if name in entry]
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
-            f"'{path}' is not a log of one JSON object with a step per line ({error})."
+            f"'{printable(path)}' is not a log of one JSON object with a step per line ({printable(error)})."
         ) from error
     if not curve:
         known = sorted({key for entry in entries for key in entry} - {'step'})
-        raise ValueError(f"'{path}' has no '{name}'; it has {', '.join(known) or 'nothing'}.")
+        raise ValueError(
+            f"'{printable(path)}' has no '{printable(name)}'; it has {printable(', '.join(known) or 'nothing')}."
+        )
     return curve

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from ..text import label
 
 DPI = 110
 """Resolution of saved pictures, in pixels per inch."""
@@ -21,6 +27,22 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
     return figure
+
+
+def draw_legend(
+    owner: Axes | Figure, artists: Sequence[Artist], names: Sequence[str], **options: Any
+) -> None:
+    """Draw a legend that shows every name letter by letter.
+
+    Args:
+        owner (Axes | Figure): Where it belongs.
+        artists (Sequence[Artist]): What is named.
+        names (Sequence[str]): The name of each.
+        **options: As those of Matplotlib's ``legend``.
+    """
+    legend = owner.legend(artists, [''] * len(names), **options)  # which leaves out what begins with `_`
+    for text, name in zip(legend.get_texts(), names):
+        text.set_text(label(name))
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.io import to_html
 
+from ..text import printable, printable_lines
 from .clouds import BOX_COLOR, view_direction
 from .palette import QUIET
 from .shown import ShownCloud
@@ -82,7 +83,7 @@ def write_page(clouds: Sequence[ShownCloud], path: str | Path, *, title: str) ->
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PAGE.format(title=html.escape(title), plot=plot), encoding='utf-8')
+    path.write_text(PAGE.format(title=html.escape(printable(title)), plot=plot), encoding='utf-8')
 
 
 def build_figure(clouds: Sequence[ShownCloud]) -> go.Figure:
@@ -223,4 +224,4 @@ def _scene(panel: int) -> str:
 
 def _text(text: str, line_break: str = '<br>') -> str:
     """Text as plotly shows it literally."""
-    return html.escape(text).replace('\n', line_break)
+    return html.escape(printable_lines(text)).replace('\n', line_break)

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..text import label
 from .clouds import CELL_HEIGHT, CELL_WIDTH, draw_clouds
 from .curves import Curve, draw_curves
 from .figure import new_figure
@@ -73,7 +74,7 @@ def plot_results(
     figure = new_figure(CELL_WIDTH * COLUMNS, sum(heights))
     grid = figure.add_gridspec(2, 1, height_ratios=heights)
     top, bottom = figure.add_subfigure(grid[0]), figure.add_subfigure(grid[1])
-    top.suptitle(title, fontsize=HEADING_SIZE)
+    top.suptitle(label(title), fontsize=HEADING_SIZE)
     draw_clouds(
         top,
         clouds,
@@ -95,11 +96,12 @@ def plot_results(
 def _draw_bars(axes: Axes, results: Sequence[MethodResult]) -> None:
     """Accuracy of every method as a bar, with the number of its trained parameters."""
     bars = axes.bar(
-        [result.name for result in results],
+        range(len(results)),
         [result.test_accuracy for result in results],
         color=[f'C{index}' for index in range(len(results))],
     )
     labels = [f'{result.test_accuracy:.1f} %\n{result.trainable_parameters:,d} trained' for result in results]
+    axes.set_xticks(range(len(results)), [label(result.name) for result in results])
     axes.bar_label(bars, labels, padding=2, fontsize=TEXT_SIZE)
     axes.set_ylabel('accuracy on test, last epoch (%)')
     axes.set_ylim(0, 100 * (1 + LABEL_SPACE))

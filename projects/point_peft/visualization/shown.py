@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..text import label as literal
 from .clouds import CELL_HEIGHT, CELL_WIDTH, ELEVATION, ROOM_ELEVATION, TITLE_SIZE, draw_cloud
-from .figure import new_figure
+from .figure import draw_legend, new_figure
 from .palette import FEW, RIGHT, UNLABELLED, WRONG, label_colors, shades
 from .space import Up, box_edges, upright
 
@@ -167,9 +168,9 @@ def plot_shown(clouds: Sequence[ShownCloud]) -> Figure:
         axes = figure.add_subplot(rows, columns, cell + 1)
         _draw_panel(axes, cloud, panel)
         title = panel if with_heading else f'{cloud.title}\n{panel}'.strip()
-        axes.set_title(title, fontsize=TITLE_SIZE, color=cloud.title_color)
+        axes.set_title(literal(title), fontsize=TITLE_SIZE, color=cloud.title_color)
     if with_heading:
-        figure.suptitle(clouds[0].title, fontsize=HEADING_SIZE, color=clouds[0].title_color)
+        figure.suptitle(literal(clouds[0].title), fontsize=HEADING_SIZE, color=clouds[0].title_color)
     if legend:
         _draw_legend(figure, list(legend.values()), legend_columns)
     return figure
@@ -179,7 +180,7 @@ def _draw_legend(figure: Figure, entries: Sequence[tuple[str, str]], columns: in
     """Draw dots with the names of their labels below everything."""
     dots = [Line2D([], [], linestyle='', marker='o', color=color) for _, color in entries]
     style = dict(ncols=columns, fontsize=TITLE_SIZE, frameon=False)
-    figure.legend(dots, [name for name, _ in entries], loc='outside lower center', **style)
+    draw_legend(figure, dots, [name for name, _ in entries], loc='outside lower center', **style)
 
 
 def _draw_panel(axes: Axes, cloud: ShownCloud, panel: str) -> None:

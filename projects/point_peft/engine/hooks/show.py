@@ -11,12 +11,12 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseDataPreprocessor
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
-from rich.progress import track
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ...files import spared
 from ...registry import HOOKS
+from ...text import printable, track
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class ShowHook(Hook):
             ConfigError: The directory is a file.
         """
         if self.out_dir.exists() and not self.out_dir.is_dir():
-            raise ConfigError(f"'{self.out_dir}' is a file; give a directory for the pictures (--show-dir).")
+            raise ConfigError(
+                f"'{printable(self.out_dir)}' is a file; give a directory for the pictures (--show-dir)."
+            )
         if is_main_process():
             self.out_dir.mkdir(parents=True, exist_ok=True)
         self._stop()
@@ -114,7 +116,7 @@ class ShowHook(Hook):
         """Draw a picture of every cloud, and the page."""
         from ...visualization import plot_shown, save_figure, write_page
 
-        for index, cloud in enumerate(track(clouds, description='drawing clouds', transient=True)):
+        for index, cloud in enumerate(track(clouds, 'drawing clouds')):
             save_figure(plot_shown([cloud]), self.out_dir / f'cloud_{index:03d}.png')
         write_page(clouds, self.out_dir / PAGE, title='test clouds: truth and predictions')
 

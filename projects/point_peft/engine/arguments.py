@@ -1,0 +1,105 @@
+"""Values of command-line flags that are checked when they are read."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from ..text import printable
+from .config.values import MAX_SEED
+from .errors import ConfigError, PointPEFTError
+
+_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+
+
+def at_least(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Type of a flag that takes a whole number in a range."""
+
+    def convert(text: str) -> int:
+        limits = f'of at least {minimum}' if maximum is None else f'from {minimum} to {maximum}'
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum or (maximum is not None and number > maximum):
+            raise argparse.ArgumentTypeError(f"'{printable(text)}': give a whole number {limits}.")
+        return number
+
+    return convert
+
+
+seed = at_least(0, MAX_SEED)
+"""Type of a flag that takes a seed."""
+
+
+def share(text: str) -> float:
+    """Type of a flag that takes a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}': give a number from 0 to 1.")
+    return number
+
+
+def path(text: str) -> Path:
+    """Type of a flag that takes a path; ``~`` is the home directory."""
+    return Path(os.path.expanduser(text))
+
+
+def device(text: str) -> str:
+    """Type of a flag that takes a device."""
+    if not _DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(
+            f"'{printable(text)}' is no device; give cpu, cuda, cuda:1 ... or auto."
+        )
+    return text
+
+
+def check_device(name: str) -> str:
+    """The device that is meant, if this machine has it.
+
+    Args:
+        name (str): ``auto``, ``cpu``, ``cuda`` or ``cuda:1`` ...
+
+    Returns:
+        str: The same; ``cuda`` or ``cpu`` for ``auto``.
+
+    Raises:
+        PointPEFTError: There is no such device.
+    """
+    if not _DEVICE.fullmatch(name):
+        raise PointPEFTError(f"'{printable(name)}' is no device; give cpu, cuda, cuda:1 ... or auto.")
+    if name == 'auto':
+        return 'cuda' if torch.cuda.is_available() else 'cpu'
+    if name != 'cpu' and not torch.cuda.is_available():
+        raise PointPEFTError(f'--device {name} was given, but torch sees no CUDA device; use --device cpu.')
+    if ':' in name and int(name.partition(':')[2]) >= (count := torch.cuda.device_count()):
+        raise PointPEFTError(f'--device {name} was given, but there are cuda:0 to cuda:{count - 1} only.')
+    return name
+
+
+def check_output(file: str | Path, flag: str) -> None:
+    """Check that a file can be written, before anything takes its time; its directory will be made.
+
+    Args:
+        file (str | Path): The file.
+        flag (str): The flag that names it.
+
+    Raises:
+        ConfigError: It is a directory, or something that is none stands in the way.
+    """
+    file = Path(os.path.abspath(file))
+    if file.is_dir():
+        raise ConfigError(f"{flag} '{printable(file)}' is a directory; give the name of a file.")
+    there = next(place for place in file.parents if os.path.lexists(place))
+    if not there.is_dir():
+        raise ConfigError(f"{flag} '{printable(file)}' cannot be written, as '{printable(there)}' is a file.")
+    if not os.access(there, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
+        raise ConfigError(f"{flag} '{printable(file)}' cannot be written to; give another place.")
