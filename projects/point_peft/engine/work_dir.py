@@ -78,7 +78,8 @@ def _acquire(path: Path) -> IO[str] | None:
         file = open(path, 'a+', encoding='utf-8', errors='replace')  # noqa: SIM115 - who keeps it open, holds the lock
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _without(place, error)
+            _warn(place, error)
+            return None
         raise ConfigError(
             f"--work-dir '{place}' cannot be written to ({error.strerror}); give another one."
         ) from error
@@ -89,7 +90,8 @@ def _acquire(path: Path) -> IO[str] | None:
         holder = printable(file.read().strip() or 'another run')
         file.close()
         if error.errno not in (errno.EACCES, errno.EAGAIN):
-            return _without(place, error)
+            _warn(place, error)
+            return None
         raise ConfigError(
             f"'{place}' is in use by {holder}; wait for it, or give another --work-dir."
         ) from error
@@ -103,7 +105,7 @@ def _acquire(path: Path) -> IO[str] | None:
     return file
 
 
-def _without(place: str, error: OSError) -> None:
+def _warn(place: str, error: OSError) -> None:
     """Say that a work dir is not locked."""
     message = f'{place} could not be locked ({error.strerror}); start no second run there'
     print_log(message, logger='current', level=logging.WARNING)
