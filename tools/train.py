@@ -20,7 +20,7 @@ from point_peft.engine.output import make_directories
 from point_peft.engine.preflight import check_batches, check_files
 from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
 from point_peft.engine.runner import SparedRunner
-from point_peft.engine.work_dir import check_work_dir, locked_work_dir
+from point_peft.engine.work_dir import locked_work_dir
 
 
 def parse_args() -> argparse.Namespace:
@@ -94,7 +94,6 @@ def main(args: argparse.Namespace) -> None:
     """Check everything that is quickly checked, then train."""
     select_device(args.device)
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
-    check_work_dir(cfg.work_dir)
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, [name for name in DATALOADERS if cfg.get(name) is not None])

@@ -151,7 +151,8 @@ def _check_parts(values: np.ndarray, parts: Sequence[int], what: str, category: 
     outside = ~np.isin(values, parts)
     if outside.any():
         raise ValueError(
-            f'{what} is {values[outside][0]}, which is no part of {printable(category)} (allowed: {", ".join(map(str, parts))}); '
+            f'{what} is {values[outside][0]}, which is no part of {printable(category)} (allowed: '
+            f'{", ".join(map(str, parts))}); '
             "labels must be global ids, and the head must choose among the category's parts."
         )
 

@@ -46,9 +46,9 @@ def draw_curves(axes: Axes, curves: Mapping[str, Curve], *, x_label: str, y_labe
             f'curves without points: {empty or "all, none were given"}; train at least one epoch.'
         )
     lines: list[Line2D] = []
-    for curve in curves.values():
+    for name, curve in curves.items():
         steps, values = zip(*curve)
-        lines += axes.plot(steps, values, marker='o', markersize=3)
+        lines += axes.plot(steps, values, marker='o', markersize=3, label=name)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(label(x_label))
     axes.set_ylabel(label(y_label))
