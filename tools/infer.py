@@ -23,6 +23,7 @@ from point_peft.apis.prediction import (
     read_clouds,
 )
 from point_peft.datasets.readers import SUFFIXES
+from point_peft.engine.arguments import check_device, check_output, device
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
@@ -54,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--html', type=Path, metavar='PAGE', help='the same as a page to turn the clouds in a browser'
     )
-    parser.add_argument('--device', default='cpu', help='cpu (default), cuda, cuda:1 ...')
+    parser.add_argument('--device', type=device, default='cpu', help='cpu (default), cuda, cuda:1 ...')
     add_config_options(parser)
     return parser.parse_args()
 
@@ -63,6 +64,10 @@ def main(args: argparse.Namespace) -> None:
     """Read the files, predict classes or parts; print, and draw if asked, what was found."""
     if args.top_k < 1:
         raise ConfigError(f'--top-k {args.top_k} prints nothing; give at least 1.')
+    check_device(args.device)
+    for file, flag in ((args.png, '--png'), (args.html, '--html')):
+        if file is not None:
+            check_output(file, flag)
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope('point_peft')
     meta = dataset_meta(cfg, args.checkpoint)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from point_peft.engine.cli import run_tool
 from point_peft.engine.errors import MissingFileError
+from point_peft.text import printable
 from point_peft.visualization import plot_curves, read_curve, save_figure
 
 
@@ -32,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
     save_figure(
         plot_curves(curves, x_label='epoch' if is_metric else 'iteration', y_label=args.key), args.out
     )
-    print(args.out)
+    print(printable(args.out))
 
 
 def newest_log(work_dir: Path) -> Path:
@@ -44,7 +45,7 @@ def newest_log(work_dir: Path) -> Path:
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not logs:
         raise MissingFileError(
-            f"'{work_dir}' has no */vis_data/scalars.json; give the work dir of a training."
+            f"'{printable(work_dir)}' has no */vis_data/scalars.json; give the work dir of a training."
         )
     return logs[-1]
 

@@ -15,8 +15,6 @@ from typing import Any
 
 import numpy as np
 from mmengine.registry import init_default_scope
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from point_peft.datasets import PointCloudDataset, unrepeated
@@ -26,6 +24,7 @@ from point_peft.engine.errors import ConfigError
 from point_peft.engine.optional import check_tiers
 from point_peft.engine.preflight import check_data
 from point_peft.registry import DATASETS
+from point_peft.text import plain_console, printable, track
 from point_peft.visualization.annotations import true_boxes, true_labels
 
 
@@ -74,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
     if not datasets:
         raise ConfigError(f'config {args.config} has no data loader; give one that trains or tests.')
     summaries = {name: summarise(dataset, name) for name, dataset in datasets.items()}
-    console = Console()
+    console = plain_console()
     console.print(count_table(summaries, next(iter(datasets.values())).metainfo['classes']))
     console.print(range_table(summaries))
 
@@ -85,7 +84,7 @@ def summarise(dataset: Any, name: str) -> Summary:
     found = Summary()
     if isinstance(dataset, PointCloudDataset):
         found.counts.update(dataset.class_counts())
-    for index in track(range(len(dataset)), description=f'Reading {name}', transient=True):
+    for index in track(range(len(dataset)), f'Reading {name}'):
         item = dataset[index]
         if not isinstance(dataset, PointCloudDataset):
             count_annotations(item['data_samples'], dataset.metainfo['classes'], found)
@@ -114,7 +113,7 @@ def count_table(summaries: dict[str, Summary], classes: tuple[str, ...]) -> Tabl
     counted = next(iter(summaries.values())).counted
     table = Table('class', *summaries, title=counted.capitalize())
     for name in classes:
-        table.add_row(name, *(str(found.counts[name]) for found in summaries.values()))
+        table.add_row(printable(name), *(str(found.counts[name]) for found in summaries.values()))
     table.add_section()
     row = 'all' if counted == 'objects' else 'clouds'
     table.add_row(row, *(str(len(found.sizes)) for found in summaries.values()))

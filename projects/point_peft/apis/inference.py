@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
+from ..engine.arguments import check_device
 from ..engine.checkpoint import META_KEY, init_pretrained, load_weights, warn_other_bank
 from ..engine.config import load_config, walk_dicts
 from ..engine.config_check import check_config
@@ -45,6 +46,7 @@ def init_model(
         >>> model(dict(points=torch.rand(2, 1024, 3)), mode='tensor').shape
         torch.Size([2, 16])
     """
+    device = check_device(str(device))
     cfg = config if isinstance(config, Config) else load_config(config)
     init_default_scope(cfg.get('default_scope', 'point_peft'))
     check_config(cfg)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
-from rich.progress import track
 
+from ..text import track
 from .errors import DatasetError, DatasetNotFoundError
 
 CACHE_DIR = '.cache'
@@ -80,7 +80,7 @@ def cached_arrays(
 
 def _read_stack(root: Path, files: Sequence[Path], read: Callable[[Path], np.ndarray]) -> np.ndarray:
     """Clouds of all files as one array (M, N, 3)."""
-    clouds = [read(file) for file in track(files, description=f'Reading {root.name}', transient=True)]
+    clouds = [read(file) for file in track(files, f'Reading {root.name}')]
     sizes = [len(cloud) for cloud in clouds]
     if len(set(sizes)) > 1:
         odd = next(index for index, size in enumerate(sizes) if size != sizes[0])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import track
 
+from ..text import track
 from .cache import cached_arrays
 from .clouds import Clouds
 from .errors import DatasetError, require_path
@@ -102,7 +102,7 @@ def _locate(root: Path, synset: str, name: str, has_point_files: bool) -> Listed
 
 def _read_objects(root: Path, objects: Sequence[ListedObject]) -> dict[str, np.ndarray]:
     """Points and parts of all objects in one array each, and the number of points of every object."""
-    pairs = [read_object(item) for item in track(objects, description=f'Reading {root.name}', transient=True)]
+    pairs = [read_object(item) for item in track(objects, f'Reading {root.name}')]
     return dict(
         points=np.concatenate([points for points, _ in pairs]),
         parts=np.concatenate([parts for _, parts in pairs]),

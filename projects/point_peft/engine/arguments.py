@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from ..text import printable
 from .config.values import MAX_SEED
 from .errors import ConfigError, PointPEFTError
 
-_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+NO_DEVICE = 'is no device; give cpu, cuda, cuda:1 ... or auto.'
 
 
 def at_least(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
@@ -55,10 +54,8 @@ def path(text: str) -> Path:
 
 def device(text: str) -> str:
     """Type of a flag that takes a device."""
-    if not _DEVICE.fullmatch(text):
-        raise argparse.ArgumentTypeError(
-            f"'{printable(text)}' is no device; give cpu, cuda, cuda:1 ... or auto."
-        )
+    if not _is_device(text):
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' {NO_DEVICE}")
     return text
 
 
@@ -74,13 +71,13 @@ def check_device(name: str) -> str:
     Raises:
         PointPEFTError: There is no such device.
     """
-    if not _DEVICE.fullmatch(name):
-        raise PointPEFTError(f"'{printable(name)}' is no device; give cpu, cuda, cuda:1 ... or auto.")
+    if not _is_device(name):
+        raise PointPEFTError(f"'{printable(name)}' {NO_DEVICE}")
     if name == 'auto':
         return 'cuda' if torch.cuda.is_available() else 'cpu'
-    if name != 'cpu' and not torch.cuda.is_available():
+    if name.startswith('cuda') and not torch.cuda.is_available():
         raise PointPEFTError(f'--device {name} was given, but torch sees no CUDA device; use --device cpu.')
-    if ':' in name and int(name.partition(':')[2]) >= (count := torch.cuda.device_count()):
+    if name.startswith('cuda:') and int(name.partition(':')[2]) >= (count := torch.cuda.device_count()):
         raise PointPEFTError(f'--device {name} was given, but there are cuda:0 to cuda:{count - 1} only.')
     return name
 
@@ -103,3 +100,11 @@ def check_output(file: str | Path, flag: str) -> None:
         raise ConfigError(f"{flag} '{printable(file)}' cannot be written, as '{printable(there)}' is a file.")
     if not os.access(there, os.W_OK | os.X_OK) or (file.exists() and not os.access(file, os.W_OK)):
         raise ConfigError(f"{flag} '{printable(file)}' cannot be written to; give another place.")
+
+
+def _is_device(name: str) -> bool:
+    """Whether torch knows such a device, here or elsewhere."""
+    try:
+        return name == 'auto' or bool(torch.device(name).type)
+    except RuntimeError:
+        return False

@@ -11,8 +11,10 @@ from mmengine.config import Config
 
 from ..datasets.restricted_pickle import read_pickle
 from ..registry import DATASETS
+from ..text import printable
 from .batches import check_batches
 from .config import DATALOADERS, walk_dicts
+from .config.walking import option_key
 from .errors import ConfigError, MissingFileError
 from .optional import check_tiers
 
@@ -63,7 +65,8 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
     for name in dataloaders:
         for place, node in walk_dicts(cfg.get(name) or {}, name):
             if 'data_root' in node:
-                _check_data_root(node, place)
+                own = cfg.get('data_root') not in (None, node['data_root'])
+                _check_data_root(node, place, f'{option_key(place)}.data_root' if own else 'data_root')
                 _check_listed_files(node, place)
 
 
@@ -76,8 +79,8 @@ def _check_weights(path: Any, place: str) -> None:
         )
 
 
-def _check_data_root(node: Mapping[str, Any], place: str) -> None:
-    """Report a data directory that does not exist, unless the dataset makes it."""
+def _check_data_root(node: Mapping[str, Any], place: str, key: str) -> None:
+    """Report a data directory that does not exist, unless the dataset makes it; ``key`` is where it can be set."""
     root = node['data_root']
     if not root or Path(root).exists():
         return
@@ -92,8 +95,8 @@ def _check_data_root(node: Mapping[str, Any], place: str) -> None:
         else 'see docs/datasets.md for where to get it'
     )
     raise MissingFileError(
-        f"data of {node.get('type', 'the dataset')} not found: '{root}' ({place}) does not exist; {source}, "
-        f'set --cfg-options data_root=... to where you put it, or start with {NO_DOWNLOAD_CONFIG}, which '
+        f"data of {node.get('type', 'the dataset')} not found: '{printable(root)}' ({place}) does not exist; {source}, "
+        f'set --cfg-options {key}=... to where you put it, or start with {NO_DOWNLOAD_CONFIG}, which '
         'needs no download.'
     )
 
