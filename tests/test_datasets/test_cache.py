@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -111,3 +112,42 @@ def test_missing_and_uneven_files_are_named(tmp_path: Path, files: list[Path]) -
         cached_clouds(
             tmp_path, files, lambda path: read(path)[: 1 if path.name == '1.txt' else None], key='c'
         )
+
+
+def test_change_with_the_old_time(tmp_path: Path, files: list[Path]) -> None:
+    """A file of the same size whose time was set back is read again."""
+    cached_clouds(tmp_path, files, read, key='a')
+    times = files[0].stat()
+    files[0].write_text('7')
+    os.utime(files[0], ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert cached_clouds(tmp_path, files, read, key='a')[0, 0, 0] == 7
+
+
+def test_cache_of_double_precision(tmp_path: Path, files: list[Path]) -> None:
+    """Map coordinates keep their digits."""
+    first = cached_clouds(tmp_path, files, lambda path: read(path).astype(float) + 5654321.1, key='a')
+    second = cached_clouds(tmp_path, files, refuse, key='a')
+    assert second.dtype == np.float64
+    np.testing.assert_array_equal(second, first)
+
+
+def test_leftovers_of_killed_runs(tmp_path: Path, files: list[Path]) -> None:
+    """A temporary file that nobody is writing goes; one that another run is writing stays."""
+    (tmp_path / '.cache').mkdir()
+    left, busy = tmp_path / '.cache' / 'left.tmp', tmp_path / '.cache' / 'busy.tmp'
+    left.write_bytes(b'half')
+    with busy.open('wb') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cached_clouds(tmp_path, files, read, key='a')
+        assert not left.exists() and busy.exists()
+
+
+@pytest.mark.parametrize('place', [0.0, 0.3, 0.6, 0.95])
+def test_flipped_bit(tmp_path: Path, files: list[Path], place: float) -> None:
+    """A cache in which a bit has changed is never taken for the clouds."""
+    first = cached_clouds(tmp_path, files, read, key='a')
+    path = next((tmp_path / '.cache').glob('*.npz'))
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+    np.testing.assert_array_equal(cached_clouds(tmp_path, files, read, key='a'), first)

@@ -134,7 +134,7 @@ def test_pickle_cannot_change_what_it_may_name(write: Callable[..., Path]) -> No
     """State set on the stand-in for a function of numpy is refused, so the next file is read as before."""
     good = pickle.dumps(published(), protocol=2)
     # BUILD with (None, {'__call__': 1}) on the object behind _codecs.encode.
-    with pytest.raises(DatasetError, match="0.pkl' is truncated or not a pickle"):
+    with pytest.raises(DatasetError, match="0.pkl' is (empty|truncated or not a pickle)"):
         FewShotModelNet40(write(b'c_codecs\nencode\n(N(dS"__call__"\nI1\nstb.'))
     assert len(FewShotModelNet40(write(good))) == 50
 
@@ -143,7 +143,7 @@ def test_pickle_cannot_change_what_it_may_name(write: Callable[..., Path]) -> No
 def test_truncated(write: Callable[..., Path], share: float) -> None:
     """A download that stopped."""
     content = pickle.dumps(published())
-    with pytest.raises(DatasetError, match="0.pkl' is truncated or not a pickle"):
+    with pytest.raises(DatasetError, match="0.pkl' is (empty|truncated or not a pickle)"):
         FewShotModelNet40(write(content[: int(share * len(content))]))
 
 

@@ -134,7 +134,7 @@ def test_nan_is_named(flat_root: Path) -> None:
     """A NaN coordinate names its file."""
     for number in range(1, 10, 2):
         np.save(flat_root / 'ball' / f'{number}.npy', np.full((50, 3), np.nan))
-    with pytest.raises(DatasetError, match=r'ball/\d.npy has a NaN'):
+    with pytest.raises(DatasetError, match=r"ball/\d.npy' has a NaN"):
         PointCloudFolder(flat_root, split='trainval', num_points=50)
 
 

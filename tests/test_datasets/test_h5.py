@@ -73,3 +73,88 @@ def test_resolutions_do_not_mix(tmp_path: Path, write_h5, clouds) -> None:
     np.testing.assert_array_equal(joined.points[2:], second.points)
     with pytest.raises(DatasetError, match=r'different numbers of points \[5, 6\]'):
         concatenate([first, third])
+
+
+@pytest.mark.parametrize('shape', [(4, 3, 50), (4, 3, 3), (2, 6, 1024)])
+def test_channel_first(tmp_path: Path, write_h5, clouds, shape: tuple[int, ...]) -> None:
+    """Arrays with a row per coordinate are not taken for three points."""
+    data = np.random.default_rng(0).normal(size=shape)
+    with pytest.raises(
+        DatasetError, match=r"t.h5' holds an array of shape .* looks like a row per coordinate"
+    ):
+        read_h5(write_h5(tmp_path / 't.h5', data, np.zeros(len(data))))
+
+
+def test_double_precision_stays(tmp_path: Path, write_h5, clouds) -> None:
+    """Map coordinates and integers keep their digits."""
+    data = clouds(2, 5).astype(np.float64) + 5654321.5
+    np.testing.assert_array_equal(read_h5(write_h5(tmp_path / 'a.h5', data, np.zeros(2))).points, data)
+    points = read_h5(write_h5(tmp_path / 'b.h5', data.astype(np.int64), np.zeros(2))).points
+    assert points.dtype == np.float64 and (points == data.astype(np.int64)).all()
+
+
+def test_fractional_labels(tmp_path: Path, write_h5, clouds) -> None:
+    """Labels are not cut to whole numbers."""
+    with pytest.raises(DatasetError, match=r'a.h5\[1\] has label 1.5, which is no whole number'):
+        read_h5(write_h5(tmp_path / 'a.h5', clouds(2, 5), np.array([0, 1.5])))
+
+
+def _external_link(file: h5py.File, other: Path) -> None:
+    file['data'] = h5py.ExternalLink(str(other), 'data')
+
+
+def _soft_link(file: h5py.File, other: Path) -> None:
+    file['group'] = h5py.ExternalLink(str(other), '/')
+    file['data'] = h5py.SoftLink('/group/data')
+
+
+def _external_storage(file: h5py.File, other: Path) -> None:
+    file.create_dataset('data', shape=(2, 5, 3), dtype='f4', external=[(str(other), 0, h5py.h5f.UNLIMITED)])
+
+
+def _virtual(file: h5py.File, other: Path) -> None:
+    layout = h5py.VirtualLayout(shape=(2, 5, 3), dtype='f4')
+    layout[:] = h5py.VirtualSource(str(other), 'data', shape=(2, 5, 3))
+    file.create_virtual_dataset('data', layout)
+
+
+@pytest.mark.parametrize('make', [_external_link, _soft_link, _external_storage, _virtual])
+def test_nothing_outside_the_file_is_read(tmp_path: Path, write_h5, clouds, make) -> None:
+    """Links and arrays that are stored in another file, which is there and readable."""
+    other = write_h5(tmp_path / 'secret.h5', clouds(2, 5), np.zeros(2))
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        make(file, other)
+        file['label'] = np.zeros(2)
+    with pytest.raises(
+        DatasetError, match="a.h5' has .*data' (as a link to elsewhere|stored in other files)"
+    ):
+        read_h5(tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize(
+    ('shape', 'options'),
+    [
+        ((10**6, 10**5, 3), {}),
+        ((10**6, 10**5, 3), dict(chunks=(1, 1000, 3))),
+        ((50, 10**6, 3), dict(chunks=(1, 10**6, 3), compression='gzip')),
+        ((2, 5, 3), dict(chunks=(100, 10**5, 3), maxshape=(None, None, 3), compression='gzip')),
+    ],
+)
+def test_absurd_sizes(tmp_path: Path, shape: tuple[int, ...], options: dict) -> None:
+    """Arrays that declare far more than is stored are not unpacked."""
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        data = file.create_dataset('data', shape=shape, dtype='f4', **options)
+        if options:
+            data[:1, :5] = 1
+        file['label'] = np.zeros(2)
+    with pytest.raises(DatasetError, match="a.h5' declares [0-9]+ bytes of .*'data' and stores [0-9]+"):
+        read_h5(tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize(
+    'data', [np.array([b'a', b'b']), np.ones((2, 5, 3), bool), np.ones((2, 5, 3), complex)]
+)
+def test_no_numbers(tmp_path: Path, write_h5, data: np.ndarray) -> None:
+    """Texts, booleans and complex numbers."""
+    with pytest.raises(DatasetError, match="a.h5' has 'data' of type .*; expected numbers"):
+        read_h5(write_h5(tmp_path / 'a.h5', data, np.zeros(2)))

@@ -61,7 +61,7 @@ def test_files_are_read_when_asked_for(root: Path) -> None:
 def test_nan_is_named(root: Path) -> None:
     """A NaN in a lazily read file names it."""
     np.save(root / 'shapenet_pc' / '04379243-000a.npy', np.full((64, 3), np.nan))
-    with pytest.raises(DatasetError, match='04379243-000a.npy has a NaN'):
+    with pytest.raises(DatasetError, match="04379243-000a.npy' has a NaN"):
         ShapeNet55(root, split='test')[0]
 
 

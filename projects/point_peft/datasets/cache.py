@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
 import tempfile
-import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,14 @@ from mmengine.logging import print_log
 
 from ..text import track
 from .errors import DatasetError, DatasetNotFoundError
+from .readers.naming import UnreadableError
+from .readers.npz import read_npz
 
 CACHE_DIR = '.cache'
+TEMPORARY = '.tmp'
+
+LAYOUT = 2
+"""Version of what is written; another one is not read."""
 
 WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 """A directory with none of them is meant to stay as it is, although the system would let root write there."""
@@ -92,8 +99,11 @@ def _read_stack(root: Path, files: Sequence[Path], read: Callable[[Path], np.nda
 
 
 def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
-    """Hash of the key and of the names, sizes and times of the files."""
-    digest = hashlib.sha256(key.encode())
+    """Hash of the key and of the names, sizes and times of the files.
+
+    The time of a file's last change by the system is among them, since that of its content can be set back.
+    """
+    digest = hashlib.sha256(f'{LAYOUT}:{key}'.encode())
     for file in files:
         try:
             status = file.stat()
@@ -101,7 +111,8 @@ def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
             raise DatasetNotFoundError(
                 f"'{file}' is listed in '{root}' but does not exist; unpack the dataset again."
             ) from error
-        digest.update(f'{file.relative_to(root)}:{status.st_size}:{status.st_mtime_ns}\n'.encode())
+        name = os.fsencode(file.relative_to(root))
+        digest.update(b'%s:%d:%d:%d\n' % (name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return digest.hexdigest()[:32]
 
 
@@ -110,9 +121,8 @@ def _load(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        return read_npz(path, names)
+    except (OSError, UnreadableError) as error:
         print_log(
             f"'{path}' is no usable cache ({error}); reading the dataset again.", logger='current', level=30
         )
@@ -125,17 +135,29 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
         if not path.parent.parent.stat().st_mode & WRITE_BITS:
             raise PermissionError(f'{path.parent.parent} is marked as read-only')
         path.parent.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')
+        _remove_abandoned(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=TEMPORARY)
     except OSError:
         print_log(f"'{path.parent}' is not writable; the dataset is not cached.", logger='current')
         return
     try:
         with os.fdopen(handle, 'wb') as file:
+            with suppress(OSError):  # some network disks have no locks
+                fcntl.flock(file, fcntl.LOCK_EX)  # tells others that it is being written
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its option
-        os.replace(temporary, path)
+            file.flush()
+            os.replace(temporary, path)
     except OSError as error:
         print_log(
             f"'{path}' could not be written ({error}); the dataset is not cached.", logger='current', level=30
         )
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """Delete what killed runs were writing: temporary files that no process holds a lock on."""
+    for path in directory.glob(f'*{TEMPORARY}'):
+        with suppress(OSError), path.open('rb') as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from .clouds import Clouds
 from .errors import DatasetError
+from .h5_file import open_h5, read_array
+from .labels import whole_labels
+from .readers.layout import check_layout
+from .readers.naming import UnreadableError
 
 DATA_KEY = 'data'
 LABEL_KEY = 'label'
+EXPECTED = f"'{DATA_KEY}' and '{LABEL_KEY}' as in the published files"
 
 
 def read_h5(path: Path) -> Clouds:
@@ -21,28 +25,28 @@ def read_h5(path: Path) -> Clouds:
         path (Path): file with ``data`` (M, N, >= 3) and ``label`` (M,) or (M, 1).
 
     Returns:
-        Clouds: coordinates (M, N, 3) float32, or float64 where the file has that or integers, labels (M,) int64, sources ``path[i]``.
+        Clouds: coordinates (M, N, 3) float32, or float64 where the file has that or integers; labels (M,) int64;
+            sources ``path[i]``.
 
     Raises:
-        DatasetError: the file is truncated or not h5, a key is missing, or a shape is wrong.
+        DatasetNotFoundError: no such file.
+        DatasetError: the file is truncated or not h5, refers to others, a key is missing, a shape is wrong, or a
+            label is no whole number.
     """
-    try:
-        with h5py.File(path, 'r') as file:
-            data, labels = _dataset(file, DATA_KEY, path), _dataset(file, LABEL_KEY, path)
-    except OSError as error:
-        raise DatasetError(
-            f"'{path}' cannot be read as h5 ({error}); it is truncated or not an h5 file: download it again."
-        ) from error
-    if data.ndim != 3 or data.shape[-1] < 3:
-        raise DatasetError(f"'{path}' has {DATA_KEY} of shape {data.shape}; expected (objects, points, 3).")
-    if labels.size != len(data):
-        raise DatasetError(
-            f"'{path}' has {labels.size} labels for {len(data)} objects; expected one per object."
-        )
+    with open_h5(path) as file:
+        data, labels = (read_array(file, key, EXPECTED) for key in (DATA_KEY, LABEL_KEY))
+        if data.ndim != 3 or data.shape[-1] < 3:
+            raise UnreadableError(f'has {DATA_KEY} of shape {data.shape}; expected (objects, points, 3).')
+        check_layout(data.shape)
+        if labels.size != len(data):
+            raise UnreadableError(
+                f'has {labels.size} labels for {len(data)} objects; expected one per object.'
+            )
+    sources = [f'{path}[{index}]' for index in range(len(data))]
     return Clouds(
         points=np.ascontiguousarray(data[..., :3], dtype=np.result_type(data.dtype, np.float32)),
-        labels=labels.reshape(-1).astype(np.int64),
-        sources=[f'{path}[{index}]' for index in range(len(data))],
+        labels=whole_labels(labels.reshape(-1), sources),
+        sources=sources,
     )
 
 
@@ -66,15 +70,3 @@ def concatenate(clouds: list[Clouds]) -> Clouds:
         labels=np.concatenate([part.labels for part in clouds]),
         sources=[source for part in clouds for source in part.sources],
     )
-
-
-def _dataset(file: h5py.File, key: str, path: Path) -> np.ndarray:
-    """Read one key or say which keys there are."""
-    if key not in file:
-        raise DatasetError(
-            f"'{path}' has no key '{key}' (it has {sorted(file)}); expected '{DATA_KEY}' and "
-            f"'{LABEL_KEY}' as in the published files."
-        )
-    if not isinstance(file[key], h5py.Dataset):
-        raise DatasetError(f"'{path}' has a group named '{key}'; expected an array.")
-    return file[key][()]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import DatasetError
+from .readers.files import read_bytes
+from .readers.naming import UnreadableError, naming
 
 _NUMBER_TYPE = re.compile(r'[<=|]?[biuf]\d+')
 """Type codes of booleans, integers and floats."""
@@ -110,17 +113,29 @@ def read_pickle(path: Path, *, origin: str) -> Any:
     Raises:
         DatasetError: the pickle asks for anything else, in which case nothing of it is executed, or is damaged.
     """
-    try:
-        with path.open('rb') as file:
-            return _RestrictedUnpickler(file).load()
-    except _RefusedError as error:
-        raise DatasetError(
-            f"'{path}' was not loaded: it asks for {error}, but such a file holds only arrays of numbers, and reading "
-            f'anything else could run code; get it from {origin}.'
-        ) from None
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged pickle can fail anywhere
-        raise DatasetError(
-            f"'{path}' is truncated or not a pickle ({type(error).__name__}: {error}); get it again from {origin}."
-        ) from error
+    with naming(path, 'a pickle'):
+        content = read_bytes(path)
+        try:
+            _check_memory(content)
+            return _RestrictedUnpickler(BytesIO(content)).load()
+        except _RefusedError as error:
+            raise UnreadableError(
+                f'was not loaded: it asks for {error}, but such a file holds only arrays of numbers, and reading '
+                f'anything else could run code; get it from {origin}.'
+            ) from None
+        except Exception as error:  # a damaged pickle can fail anywhere
+            raise UnreadableError(
+                f'is truncated or not a pickle ({type(error).__name__}: {error}); get it again from {origin}.'
+            ) from error
+
+
+def _check_memory(content: bytes) -> None:
+    """Refuse a pickle whose numbered places go beyond what it can have: the unpickler takes memory for all of them.
+
+    Raises:
+        ValueError: such a number, or a length beyond the end of the file.
+    """
+    argument: Any
+    for code, argument, _ in pickletools.genops(content):
+        if code.name in ('PUT', 'BINPUT', 'LONG_BINPUT') and not 0 <= argument <= len(content):
+            raise ValueError(f'place {argument} in a file of {len(content)} bytes')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,8 @@ import numpy as np
 
 from .clouds import Clouds
 from .errors import DatasetError, require_path
+from .readers.naming import UnreadableError, naming
+from .readers.npz import read_npz as read_arrays
 from .shapenetpart_classes import CATEGORIES, ORIGIN, check_parts
 
 PATTERN = '*_*.npz'
@@ -45,36 +46,42 @@ def read_npz_file(path: Path, category: int) -> tuple[list[np.ndarray], list[np.
     """Read the objects of one category from ``pos`` (T, 3), ``part`` (T,) and ``offsets`` (M + 1,).
 
     Returns:
-        tuple[list[np.ndarray], list[np.ndarray]]: M clouds (N_i, 3) float32 or float64 and their global part ids (N_i,) uint8.
+        tuple[list[np.ndarray], list[np.ndarray]]: M clouds (N_i, 3) float32 or float64, and their global
+            part ids (N_i,) uint8.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            points, parts, offsets = (archive[name] for name in ARRAYS)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DatasetError(
-            f"'{path}' does not hold the plain arrays {', '.join(ARRAYS)} ({error}); write it again."
-        ) from error
-    if points.ndim != 2 or points.shape[1] != 3 or parts.shape != points.shape[:1]:
-        raise DatasetError(
-            f"'{path}' has points of shape {points.shape} and labels of shape {parts.shape}; expected "
-            '(points, 3) and one label per point.'
-        )
-    sizes = np.diff(offsets)
-    if (
-        offsets.ndim != 1
-        or not len(sizes)
-        or offsets[0] != 0
-        or offsets[-1] != len(points)
-        or sizes.min() < 0
-    ):
-        raise DatasetError(
-            f"'{path}' has offsets that do not run from 0 to its {len(points)} points; write it again."
-        )
-    if sizes.min() == 0:
-        raise DatasetError(f"'{path}[{int(np.argmin(sizes))}]' is an empty object; take it out of the file.")
+    with naming(path, 'npz'):
+        points, parts, offsets = _read_checked(path)
     clouds = np.split(np.asarray(points, dtype=np.result_type(points.dtype, np.float32)), offsets[1:-1])
     ids = [
         check_parts(labels, category, f'{path}[{index}]')
         for index, labels in enumerate(np.split(parts, offsets[1:-1]))
     ]
     return clouds, ids
+
+
+def _read_checked(path: Path) -> list[np.ndarray]:
+    """The arrays, which fit together."""
+    arrays = read_arrays(path, ARRAYS)
+    points, parts, offsets = (arrays[name] for name in ARRAYS)
+    if (
+        points.ndim != 2
+        or points.shape[1] != 3
+        or points.dtype.kind not in 'iuf'
+        or parts.shape != points.shape[:1]
+    ):
+        raise UnreadableError(
+            f'has points of shape {points.shape} ({points.dtype}) and labels of shape {parts.shape}; expected '
+            '(points, 3) and one label per point.'
+        )
+    if offsets.ndim != 1 or len(offsets) < 2 or offsets.dtype.kind not in 'iu':
+        raise UnreadableError(
+            f'has offsets of shape {offsets.shape} and type {offsets.dtype}; write it again.'
+        )
+    sizes = np.diff(offsets.astype(np.int64))
+    if offsets[0] != 0 or offsets[-1] != len(points) or sizes.min() < 0:
+        raise UnreadableError(
+            f'has offsets that do not run from 0 to its {len(points)} points; write it again.'
+        )
+    if sizes.min() == 0:
+        raise DatasetError(f"'{path}[{int(np.argmin(sizes))}]' is an empty object; take it out of the file.")
+    return [points, parts, offsets]

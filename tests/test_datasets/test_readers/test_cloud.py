@@ -113,5 +113,5 @@ def test_wrong_arrays(tmp_path: Path, array: np.ndarray) -> None:
 
 def test_unknown_format(tmp_path: Path) -> None:
     """The known suffixes are listed."""
-    with pytest.raises(DatasetError, match=r"cloud.las' has an unknown format; expected one of .npy, .obj"):
-        read_cloud(tmp_path / 'cloud.las')
+    with pytest.raises(DatasetError, match=r"cloud.e57' has an unknown format; expected one of .glb, .gltf"):
+        read_cloud(tmp_path / 'cloud.e57')

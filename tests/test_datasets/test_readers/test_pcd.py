@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from point_peft.datasets.errors import DatasetError
-from point_peft.datasets.pcd import read_pcd
+from point_peft.datasets.readers import read_cloud
 
 RECORD = np.dtype(
     [('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4'), ('normal', '<f4', (3,)), ('ring', '<u2')]
@@ -41,7 +41,7 @@ def test_binary(tmp_path: Path, records: np.ndarray) -> None:
     """Bytes that look like line ends do not matter."""
     path = tmp_path / 'a.pcd'
     path.write_bytes(header('binary', 5) + records.tobytes())
-    assert read_pcd(path).tolist() == EXPECTED
+    assert read_cloud(path).tolist() == EXPECTED
 
 
 def test_ascii(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_ascii(tmp_path: Path) -> None:
         'VERSION 0.7\nFIELDS normal z y x\nSIZE 4 4 4 4\nTYPE F F F F\nCOUNT 3 1 1 1\nWIDTH 5\nHEIGHT 1\n'
         f'POINTS 5\nDATA ascii\n{rows}\n'
     )
-    assert read_pcd(path).tolist() == EXPECTED
+    assert read_cloud(path).tolist() == EXPECTED
 
 
 def test_padding_fields(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_padding_fields(tmp_path: Path) -> None:
         b'VERSION 0.7\nFIELDS _ x y _ z\nSIZE 1 4 4 1 4\nTYPE U F F U F\nCOUNT 4 1 1 2 1\nWIDTH 5\nHEIGHT 1\n'
         b'POINTS 5\nDATA binary\n' + values.tobytes()
     )
-    assert read_pcd(path).tolist() == EXPECTED
+    assert read_cloud(path).tolist() == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_padding_fields(tmp_path: Path) -> None:
         (header('ascii', 5) + b'1 2 3 4 5 6 7 8\n', 'is not a complete PCD file .1 of 5 points'),
         (
             header('binary_compressed', 5) + b'\x00' * 400,
-            'has DATA binary_compressed; convert it to ascii or binary',
+            'is not a complete PCD file .392 bytes where its header promises 0',
         ),
         (header('binary', 5, fields='x y w rgb normal ring') + b'\x00' * 400, 'expected x, y and z'),
         (b'ply\nformat ascii 1.0\n', 'has no PCD header'),
@@ -84,8 +84,8 @@ def test_padding_fields(tmp_path: Path) -> None:
     ],
 )
 def test_broken_files(tmp_path: Path, content: bytes, message: str) -> None:
-    """Truncated, compressed, without z, no header, no fields, unknown type: each is said with the file."""
+    """Truncated, badly compressed, without z, no header, no fields, unknown type: each is said with the file."""
     path = tmp_path / 'broken.pcd'
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=f"broken.pcd' {message}|broken.pcd' has the fields .*{message}"):
-        read_pcd(path)
+        read_cloud(path)

@@ -1,0 +1,70 @@
+"""Arrays of h5 files, of which nothing lies outside the file or is larger than the file can hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from .errors import DatasetError
+from .readers.files import check_unpacked
+from .readers.naming import UnreadableError, check_is_file, naming
+
+
+@contextmanager
+def open_h5(path: Path) -> Iterator[h5py.File]:
+    """Open a file for reading; every error names it.
+
+    Raises:
+        DatasetNotFoundError: no such file.
+        DatasetError: it is truncated or not h5, or what is read of it cannot be used.
+    """
+    with naming(path, 'h5'):
+        check_is_file(path)
+        try:
+            with h5py.File(path, 'r') as file:
+                yield file
+        except OSError as error:
+            raise DatasetError(
+                f"'{path}' cannot be read as h5 ({error}); it is truncated or not an h5 file: download it again."
+            ) from error
+
+
+def read_array(file: h5py.File, key: str, expected: str) -> np.ndarray:
+    """Read an array of numbers.
+
+    Links, external storage and virtual arrays are refused, since they make whoever reads the file read others.
+
+    Args:
+        file (h5py.File): an open file.
+        key (str): name of the array, at the top of the file.
+        expected (str): the names that there should be, for the message.
+
+    Raises:
+        UnreadableError: there is none, it lies elsewhere, it holds no numbers, or it declares an absurd size.
+    """
+    link = file.get(key, getlink=True)
+    if link is None:
+        raise UnreadableError(f"has no key '{key}' (it has {sorted(file)}); expected {expected}.")
+    if not isinstance(link, h5py.HardLink):
+        raise UnreadableError(
+            f"has '{key}' as a link to elsewhere, which is not followed; copy the array into the file."
+        )
+    array = file[key]
+    if not isinstance(array, h5py.Dataset):
+        raise UnreadableError(f"has a group named '{key}'; expected an array.")
+    if array.is_virtual or array.external:
+        raise UnreadableError(
+            f"has the array '{key}' stored in other files, which are not read; copy it into the file."
+        )
+    if array.dtype.kind not in 'iuf' or array.shape is None:
+        raise UnreadableError(f"has '{key}' of type {array.dtype}; expected numbers.")
+    stored = array.id.get_storage_size()
+    check_unpacked(math.prod(array.shape) * array.dtype.itemsize, stored, f"'{key}'")
+    if array.chunks:  # one is unpacked as a whole
+        check_unpacked(math.prod(array.chunks) * array.dtype.itemsize, stored, f"a chunk of '{key}'")
+    return array[()]
