@@ -52,9 +52,10 @@ def load_tool() -> Callable[[str], ModuleType]:
     """Function that imports a script of ``tools/`` by its path there."""
 
     def load(path: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(Path(path).stem, ROOT / 'tools' / path)
+        spec = importlib.util.spec_from_file_location(f'tools_{Path(path).stem}', ROOT / 'tools' / path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up
         spec.loader.exec_module(module)
         return module
 
