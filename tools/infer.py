@@ -23,7 +23,7 @@ from point_peft.apis.prediction import (
     read_clouds,
 )
 from point_peft.datasets.readers import SUFFIXES
-from point_peft.engine.arguments import check_device, check_output, device
+from point_peft.engine.arguments import at_least, check_device, check_output, device, path
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
@@ -38,8 +38,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Classify files of clouds or meshes, or segment their parts')
     parser.add_argument('config', help='config the checkpoint was trained with')
     parser.add_argument('checkpoint', help='checkpoint or adapter; an adapter has its memory bank beside it')
-    parser.add_argument('files', nargs='+', type=Path, metavar='FILE', help=f'one of {" ".join(SUFFIXES)}')
-    parser.add_argument('--top-k', type=int, default=5, help='classes to print for each file (default: 5)')
+    parser.add_argument('files', nargs='+', type=path, metavar='FILE', help=f'one of {" ".join(SUFFIXES)}')
+    parser.add_argument(
+        '--top-k', type=at_least(1), default=5, help='classes to print for each file (default: 5)'
+    )
     parser.add_argument(
         '--category', metavar='NAME_OR_INDEX', help='what the objects are, if their parts are to be segmented'
     )
@@ -50,12 +52,12 @@ def parse_args() -> argparse.Namespace:
         '(default: what it does)',
     )
     parser.add_argument(
-        '--png', type=Path, metavar='PICTURE', help='draw the clouds with their classes or parts'
+        '--png', type=path, metavar='PICTURE', help='draw the clouds with their classes or parts'
     )
     parser.add_argument(
-        '--html', type=Path, metavar='PAGE', help='the same as a page to turn the clouds in a browser'
+        '--html', type=path, metavar='PAGE', help='the same as a page to turn the clouds in a browser'
     )
-    parser.add_argument('--device', type=device, default='cpu', help='cpu (default), cuda, cuda:1 ...')
+    parser.add_argument('--device', type=device, default='cpu', help='cpu (default), cuda, cuda:1 ..., auto')
     add_config_options(parser)
     return parser.parse_args()
 
@@ -95,10 +97,10 @@ def draw(args: argparse.Namespace, shown: Sequence[ShownCloud]) -> None:
     """Write the picture and the page that are asked for."""
     if args.png:
         save_figure(plot_shown(shown), args.png)
-        print(args.png)
+        print(printable(args.png))
     if args.html:
         write_page(shown, args.html, title=f'predictions of {Path(args.checkpoint).name}')
-        print(args.html)
+        print(printable(args.html))
 
 
 def check_task(cfg: Config, args: argparse.Namespace) -> bool:
@@ -139,23 +141,23 @@ def find_category(category: str | None, meta: Mapping[str, Any], config: str) ->
 def class_table(files: Sequence[Path], scores: Sequence[Tensor], classes: Sequence[str], top_k: int) -> Table:
     """The ``top_k`` classes of every file with their probabilities, highest first."""
     table = Table('file', 'class', 'probability', box=SIMPLE_HEAD)
-    for path, score in zip(files, scores):
+    for file, score in zip(files, scores):
         found = score.topk(min(top_k, len(score)))
         for rank, (value, index) in enumerate(zip(found.values.tolist(), found.indices.tolist())):
             name = printable(classes[index])
-            table.add_row(printable(path) if rank == 0 else '', name, f'{value:.4f}')
+            table.add_row(printable(file) if rank == 0 else '', name, f'{value:.4f}')
     return table
 
 
 def part_table(files: Sequence[Path], parts: Sequence[Tensor], names: Sequence[str]) -> Table:
     """The parts of every file with their points and the share of them."""
     table = Table('file', 'part', 'name', 'points', 'share', box=SIMPLE_HEAD)
-    for path, labels in zip(files, parts):
+    for file, labels in zip(files, parts):
         found, counts = labels.unique(return_counts=True)
         for rank, (part, count) in enumerate(zip(found.tolist(), counts.tolist())):
             name = printable(names[part]) if part < len(names) else ''
             share = f'{100 * count / len(labels):.1f} %'
-            table.add_row(printable(path) if rank == 0 else '', str(part), name, str(count), share)
+            table.add_row(printable(file) if rank == 0 else '', str(part), name, str(count), share)
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -340,3 +341,23 @@ def test_too_few_points(infer: ModuleType, tmp_path: Path, checkpoint: Path, log
     monkeypatch.setattr(infer, 'preparation_for_files', lambda *_: Preparation('unit_sphere'))
     with pytest.raises(PointPEFTError, match='few.npy.* cannot be processed: num_points=10 < num_groups=64'):
         infer.main(arguments(checkpoint, few))
+
+
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--device', 'gpu'], "'gpu' is no device; give cpu, cuda"),
+        (['--device', 'cuda:99'], 'cuda:99 was given, but'),
+        (['--top-k', 'many'], 'give a whole number of at least 1'),
+        (['--png', '.'], "--png '.*' is a directory"),
+        (['--normalize', 'box'], 'invalid choice'),
+    ],
+)
+def test_bad_flags(checkpoint: Path, mesh: Path, flags: list[str], message: str) -> None:
+    """One sentence, before anything is read."""
+    command = [sys.executable, 'tools/infer.py', CONFIG, checkpoint, mesh, *flags]
+    done = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0 and 'Traceback' not in done.stderr
+    assert re.search(message, done.stderr), done.stderr
