@@ -22,7 +22,7 @@ class PointBackbone(BaseModule, ABC):
 
     The contract (see the package README; ``check_backbone`` checks it): ``embed`` cuts a cloud into tokens, ``encode``
     runs the blocks over them, ``summarize`` is the descriptor that the network was pre-trained to give. ``layers`` are
-    the transformer blocks in order; each is called as ``block(x)`` or ``block(x, attn_mask=mask)`` on a sequence
+    the transformer blocks in order; each is called as ``block(x)`` or ``block(x, mask)`` on a sequence
     ``[prefix tokens | patch tokens]`` and exposes ``norm1``, ``attn`` (with ``qkv`` and ``proj``), ``norm2`` and
     ``mlp`` (with ``fc1`` and ``fc2``).
 

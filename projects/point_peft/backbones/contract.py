@@ -98,7 +98,7 @@ def _forward_problems(backbone: PointBackbone, points: Tensor) -> Iterator[str]:
 
     def record(_: nn.Module, args: tuple, kwargs: dict) -> None:
         lengths.append((*args, *kwargs.values())[0].shape[1])
-        masks.append(len(args) == 1 and set(kwargs) <= {'attn_mask'})
+        masks.append(1 <= len(args) <= 2 and set(kwargs) <= {'attn_mask'})
 
     handles = [block.register_forward_pre_hook(record, with_kwargs=True) for block in backbone.layers]
     features = backbone.encode(tokens, hidden_layers=range(len(backbone.layers)))
@@ -110,7 +110,7 @@ def _forward_problems(backbone: PointBackbone, points: Tensor) -> Iterator[str]:
     if lengths != expected:
         yield f'the blocks saw sequences of {lengths} tokens, not {expected} (prefix tokens plus patch tokens)'
     if not all(masks):
-        yield 'a block is not called as block(x) or block(x, attn_mask=mask)'
+        yield 'a block is not called as block(x) or block(x, mask)'
     yield from _group_problems(backbone, tokens)
     yield from _feature_problems(backbone, tokens, features)
     summary = backbone.summarize(tokens)

@@ -151,7 +151,7 @@ class PointGPT(PointBackbone):
         mask = causal_mask(x.shape[1], x.device)
         hidden = {}
         for index, block in enumerate(self.layers):
-            x = block(x + pos, attn_mask=mask)
+            x = block(x + pos, mask)
             if index in hidden_layers:
                 hidden[index] = self.norm(x[:, prefix:])
         return self.blocks.ln_f(x), hidden

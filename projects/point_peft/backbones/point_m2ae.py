@@ -120,7 +120,7 @@ class PointM2AE(PointBackbone):
             pos = self.h_encoder.encoder_pos_embeds[stage](centers)
             near = local_attention_mask(centers, self.local_radius[stage])
             for block in self.h_encoder.stack(stage).blocks:
-                x = block(x + pos, attn_mask=near)
+                x = block(x + pos, near)
                 if index in hidden_layers:
                     hidden[index] = self.h_encoder.close_stage(x, stage)
                 index += 1

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..backbones.layers import BatchNorm1d
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointDataSample
 from .pooling import pool_tokens, pooled_width
@@ -57,11 +58,11 @@ class PointClsHead(BaseModule):
         self.label_smoothing = label_smoothing
         self.cls_norm = nn.LayerNorm(embed_dim) if token_norm else None
         dims = [pooled_width(self.pool, embed_dim, num_prefix_tokens), *hidden_dims]
-        layers: list[nn.Module] = [] if hidden_dims else [nn.BatchNorm1d(dims[0], affine=False)]
+        layers: list[nn.Module] = [] if hidden_dims else [BatchNorm1d(dims[0], affine=False)]
         for before, after in zip(dims, dims[1:]):
             layers += [
                 nn.Linear(before, after),
-                *([nn.BatchNorm1d(after)] if batch_norm else []),
+                *([BatchNorm1d(after)] if batch_norm else []),
                 nn.ReLU(inplace=True),
                 nn.Dropout(dropout),
             ]

@@ -57,7 +57,7 @@ class GenerationHead(BaseModule):
         pos = sine_position(torch.cat([centers[:, :1], directions], dim=1), x.shape[-1])
         mask = causal_mask(x.shape[1], x.device)
         for block in blocks.layers:
-            x = block(x + pos, attn_mask=mask)
+            x = block(x + pos, mask)
         points = blocks.increase_dim(blocks.ln_f(x).transpose(1, 2)).transpose(1, 2)  # (B, G, 3K)
         return points.unflatten(-1, (self.group_size, 3))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
@@ -33,7 +34,7 @@ class PointDescriptor(BackboneOwner, BaseModel):
         data_samples: list[PointDataSample] | None = None,
         mode: str = 'tensor',
     ) -> Tensor:
-        """Describe clouds.
+        """Describe clouds, in full precision whatever autocast says, since a memory bank outlives the run.
 
         Args:
             inputs (dict): ``points`` (B, N, 3).
@@ -50,4 +51,6 @@ class PointDescriptor(BackboneOwner, BaseModel):
             raise ValueError(
                 f"mode={mode!r} is unknown to PointDescriptor, which has no head; use 'tensor', or a model with a head."
             )
-        return self.backbone.summarize(self.backbone.embed(inputs['points']))
+        points = inputs['points']
+        with torch.autocast(points.device.type, enabled=False):
+            return self.backbone.summarize(self.backbone.embed(points))

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..backbones.layers import BatchNorm1d
 from ..ops import interpolate
 from ..registry import MODELS
 from ..structures import SceneTokens
@@ -31,7 +32,7 @@ class SeedNeck(BaseModule):
         self.in_channels = tuple(in_channels)
         widths = (sum(in_channels), out_channels, out_channels)
         self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:]))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for width in widths[1:])
+        self.norms = nn.ModuleList(BatchNorm1d(width) for width in widths[1:])
 
     def forward(self, scene: SceneTokens) -> dict[str, list[Tensor]]:
         """Make seeds.

@@ -5,7 +5,14 @@ from .distance import squared_distance
 from .fps import farthest_point_sample, farthest_point_sample_loop
 from .gather import gather
 from .grouping import Groups, group
-from .interpolation import interpolate, interpolation_matrix, interpolation_weights, three_nn
+from .interpolation import (
+    add_interpolated,
+    interpolate,
+    interpolate_with,
+    interpolation_matrix,
+    interpolation_weights,
+    three_nn,
+)
 from .knn import knn
 from .ordering import greedy_order
 from .pooling import max_pool
@@ -13,6 +20,7 @@ from .region_pooling import region_max_pool
 
 __all__ = [
     'Groups',
+    'add_interpolated',
     'chamfer_distance',
     'chamfer_distance_l1',
     'farthest_point_sample',
@@ -21,6 +29,7 @@ __all__ = [
     'greedy_order',
     'group',
     'interpolate',
+    'interpolate_with',
     'interpolation_matrix',
     'interpolation_weights',
     'knn',

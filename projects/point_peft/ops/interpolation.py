@@ -81,8 +81,25 @@ def interpolation_matrix(points: Tensor, centers: Tensor) -> Tensor:
 
 
 def interpolate(points: Tensor, centers: Tensor, features: Tensor) -> Tensor:
-    """Carry features (B, S, C) from centers (B, S, 3) to points (B, N, 3), as (B, N, C); see :func:`three_nn`."""
-    return interpolation_matrix(points, centers).to(features.dtype) @ features
+    """Carry features (B, S, C) from centers (B, S, 3) to points (B, N, 3), as (B, N, C); see :func:`three_nn`.
+
+    The weights are not rounded to half precision, not by autocast either, so they go on adding up to one.
+    """
+    return interpolate_with(interpolation_matrix(points, centers), features)
+
+
+def interpolate_with(weights: Tensor, features: Tensor) -> Tensor:
+    """Features (B, S, C) carried by weights (B, N, S), in float32 at least, as (B, N, C) in the features' dtype."""
+    dtype = torch.promote_types(torch.float32, features.dtype)
+    with torch.autocast(features.device.type, enabled=False):
+        return (weights.to(dtype) @ features.to(dtype)).to(features.dtype)
+
+
+def add_interpolated(x: Tensor, weights: Tensor, features: Tensor, *, scale: float = 1.0) -> Tensor:
+    """Tokens ``x`` (B, N, C) plus ``scale`` times :func:`interpolate_with`, in the dtype of ``x``."""
+    dtype = torch.promote_types(torch.float32, x.dtype)
+    with torch.autocast(x.device.type, enabled=False):
+        return torch.baddbmm(x.to(dtype), weights.to(dtype), features.to(dtype), alpha=scale).to(x.dtype)
 
 
 def _normalised_inverse(distance: Tensor, eps: float) -> Tensor:

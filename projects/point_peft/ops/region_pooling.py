@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -67,15 +67,23 @@ class _RegionMaxPool(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
         """Send the gradient of each maximum to its token, its update and the weight."""
-        rows, update, weight, is_max = ctx.saved_tensors
-        for_table = gradient.new_zeros(ctx.table_shape)
-        for_update, for_weight = torch.empty_like(update), torch.zeros_like(weight)
-        for part in _parts(rows):
-            near = spread_to_maxima(gradient[part], is_max[part], dim=1).flatten(0, 1)
-            for_table.scatter_add_(0, rows[part].reshape(-1, 1).expand_as(near), near)
-            for_update[part] = (near @ weight).view_as(update[part])
-            for_weight.addmm_(near.T, update[part].flatten(0, 1))
+        with torch.autocast(gradient.device.type, enabled=False):
+            for_table, for_update, for_weight = _gradients(gradient, ctx.table_shape, *ctx.saved_tensors)
         return for_table, None, for_update, for_weight
+
+
+def _gradients(
+    gradient: Tensor, table_shape: Sequence[int], rows: Tensor, update: Tensor, weight: Tensor, is_max: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What table (M, C), update (R, K, D) and weight (C, D) get of the gradient (R, C), part by part."""
+    for_table = gradient.new_zeros(table_shape)
+    for_update, for_weight = torch.empty_like(update), torch.zeros_like(weight)
+    for part in _parts(rows):
+        near = spread_to_maxima(gradient[part], is_max[part], dim=1).flatten(0, 1)
+        for_table.scatter_add_(0, rows[part].reshape(-1, 1).expand_as(near), near)
+        for_update[part] = (near @ weight).view_as(update[part])
+        for_weight.addmm_(near.T, update[part].flatten(0, 1))
+    return for_table, for_update, for_weight
 
 
 def _parts(rows: Tensor) -> Iterator[slice]:

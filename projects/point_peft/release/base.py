@@ -72,17 +72,21 @@ class ReleaseModel(BaseModule):
 
     @torch.no_grad()
     def query_bank(self, points: Tensor) -> Tensor | None:
-        """The rows (B, T, C) that the release adds to its prompts; None with an empty bank."""
+        """The rows (B, T, C) that the release adds to its prompts; None with an empty bank.
+
+        They are found in full precision whatever autocast says.
+        """
         if not self.memory_bank.shape[1]:
             if not self.warned_empty:
                 print_log('the memory bank is empty: prompts are not enhanced.', logger='current', level=30)
                 self.warned_empty = True
             return None
-        feature = self.prior.summarize(self.prior.embed(points))  # (B, C)
-        similarity = F.normalize(feature, dim=1) @ self.memory_bank.to(feature)
-        top, index = similarity.topk(self.num_tokens - SUMMARY_ROWS, dim=1)
-        values = self.memory_bank.to(feature).T[index]  # (B, T - 2, C)
-        attended = top.softmax(dim=1).unsqueeze(1) @ values
+        with torch.autocast(points.device.type, enabled=False):
+            feature = self.prior.summarize(self.prior.embed(points)).to(self.memory_bank)  # (B, C)
+            similarity = F.normalize(feature, dim=1) @ self.memory_bank
+            top, index = similarity.topk(self.num_tokens - SUMMARY_ROWS, dim=1)
+            values = self.memory_bank.T[index]  # (B, T - 2, C)
+            attended = top.softmax(dim=1).unsqueeze(1) @ values
         return torch.cat([feature.unsqueeze(1), attended, values], dim=1)
 
     def train(self, mode: bool = True) -> ReleaseModel:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..backbones.layers import Block
-from ..ops import knn, max_pool
+from ..backbones.layers import BatchNorm1d, Block
+from ..ops import add_interpolated, knn, max_pool
 
 NUM_HEADS = 6
 LOCAL_HEADS, LOCAL_DIM = 6, 18
@@ -125,7 +125,7 @@ class ReleaseBlock(Block):
         self.adapter = ReleaseAdapter(dim, ADAPTER_DIM)
         self.adapter1 = ReleaseAdapter(dim, ADAPTER_DIM)
         self.cp_adapter = ReleaseAdapter(dim, PROMPT_ADAPTER_DIM) if takes_cache else None
-        self.out_transform = nn.Sequential(nn.BatchNorm1d(dim), nn.GELU())
+        self.out_transform = nn.Sequential(BatchNorm1d(dim), nn.GELU())
         self.prompt_embeddings = nn.Parameter(torch.zeros(num_tokens, dim).normal_(std=PROMPT_STD))
         self.prompt_dropout = nn.Dropout(DROPOUT)
         self.ad_gate = nn.Parameter(torch.zeros(1))
@@ -144,7 +144,9 @@ class ReleaseBlock(Block):
         near = near + self.drop_path(shared.attn1(shared.norm3(rows), regions.neighbors))
         pooled = self.out_transform(max_pool(near, dim=1)) + self.center_scale * rows[regions.anchors]
         pooled = pooled.unflatten(0, (len(x), -1))
-        return torch.baddbmm(x[:, num_prompts:], regions.interpolation, pooled, alpha=self.propagation_scale)
+        return add_interpolated(
+            x[:, num_prompts:], regions.interpolation, pooled, scale=self.propagation_scale
+        )
 
 
 def _rows_at(rows: Tensor, index: Tensor) -> Tensor:
@@ -154,7 +156,8 @@ def _rows_at(rows: Tensor, index: Tensor) -> Tensor:
 
 def _interpolation(centers: Tensor, anchors: Tensor) -> Tensor:
     """Row-normalised ``1 / (d^2 + eps)`` with distances by the matmul identity, as released: (B, G, S)."""
-    squared = -2 * centers @ anchors.transpose(1, 2)
+    with torch.autocast(centers.device.type, enabled=False):
+        squared = -2 * centers @ anchors.transpose(1, 2)
     squared = squared + centers.square().sum(-1, keepdim=True) + anchors.square().sum(-1).unsqueeze(1)
     weights = 1 / (squared + EPS)
     return weights / weights.sum(dim=-1, keepdim=True)

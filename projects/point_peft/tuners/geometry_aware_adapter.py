@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import DropPath, attend, drop_path_rates
-from ..ops import gather, group, interpolation_weights, region_max_pool
+from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
+from ..ops import add_interpolated, gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
 from ..structures import BackboneFeatures
 from .base import Tuner, TuningContext
@@ -89,7 +89,7 @@ class GeometryAwareAdapter(Tuner):
         )
         rates = drop_path_rates(self.drop_path_rate, len(self.stages))
         self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
-        self.pool_norms = nn.ModuleList(nn.BatchNorm1d(dim) for dim in backbone.layer_dims)
+        self.pool_norms = nn.ModuleList(BatchNorm1d(dim) for dim in backbone.layer_dims)
         self.adapters = nn.ModuleList(
             Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims
         )
@@ -141,7 +141,7 @@ class GeometryAwareAdapter(Tuner):
         regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
         anchors = geometry.neighbor_index[..., 0]  # (B, S), the token at each region's center
         regions = regions + self.center_scale * gather(tokens, anchors)
-        return torch.baddbmm(tokens, geometry.interpolation, regions, alpha=self.propagation_scale)
+        return add_interpolated(tokens, geometry.interpolation, regions, scale=self.propagation_scale)
 
 
 class LocalAttention(nn.Module):

@@ -79,6 +79,8 @@ class MemoryBank(nn.Module):
     def forward(self, query: Tensor, k: int) -> Retrieval:
         """Attend to the ``k`` most similar clouds, without parameters (section 3.2, equations 3 to 5).
 
+        In the precision of the keys whatever autocast says: in bfloat16 a third of the first neighbours are wrong.
+
         Args:
             query (Tensor): (B, C) global features of the input clouds.
             k (int): Number of neighbours.
@@ -91,11 +93,12 @@ class MemoryBank(nn.Module):
                 f'the memory bank holds {len(self)} clouds but {k} are to be retrieved; build it from more '
                 'clouds or lower num_tokens.'
             )
-        query = F.normalize(query, dim=1)
-        similarity, index = (query @ self.keys.T).topk(k, dim=1)
-        values = self.keys[index] * self.dim**0.5  # (B, k, C)
-        weights = (similarity / self.temperature).softmax(dim=1)
-        attended = (weights.unsqueeze(1) @ values).squeeze(1)
+        with torch.autocast(query.device.type, enabled=False):
+            query = F.normalize(query.to(self.keys.dtype), dim=1)
+            similarity, index = (query @ self.keys.T).topk(k, dim=1)
+            values = self.keys[index] * self.dim**0.5  # (B, k, C)
+            weights = (similarity / self.temperature).softmax(dim=1)
+            attended = (weights.unsqueeze(1) @ values).squeeze(1)
         return Retrieval(query * self.dim**0.5, attended, values, similarity, index)
 
     def warn_empty(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,8 @@ from ..backbones.layers import DropPath
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
 from .base import Tuner, TuningContext
+from .recomputation import ForwardPass, is_recomputed
+from .substitution import substituted, whole_parameter
 
 COPY = 'pretrained_'
 """Prefix of the buffers that keep the pre-trained values of parameters which are trained in place."""
@@ -81,38 +84,52 @@ class PEFTBackbone(BaseModule):
             return self.backbone(points, hidden_layers=hidden_layers, enrich=enrich)
         for tuner in self.tuners:
             points = tuner.transform_points(points)
-        tokens = self.backbone.embed(points)  # no graph is built: nothing in here needs a gradient
+        # No graph is built, since nothing in here needs a gradient, and little is computed, so it may be exact.
+        with torch.autocast(points.device.type, enabled=False):
+            tokens = self.backbone.embed(points)
         context = TuningContext(points, tokens, self.backbone.num_prefix_tokens, self.pretrained_summary)
         for tuner in self.tuners:
             tuner.begin(context)
-        with self._hooks_acting(context):
+        forward_pass = ForwardPass()
+        with self._hooks_acting(context, forward_pass):
             tokens = context.tokens if enrich is None else enrich(context.tokens)
-            features = self.backbone.encode(tokens, hidden_layers=hidden_layers)
+            features = self.backbone.encode(self._with_graph(tokens), hidden_layers=hidden_layers)
         for tuner in self.tuners:
             features = tuner.finish(features, context)
+        forward_pass.resume_in_backward(features, self.tuners)
         return features
 
     @torch.no_grad()
     def pretrained_summary(self, tokens: PointTokens) -> Tensor:
-        """Descriptor (B, C) of tokens by the backbone as pre-trained: no hooks, no tuned values, no drop-path."""
-        with self._pretrained_values(), _without_drop_path(self.backbone):
-            return self.backbone.summarize(tokens)
+        """Descriptor (B, C) of tokens by the backbone as pre-trained: no hooks, no tuned values, no drop-path.
+
+        It does not depend on autocast either, since memory banks do not: rounded, it finds other neighbours.
+        """
+        kept = {name: self.get_buffer(_copy_name(name)) for name in self.tuned_names}
+        dtype = next(self.backbone.parameters()).dtype
+        with (
+            torch.autocast(tokens.features.device.type, enabled=False),
+            self._hooks_silent(),
+            substituted(self.backbone, kept),
+            _without_drop_path(self.backbone),
+        ):
+            return self.backbone.summarize(replace(tokens, features=tokens.features.to(dtype)))
 
     def attach(self) -> None:
         """Let the tuning methods act (again)."""
         if self.is_attached:
             return
+        self._exchange_tuned_values()
         for tuner in self.tuners:
             tuner.attach(self.backbone)
-        self._swap_tuned_values()
         self.is_attached = True
 
     def detach(self) -> PointBackbone:
         """Take the tuning methods off and return the untouched pre-trained backbone; ``attach`` puts them back."""
         if self.is_attached:
+            self._exchange_tuned_values()
             for tuner in self.tuners:
                 tuner.detach(self.backbone)
-            self._swap_tuned_values()
             self.is_attached = False
         return self.backbone
 
@@ -163,28 +180,58 @@ class PEFTBackbone(BaseModule):
         return clone
 
     @contextmanager
-    def _hooks_acting(self, context: TuningContext) -> Iterator[None]:
+    def _hooks_acting(
+        self, context: TuningContext, forward_pass: ForwardPass | None = None
+    ) -> Iterator[None]:
         for tuner in self.tuners:
-            tuner.context = context
+            tuner.context, tuner.forward_pass = context, forward_pass
         try:
             yield
         finally:
             for tuner in self.tuners:
-                tuner.context = None
+                tuner.context = tuner.forward_pass = None
 
     @contextmanager
-    def _pretrained_values(self) -> Iterator[None]:
-        self._swap_tuned_values()
+    def _hooks_silent(self) -> Iterator[None]:
+        """Let no hook act inside the block, whether a forward or a backward is under way."""
+        for tuner in self.tuners:
+            tuner.is_silent = True
         try:
             yield
         finally:
-            self._swap_tuned_values()
+            for tuner in self.tuners:
+                tuner.is_silent = False
 
-    def _swap_tuned_values(self) -> None:
-        """Exchange tuned and pre-trained values by exchanging storages; nothing is copied."""
-        for name in self.tuned_names:
-            parameter, copy = self.backbone.get_parameter(name), self.get_buffer(_copy_name(name))
+    def _with_graph(self, tokens: PointTokens) -> PointTokens:
+        """Tokens that ask for a gradient where the blocks need that to be recomputed.
+
+        MMEngine's activation checkpointing is of torch's older kind (reentrant), which gives the parameters of a block
+        no gradient unless its input gets one; the embedding is frozen.
+        """
+        features = tokens.features
+        if not torch.is_grad_enabled() or features.requires_grad or not self._trains_recomputed_blocks():
+            return tokens
+        return replace(tokens, features=features.detach().requires_grad_())
+
+    def _trains_recomputed_blocks(self) -> bool:
+        """Whether a module in the blocks is recomputed in the backward, and anything is trained there."""
+        if not self.tuned_names and all(next(tuner.parameters(), None) is None for tuner in self.tuners):
+            return False
+        return any(is_recomputed(module) for block in self.backbone.layers for module in block.modules())
+
+    def _exchange_tuned_values(self) -> None:
+        """Exchange tuned and pre-trained values by exchanging storages; nothing is copied.
+
+        Raises:
+            ShardingError: If a tuned parameter is divided among processes.
+        """
+        copies = [self.get_buffer(_copy_name(name)) for name in self.tuned_names]
+        parameters = [
+            whole_parameter(self.backbone, name, copy.shape) for name, copy in zip(self.tuned_names, copies)
+        ]
+        for parameter, copy in zip(parameters, copies):
             parameter.data, copy.data = copy.data, parameter.data
+        torch.clear_autocast_cache()  # which goes by the parameter, and not by its values
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Layers shared by the backbones."""
 
 from .attention import Attention, attend
+from .batch_norm import BatchNorm1d
 from .block import Block, BlockStack
 from .causal import CausalBlock, CausalStack, causal_mask, sine_position
 from .cross_attention import CrossAttention
@@ -8,9 +9,11 @@ from .drop_path import DropPath, drop_path_rates
 from .extra_channels import ExtraChannels
 from .mlp import Mlp
 from .patch_embed import PatchEmbed, position_mlp
+from .recomputation import is_recomputation
 
 __all__ = [
     'Attention',
+    'BatchNorm1d',
     'Block',
     'BlockStack',
     'CausalBlock',
@@ -23,6 +26,7 @@ __all__ = [
     'attend',
     'causal_mask',
     'drop_path_rates',
+    'is_recomputation',
     'position_mlp',
     'sine_position',
 ]

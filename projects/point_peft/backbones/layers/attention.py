@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...ops.checks import at_least_float32
+
 
 class Attention(nn.Module):
     """Multi-head self-attention with one fused projection, as in ViT and Point-MAE.
@@ -50,7 +52,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> 
     """Scaled dot-product attention.
 
     Spelled out for short sequences on a CPU, where the fused kernel is slower (8 clouds of 139 tokens, 6 heads, two
-    threads, forward and backward: 9.4 ms against 7.2 ms).
+    threads, forward and backward: 9.4 ms against 7.2 ms). Like the kernel it adds up in float32 at least, also
+    under autocast.
 
     Args:
         q (Tensor): (..., L, d) queries.
@@ -64,8 +67,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> 
     """
     if q.device.type != 'cpu' or q.shape[-2] > LONGEST_PLAIN:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=attn_mask)
-    scores = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)
-    if attn_mask is not None:
-        allowed = attn_mask.dtype == torch.bool
-        scores = scores.masked_fill(~attn_mask, float('-inf')) if allowed else scores + attn_mask
-    return scores.softmax(dim=-1) @ v
+    dtype = v.dtype
+    with torch.autocast('cpu', enabled=False):
+        q, k, v = at_least_float32(q), at_least_float32(k), at_least_float32(v)
+        scores = q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)
+        if attn_mask is not None:
+            allowed = attn_mask.dtype == torch.bool
+            scores = scores.masked_fill(~attn_mask, float('-inf')) if allowed else scores + attn_mask
+        return (scores.softmax(dim=-1) @ v).to(dtype)

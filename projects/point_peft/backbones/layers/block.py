@@ -65,5 +65,5 @@ class BlockStack(nn.Module):
     def forward(self, x: Tensor, pos: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Run all blocks, adding the positions ``pos`` (B, L, C) before each (Point-MAE, models/Point_MAE.py)."""
         for block in self.blocks:
-            x = block(x + pos, attn_mask=attn_mask)
+            x = block(x + pos, attn_mask)
         return x

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...ops import max_pool
+from .batch_norm import BatchNorm1d
 
 CHUNK_ROWS = {'cpu': 2**12}
 """Points that are embedded at a time when nothing ties the groups together: as many as stay in a CPU's cache."""
@@ -91,7 +92,7 @@ def _stage(*dims: int) -> nn.Sequential:
     """1x1 convolutions through these widths, with batch norm and ReLU between them."""
     layers: list[nn.Module] = [nn.Conv1d(dims[0], dims[1], 1)]
     for before, after in zip(dims[1:], dims[2:]):
-        layers += [nn.BatchNorm1d(before), nn.ReLU(inplace=True), nn.Conv1d(before, after, 1)]
+        layers += [BatchNorm1d(before), nn.ReLU(inplace=True), nn.Conv1d(before, after, 1)]
     return nn.Sequential(*layers)
 
 

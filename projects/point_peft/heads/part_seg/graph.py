@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones.layers import BatchNorm1d
 from ...ops import farthest_point_sample, gather, knn
 from ...registry import MODELS
 from ...structures import BackboneFeatures
@@ -51,7 +52,7 @@ class GraphPartSegHead(PartSegHead):
         self.dgcnn_pro_1 = GraphPropagation(embed_dim, num_neighbors)
         self.dgcnn_pro_2 = GraphPropagation(embed_dim, num_neighbors)
         self.conv1 = nn.Conv1d(embed_dim, hidden_dim, 1)
-        self.bn1 = nn.BatchNorm1d(hidden_dim)
+        self.bn1 = BatchNorm1d(hidden_dim)
         self.drop1 = nn.Dropout(dropout)
         self.conv2 = nn.Conv1d(hidden_dim, self.num_parts, 1)
 

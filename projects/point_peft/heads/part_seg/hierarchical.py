@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones.layers import BatchNorm1d
 from ...ops import max_pool
 from ...registry import MODELS
 from ...structures import BackboneFeatures
@@ -54,12 +55,12 @@ class HierarchicalPartSegHead(PartSegHead):
         self.propagations = nn.ModuleList(FeaturePropagation(3, dim, propagation_dims) for dim in stage_dims)
         joined = propagation_dims[-1] * len(stage_dims)
         self.convs1 = nn.Conv1d(2 * joined + label_dim, dims[0], 1)
-        self.bns1 = nn.BatchNorm1d(dims[0])
+        self.bns1 = BatchNorm1d(dims[0])
         self.dp1 = nn.Dropout(dropout)
         self.convs2 = nn.Conv1d(dims[0], dims[1], 1)
-        self.bns2 = nn.BatchNorm1d(dims[1])
+        self.bns2 = BatchNorm1d(dims[1])
         self.convs3 = nn.Conv1d(dims[1], dims[2], 1)
-        self.bns3 = nn.BatchNorm1d(dims[2])
+        self.bns3 = BatchNorm1d(dims[2])
         self.convs4 = nn.Conv1d(dims[2], self.num_parts, 1)
 
     def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:

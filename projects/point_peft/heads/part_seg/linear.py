@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ...ops import interpolation_matrix
+from ...backbones.layers import BatchNorm1d
+from ...ops import interpolate_with, interpolation_matrix
 from ...registry import MODELS
 from ...structures import BackboneFeatures
 from .base import PartSegHead
@@ -36,7 +37,7 @@ class LinearPartSegHead(PartSegHead):
     ) -> None:
         super().__init__(parts_per_category, hidden_layers=hidden_layers)
         width = sum(hidden_dims or [embed_dim] * len(self.hidden_layers))
-        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.norm = BatchNorm1d(width, affine=False)
         self.on_tokens = nn.Linear(width, self.num_parts)
         self.on_category = nn.Linear(self.num_categories, self.num_parts, bias=False)
 
@@ -47,6 +48,6 @@ class LinearPartSegHead(PartSegHead):
             for centers in features.tokens.stage_centers
         }
         hidden = [features.hidden[layer] for layer in self.hidden_layers]  # each (B, G_s, C_s)
-        x = torch.cat([weights[x.shape[1]].to(x.dtype) @ x for x in hidden], dim=-1)  # (B, N, W)
+        x = torch.cat([interpolate_with(weights[x.shape[1]], x) for x in hidden], dim=-1)  # (B, N, W)
         logits = self.on_tokens(self.norm(x.flatten(0, 1))).unflatten(0, points.shape[:2])
         return logits + self.on_category(self.one_hot(category, x)).unsqueeze(1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones.layers import BatchNorm1d
 from ...ops import max_pool
 from ...registry import MODELS
 from ...structures import BackboneFeatures
@@ -53,10 +54,10 @@ class PlainPartSegHead(PartSegHead):
         self.local_dim = propagation_dims[-1]
         width = self.local_dim + 2 * joined + embed_dim * prefix + label_dim
         self.convs1 = nn.Conv1d(width, dims[0], 1)
-        self.bns1 = nn.BatchNorm1d(dims[0])
+        self.bns1 = BatchNorm1d(dims[0])
         self.dp1 = nn.Dropout(dropout)
         self.convs2 = nn.Conv1d(dims[0], dims[1], 1)
-        self.bns2 = nn.BatchNorm1d(dims[1])
+        self.bns2 = BatchNorm1d(dims[1])
         self.convs3 = nn.Conv1d(dims[1], self.num_parts, 1)
 
     def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
@@ -87,9 +88,7 @@ class PlainPartSegHead(PartSegHead):
 
 def label_embedding(num_categories: int, dim: int) -> nn.Sequential:
     """Build the embedding of an object's category."""
-    return nn.Sequential(
-        nn.Conv1d(num_categories, dim, 1, bias=False), nn.BatchNorm1d(dim), nn.LeakyReLU(0.2)
-    )
+    return nn.Sequential(nn.Conv1d(num_categories, dim, 1, bias=False), BatchNorm1d(dim), nn.LeakyReLU(0.2))
 
 
 def embed_label(embedding: nn.Sequential, one_hot: Tensor) -> Tensor:

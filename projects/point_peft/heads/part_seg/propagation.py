@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...ops import interpolation_matrix
+from ...backbones.layers import BatchNorm1d
+from ...ops import add_interpolated, interpolate_with, interpolation_matrix
 
 
 class FeaturePropagation(nn.Module):
@@ -29,7 +29,7 @@ class FeaturePropagation(nn.Module):
         self.point_dim = point_dim
         widths = [point_dim + center_dim, *dims]
         self.mlp_convs = nn.ModuleList(nn.Conv1d(a, b, 1) for a, b in zip(widths, widths[1:]))
-        self.mlp_bns = nn.ModuleList(nn.BatchNorm1d(width) for width in dims)
+        self.mlp_bns = nn.ModuleList(BatchNorm1d(width) for width in dims)
 
     def forward(
         self, points: Tensor, centers: Tensor, point_features: Tensor, center_features: Tensor
@@ -53,11 +53,11 @@ class FeaturePropagation(nn.Module):
             [self.point_dim, conv.in_channels - self.point_dim], dim=1
         )
         x = F.linear(point_features, on_points, conv.bias)  # (B, N, O)
-        weights = interpolation_matrix(points, centers).to(x.dtype)  # (B, N, S)
+        weights = interpolation_matrix(points, centers)  # (B, N, S)
         if _linear_first(points.shape[1], centers.shape[1], *on_centers.shape):
-            x = torch.baddbmm(x, weights, F.linear(center_features, on_centers))
+            x = add_interpolated(x, weights, F.linear(center_features, on_centers))
         else:
-            x = x + F.linear(weights @ center_features, on_centers)
+            x = x + F.linear(interpolate_with(weights, center_features), on_centers)
         return self._rest(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
     def _rest(self, x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...backbones.layers import BatchNorm1d
 from ...ops import interpolate
 from ...registry import MODELS
 from .base import SceneSegHead
@@ -27,7 +28,7 @@ class LinearSceneSegHead(SceneSegHead):
     def __init__(self, num_classes: int, **kwargs: Any) -> None:
         super().__init__(num_classes, **kwargs)
         width = self.point_channels + sum(self.stage_widths)
-        self.norm = nn.BatchNorm1d(width, affine=False)
+        self.norm = BatchNorm1d(width, affine=False)
         self.classify = nn.Linear(width, num_classes)
 
     def decode(

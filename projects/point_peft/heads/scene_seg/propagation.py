@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones.layers import BatchNorm1d
 from ...ops import max_pool
 from ...registry import MODELS
 from ..part_seg.plain import joint_layer
@@ -46,10 +47,10 @@ class PropagationSceneSegHead(SceneSegHead):
         )
         joined = propagation_dims[-1] * len(self.stages) + 2 * sum(self.stage_widths)
         self.conv1 = nn.Conv1d(joined, dims[0], 1)
-        self.norm1 = nn.BatchNorm1d(dims[0])
+        self.norm1 = BatchNorm1d(dims[0])
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv1d(dims[0], dims[1], 1)
-        self.norm2 = nn.BatchNorm1d(dims[1])
+        self.norm2 = BatchNorm1d(dims[1])
         self.classify = nn.Conv1d(dims[1], num_classes, 1)
 
     def decode(

@@ -1,0 +1,119 @@
+"""Computing with other values of some parameters than they have, without touching the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import torch.distributed as torch_dist
+from torch import Tensor, nn
+from torch.distributed import fsdp
+
+
+class ShardingError(ValueError):
+    """A model is divided among processes in a way that its tuning methods cannot work with."""
+
+
+class Place(NamedTuple):
+    """Where a parameter stands, and what shall stand there."""
+
+    owner: nn.Module
+    key: str
+    value: Tensor
+
+
+@contextmanager
+def substituted(module: nn.Module, values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Let a module compute with these values of its parameters inside the block.
+
+    The parameters stay as they are, other tensors stand in their places (as ``torch.func.functional_call`` does it). So
+    nothing that goes by the parameter, such as the casts that autocast keeps, ever meets the values. Of a part that is
+    sharded by itself (FSDP) the parameters are whole during its own forward only, so there they are replaced then.
+
+    Args:
+        module (nn.Module): A network.
+        values (Mapping[str, Tensor]): Values by the names of parameters.
+
+    Raises:
+        ShardingError: If a parameter that is replaced is not whole.
+    """
+    units = _sharded_units(module)
+    by_unit: dict[str, list[Place]] = {}
+    for name, value in values.items():
+        path, _, key = name.rpartition('.')
+        unit = max((unit for unit in units if f'{path}.'.startswith(f'{unit}.')), key=len, default='')
+        by_unit.setdefault(unit, []).append(Place(module.get_submodule(path), key, value))
+    with ExitStack() as stack:
+        for unit, places in by_unit.items():
+            stack.enter_context(_during_forward(units[unit], places) if unit else _replaced(places))
+        yield
+
+
+def whole_parameter(module: nn.Module, name: str, shape: Sequence[int]) -> Tensor:
+    """What stands in the place of a parameter.
+
+    Raises:
+        ShardingError: If that is not the whole parameter of this shape.
+    """
+    path, _, key = name.rpartition('.')
+    owner = module.get_submodule(path)
+    return _standing(owner, key, shape)
+
+
+def _standing(owner: nn.Module, key: str, shape: Sequence[int]) -> Tensor:
+    found = _slots(owner, key).get(key)
+    if found is None or found.shape != shape or hasattr(found, 'full_tensor'):  # a DTensor
+        raise ShardingError(
+            f'the tuned parameter {key} of a {type(owner).__name__} is sharded where it is needed whole; apply FSDP to '
+            'the model and to its blocks only (fully_shard, or FullyShardedDataParallel with use_orig_params=True), '
+            'attach and detach methods before, or use data parallelism, since few parameters are trained.'
+        )
+    return found
+
+
+def _slots(owner: nn.Module, key: str) -> dict[str, Any]:
+    """Where a module has a parameter; FSDP of torch 1 hides it behind a plain attribute during the forward."""
+    return vars(owner) if key in vars(owner) else owner._parameters
+
+
+@contextmanager
+def _replaced(places: Sequence[Place]) -> Iterator[None]:
+    """Other tensors in these places inside the block."""
+    before = [_standing(place.owner, place.key, place.value.shape) for place in places]
+    slots = [_slots(place.owner, place.key) for place in places]
+    try:
+        for slot, place, standing in zip(slots, places, before):
+            slot[place.key] = place.value.to(standing.dtype)
+        yield
+    finally:
+        for slot, place, standing in zip(slots, places, before):
+            slot[place.key] = standing
+
+
+@contextmanager
+def _during_forward(unit: nn.Module, places: Sequence[Place]) -> Iterator[None]:
+    """Other tensors in these places whenever a module runs inside the block."""
+    with ExitStack() as stack:
+        # After FSDP has gathered the parameters, and before it lets go of them.
+        handles = [
+            unit.register_forward_pre_hook(lambda *_: stack.enter_context(_replaced(places))),
+            unit.register_forward_hook(lambda *_: stack.close(), prepend=True, always_call=True),
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+
+def _sharded_units(module: nn.Module) -> dict[str, nn.Module]:
+    """Sub-modules that FSDP gathers the parameters of for their own forward, by name; none with a single process."""
+    if not (torch_dist.is_available() and torch_dist.is_initialized()):
+        return {}
+    kinds = (fsdp.FullyShardedDataParallel, getattr(fsdp, 'FSDPModule', ()))
+    return {
+        name: getattr(unit, '_fsdp_wrapped_module', unit)
+        for name, unit in module.named_modules()
+        if name and isinstance(unit, kinds)
+    }
