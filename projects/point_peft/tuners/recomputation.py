@@ -1,9 +1,9 @@
 """What lets hooks act again when activation checkpointing runs a part of the network again in the backward.
 
 A hook that runs again must find its method as it was: what ``begin`` prepared for that forward, not for a later one.
-So every hook notes the method's attributes when it runs (references; nothing is copied but lists, sets and dictionaries),
-and the output of the forward knows these notes: when the backward comes to it, it says whose turn it is. The notes live
-as long as the graph does.
+So every hook notes the method's attributes when it runs (references; only lists, sets and dictionaries are copied), and
+the output of the forward knows these notes: when the backward comes to it, it says whose turn it is. The notes live as
+long as the graph does.
 """
 
 from __future__ import annotations
