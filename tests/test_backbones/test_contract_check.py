@@ -255,3 +255,13 @@ def test_every_rule_is_broken_once() -> None:
         assert any(re.search(rule, message) for message in found), (
             f'no broken backbone shows the rule {rule!r}'
         )
+
+
+@pytest.mark.parametrize(
+    'call',
+    [lambda block, x: block(x, None), lambda block, x: block(x, attn_mask=None)],
+    ids=['place', 'name'],
+)
+def test_masks(call: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    """A mask may be given by position, as MMEngine's activation checkpointing needs it, or by name."""
+    check_backbone(broken(other_calls(call)), clouds(3))

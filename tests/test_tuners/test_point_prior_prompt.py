@@ -166,3 +166,17 @@ def test_a_failed_forward_leaves_nothing_behind() -> None:
     assert model.backbone.tuners[0].context is None
     assert torch.equal(model.backbone.backbone(clouds()).patches, build_plain()(clouds()).patches)
     assert torch.equal(logits(model, clouds()), expected)
+
+
+def test_empty_bank_on_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training would stop in its second step with torch's words about unused parameters; looking at it is fine."""
+    from point_peft.tuners import point_prior_prompt
+
+    model = build_classifier([HOOK]).train()
+    model(dict(points=clouds()))
+    monkeypatch.setattr(point_prior_prompt, 'get_world_size', lambda: 2)
+    with pytest.raises(ValueError, match='the memory bank is empty, .* several processes cannot train; let'):
+        model(dict(points=clouds()))
+    logits(model, clouds())
+    fill_bank(model)
+    model(dict(points=clouds()))

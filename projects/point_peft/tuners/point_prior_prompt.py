@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
@@ -93,8 +94,17 @@ class PointPriorPrompt(DeepPromptTuner):
         )
 
     def begin(self, context: TuningContext) -> None:
-        """Query the bank once per forward."""
+        """Query the bank once per forward.
+
+        Raises:
+            ValueError: If several processes train with an empty bank.
+        """
         if not len(self.bank):
+            if self.training and torch.is_grad_enabled() and get_world_size() > 1:
+                raise ValueError(
+                    'the memory bank is empty, so a part of the Point-prior Prompt gets no gradient, which several '
+                    'processes cannot train; let default_hooks.memory_bank build it, or tools/build_memory_bank.py.'
+                )
             self.bank.warn_empty()
             return
         query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
