@@ -281,7 +281,7 @@ def draw(work_dir: Path, results: Sequence[dict[str, Any]]) -> None:
     method, name = next(iter(METHODS.items()))
     run_dir = work_dir / method
     config = load_config(run_dir / CONFIG)  # the complete config that the training left there
-    model = init_model(config, (run_dir / 'last_checkpoint').read_text().strip())
+    model = init_model(config, os.fsdecode((run_dir / 'last_checkpoint').read_bytes()).strip())
     dataset = DATASETS.build(config.test_dataloader.dataset)
     index = np.unique(np.linspace(0, len(dataset) - 1, NUM_CLOUDS).round().astype(int))
     items = [dataset[int(i)] for i in index]

@@ -132,7 +132,7 @@ def _names_own(pointer: Path, directories: Sequence[Path]) -> bool:
     try:
         with pointer.open('rb') as file:
             text = file.read(LONGEST_PATH + 1)
-        path = Path(text.decode().strip()) if len(text) <= LONGEST_PATH else Path()
+        path = Path(os.fsdecode(text).strip()) if len(text) <= LONGEST_PATH else Path()
         return path.is_file() and Path(os.path.realpath(path)).parent in [
             Path(os.path.realpath(directory)) for directory in directories
         ]

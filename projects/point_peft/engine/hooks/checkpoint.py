@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
@@ -210,7 +211,7 @@ class AtomicCheckpointHook(CheckpointHook):
     def _note_last(self, runner: Runner, path: str) -> bool:
         """Write the name of the newest checkpoint to ``last_checkpoint``; says whether that went well."""
         try:
-            write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), path.encode())
+            write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), os.fsencode(path))
         except OSError as error:
             runner.logger.warning(
                 f'last_checkpoint could not be written to {runner.work_dir} ({error}); --resume finds the newest '

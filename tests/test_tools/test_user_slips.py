@@ -1,0 +1,154 @@
+"""Slips on the command line and in configs: one sentence each, before anything heavy."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
+from toy_tools import run_python, write_config
+
+from point_peft.engine.cli import run_tool
+from point_peft.engine.work_dir import locked_work_dir
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write_config(tmp_path / 'c.py', epochs=1)
+
+
+def arguments(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: object) -> argparse.Namespace:
+    monkeypatch.setattr(sys, 'argv', ['tool', *map(str, words)])
+    return tool.parse_args()
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        (
+            'train_dataloader.batch_size=0',
+            'train_dataloader.batch_size is 0; give a whole number of at least 1',
+        ),
+        ('test_dataloader.batch_size=-4', 'test_dataloader.batch_size is -4'),
+        ('train_dataloader.batch_size=2.5', 'train_dataloader.batch_size is 2.5'),
+        (
+            'val_dataloader.num_workers=-1',
+            'val_dataloader.num_workers is -1; give a whole number of at least 0',
+        ),
+        ('train_dataloader.persistent_workers=True', 'needs train_dataloader.num_workers of at least 1'),
+        ('train_cfg.max_epochs=0', 'train_cfg.max_epochs is 0'),
+        ("train_cfg.max_epochs='3'", "train_cfg.max_epochs is '3'; give a whole number of at least 1"),
+        ('train_cfg.max_epochs=three', "a number stands there, which 'three' is not"),
+        ('train_cfg.val_interval=0', 'train_cfg.val_interval is 0'),
+        ('optim_wrapper.optimizer.lr=-1', 'optim_wrapper.optimizer.lr is -1.0; give a number of at least 0'),
+        ('optim_wrapper.optimizer.lr=nan', 'optim_wrapper.optimizer.lr is nan'),
+        ('randomness.seed=-1', 'randomness.seed is -1; give a whole number from 0 to 4294967295'),
+        ('default_hooks.protocol.test_interval=0', 'default_hooks.protocol.test_interval is 0'),
+        (
+            'default_hooks.loger.interval=5',
+            "there is no such hook; did you mean 'logger'?",
+        ),
+        ('max_epochs=2', 'did you mean train_cfg.max_epochs?'),
+        ('train_dataloader.dataset.data_root=/no\x1b[2J', r'/no\x1b[2J'),
+    ],
+)
+def test_values(
+    config: Path,
+    option: str,
+    message: str,
+    load_tool: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    tool = load_tool('train.py')
+    args = arguments(tool, monkeypatch, config, '--cfg-options', option)
+    assert run_tool(tool.main, args) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.startswith('error: ') and error.count('\n') == 1
+    assert not (config.parent / 'work').exists()
+
+
+@pytest.mark.parametrize(
+    ('tool', 'words'),
+    [
+        ('train.py', ['--seed', '-1']),
+        ('train.py', ['--seed', str(2**40)]),
+        ('train.py', ['--device', 'gpu']),
+        ('train.py', ['--cfg-options', 'max']),
+        ('test.py', ['x.pth', '--show-num', '-1']),
+        ('test.py', ['x.pth', '--votes', '0']),
+        ('test.py', ['x.pth', '--show-score', 'nan']),
+        ('infer.py', ['x.pth', 'f.ply', '--device', 'gpu']),
+        ('few_shot.py', ['--ways', '0']),
+        ('misc/browse_dataset.py', ['--seed', '-5']),
+    ],
+)
+def test_flags(
+    tool: str,
+    words: list[str],
+    load_tool: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        arguments(load_tool(tool), monkeypatch, 'c.py', *words)
+    assert stopped.value.code == 2
+    assert 'error: argument' in capsys.readouterr().err
+
+
+def test_places_to_write_to(
+    config: Path,
+    load_tool: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    (config.parent / 'file').touch()
+    tool = load_tool('test.py')
+    for words in (['--out', config.parent], ['--out', config.parent / 'file/x.json'], ['--show-dir', config]):
+        args = arguments(tool, monkeypatch, config, 'x.pth', *words)
+        assert run_tool(tool.main, args) == 1
+        assert capsys.readouterr().err.startswith(f"error: {words[0]} '")
+
+
+def test_second_run_in_a_work_dir(config: Path) -> None:
+    """Refused while the first one goes on, and nothing of it is touched; testing there is allowed."""
+    work = config.parent / 'work'
+    with locked_work_dir(work):
+        code, output = run_python('tools/train.py', config)
+        assert code == 1
+        assert f"error: '{work}' is in use by process {os.getpid()} on " in output
+        assert 'Traceback' not in output
+        assert [path.name for path in work.iterdir()] == ['.lock']
+
+
+def test_a_run_whose_names_are_odd(tmp_path: Path) -> None:
+    """Markup, escapes and bytes that are no UTF-8 in the names of config, work dir and data."""
+    place = tmp_path / os.fsdecode(b'[red]st\xfchle $\\frac{$ a,b')
+    (place / '2024').mkdir(parents=True)
+    config = write_config(place / 'my config.py', epochs=1)
+    options = [f'data_root={place / "2024"}', 'default_hooks.logger.interval=1']
+    code, output = run_python(
+        'tools/train.py', config, '--work-dir', place / '2024', '--cfg-options', *options
+    )
+    assert code == 0, output
+    assert 'Traceback' not in output and 'Logging error' not in output
+    checkpoint = place / '2024' / 'epoch_1.pth'
+    assert checkpoint.is_file() and (place / '2024' / 'my config.py').is_file()
+    out = place / 'new' / 'out.json'
+    code, output = run_python('tools/test.py', config, checkpoint, '--work-dir', place / '2024', '--out', out)
+    assert code == 0, output
+    assert out.is_file() and 'Logging error' not in output
+    # The complete config of the training is still there.
+    assert 'max_epochs=1' in (place / '2024' / 'my config.py').read_text()
+    code, output = run_python(
+        'tools/train.py', config, '--resume', '--work-dir', place / '2024', '--cfg-options', *options
+    )
+    assert code == 0, output
+    assert 'resuming after epoch 1 of 1: nothing is left to train' in output
