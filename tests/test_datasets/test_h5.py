@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from point_peft.datasets import h5_file
 from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.h5 import concatenate, read_h5
 
@@ -158,3 +160,18 @@ def test_no_numbers(tmp_path: Path, write_h5, data: np.ndarray) -> None:
     """Texts, booleans and complex numbers."""
     with pytest.raises(DatasetError, match="a.h5' has 'data' of type .*; expected numbers"):
         read_h5(write_h5(tmp_path / 'a.h5', data, np.zeros(2)))
+
+
+def test_chunk_that_unpacks_to_more_than_it_declares(
+    tmp_path: Path, clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """HDF5 itself would unpack all of it; an honest chunk of the same size is read."""
+    monkeypatch.setattr(h5_file, 'LARGE_CHUNK', 100)
+    with h5py.File(tmp_path / 'a.h5', 'w') as file:
+        file.create_dataset('data', data=clouds(2, 50), chunks=(1, 50, 3), compression='gzip')
+        file['label'] = np.zeros(2)
+    assert read_h5(tmp_path / 'a.h5').points.shape == (2, 50, 3)
+    with h5py.File(tmp_path / 'a.h5', 'r+') as file:
+        file['data'].id.write_direct_chunk((1, 0, 0), zlib.compress(bytes(10**6)))
+    with pytest.raises(DatasetError, match="a.h5' has a chunk of more than the 604 bytes"):
+        read_h5(tmp_path / 'a.h5')

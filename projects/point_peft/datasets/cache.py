@@ -157,7 +157,7 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def _remove_abandoned(directory: Path) -> None:
     """Delete what killed runs were writing: temporary files that no process holds a lock on."""
-    for path in directory.glob(f'*{TEMPORARY}'):
+    for path in filter(Path.is_file, directory.glob(f'*{TEMPORARY}')):
         with suppress(OSError), path.open('rb') as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

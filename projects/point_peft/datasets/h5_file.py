@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,12 @@ import numpy as np
 from .errors import DatasetError
 from .readers.files import check_unpacked
 from .readers.naming import UnreadableError, check_is_file, naming
+
+LARGE_CHUNK = 1 << 20
+"""Packed chunks up to this size cannot become larger than a GiB: deflate packs to a 1032nd at best."""
+
+CHECKSUM = 4
+"""Bytes that one of HDF5's filters adds to a chunk."""
 
 
 @contextmanager
@@ -67,4 +74,29 @@ def read_array(file: h5py.File, key: str, expected: str) -> np.ndarray:
     check_unpacked(math.prod(array.shape) * array.dtype.itemsize, stored, f"'{key}'")
     if array.chunks:  # one is unpacked as a whole
         check_unpacked(math.prod(array.chunks) * array.dtype.itemsize, stored, f"a chunk of '{key}'")
+        _check_packed_chunks(array)
     return array[()]
+
+
+def _check_packed_chunks(array: h5py.Dataset) -> None:
+    """Refuse packed chunks that are larger than they declare, for HDF5 unpacks them whatever becomes of them.
+
+    Raises:
+        UnreadableError: such a chunk, or chunks that are packed twice.
+    """
+    properties = array.id.get_create_plist()
+    filters = [properties.get_filter(index)[0] for index in range(properties.get_nfilters())]
+    if filters.count(h5py.h5z.FILTER_DEFLATE) > 1:
+        raise UnreadableError('has an array that is packed twice; write it again.')
+    if h5py.h5z.FILTER_DEFLATE not in filters:
+        return
+    declared = math.prod(array.chunks) * array.dtype.itemsize + CHECKSUM
+    for index in range(array.id.get_num_chunks()):
+        chunk = array.id.get_chunk_info(index)
+        if chunk.size > LARGE_CHUNK:
+            content = array.id.read_direct_chunk(chunk.chunk_offset)[1]
+            unpacked = zlib.decompressobj().decompress(content, declared + 1)
+            if len(unpacked) > declared:
+                raise UnreadableError(
+                    f'has a chunk of more than the {declared} bytes that it declares; write it again.'
+                )

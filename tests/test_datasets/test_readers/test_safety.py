@@ -18,6 +18,7 @@ from sample_files import npy
 from point_peft.datasets.errors import DatasetError, DatasetNotFoundError
 from point_peft.datasets.h5 import read_h5
 from point_peft.datasets.readers import SUFFIXES, read_cloud
+from point_peft.datasets.readers.files import check_unpacked
 from point_peft.datasets.readers.naming import UnreadableError, naming
 from point_peft.datasets.readers.npz import read_npz
 
@@ -125,6 +126,15 @@ def test_npz(tmp_path: Path, little_memory: None) -> None:
     path.write_bytes(b'PK')
     with pytest.raises(UnreadableError, match='does not hold the plain arrays points'):
         read_npz(path, ('points',))
+
+
+def test_large_arrays_that_are_stored() -> None:
+    """What is packed as usual, or not at all, may be larger than a single cloud; nothing is, beyond 16 GiB."""
+    for unpacked, stored in ((3 << 30, 3 << 30), (3 << 30, 1 << 30), (1 << 26, 1 << 12)):
+        check_unpacked(unpacked, stored, 'points')
+    for unpacked, stored in ((3 << 30, 1 << 28), (1 << 27, 1 << 12), (1 << 35, 1 << 35)):
+        with pytest.raises(UnreadableError, match=f'declares {unpacked} bytes of points and stores {stored}'):
+            check_unpacked(unpacked, stored, 'points')
 
 
 def test_damaged_npz(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .naming import UnreadableError
 
 MAX_BYTES = 1 << 30
-"""Largest file, and largest content that a file may declare: 1 GiB.
+"""Largest file of one cloud: 1 GiB.
 
 A cloud of 50 million points with color takes 0.8 GB, a thousand times what these networks take in, so a larger number
 is a damaged header or no object.
@@ -20,11 +20,14 @@ MAX_TEXT_BYTES = 1 << 28
 MAX_POINTS = 50_000_000
 """Largest number of points, vertices or faces that a file may declare; they take 1.2 GB in float64."""
 
-MAX_RATIO = 100
-"""How many times larger than stored an array may become; coordinates compress to a half or a third."""
-
 SMALL = 1 << 26
-"""64 MiB: below it no ratio counts, as labels that are all alike compress a thousandfold."""
+"""Bytes up to which an array may be packed at will, as labels that are all alike are."""
+
+MAX_RATIOS = ((1 << 30, 100), (1 << 34, 8))
+"""Pairs of bytes and of how many times what is stored an array of at most so many bytes may become.
+
+Coordinates pack to a half or a third, and no array of clouds has more than 16 GiB.
+"""
 
 BOMS = (
     (codecs.BOM_UTF8, 'utf-8'),
@@ -42,16 +45,26 @@ def read_bytes(path: Path, limit: int = MAX_BYTES) -> bytes:
     Raises:
         UnreadableError: the file is empty or larger.
     """
-    size = path.stat().st_size
-    if size > limit:
-        raise UnreadableError(
-            f'has {size} bytes; at most {limit} are read, for a cloud of one object is far smaller: thin it out.'
-        )
+    check_file_size(path, limit)
     with path.open('rb') as file:
         content = file.read(limit)
     if not content:
         raise UnreadableError('is empty; write it again or remove it.')
     return content
+
+
+def check_file_size(path: Path, limit: int = MAX_BYTES) -> int:
+    """Number of bytes of a file, if it is at most ``limit``.
+
+    Raises:
+        UnreadableError: it is larger.
+    """
+    size = path.stat().st_size
+    if size > limit:
+        raise UnreadableError(
+            f'has {size} bytes; at most {limit} are read, for a cloud of one object is far smaller: thin it out.'
+        )
+    return size
 
 
 def without_bom(content: bytes) -> bytes:
@@ -104,10 +117,10 @@ def check_unpacked(unpacked: int, stored: int, what: str) -> None:
         what (str): name of the array.
 
     Raises:
-        UnreadableError: more than :data:`MAX_BYTES`, or, from :data:`SMALL` on, than :data:`MAX_RATIO` times what is
-            stored.
+        UnreadableError: more than :data:`MAX_RATIOS` allow.
     """
-    if unpacked > MAX_BYTES or (unpacked > SMALL and unpacked > MAX_RATIO * stored):
+    ratio = next((ratio for size, ratio in MAX_RATIOS if unpacked <= size), 0)
+    if unpacked > SMALL and unpacked > ratio * stored:
         raise UnreadableError(
             f'declares {unpacked} bytes of {what} and stores {stored}; it is damaged or made to fill the memory.'
         )

@@ -8,7 +8,7 @@ from typing import IO
 
 import numpy as np
 
-from .files import check_count, check_unpacked
+from .files import check_count, check_file_size
 from .naming import UnreadableError
 
 HEADERS = {
@@ -20,7 +20,7 @@ HEADERS = {
 
 def read_npy(path: Path) -> np.ndarray:
     """Read an array (N, >= 3), or a structured one with fields x, y, z; pickled objects are refused."""
-    size = path.stat().st_size
+    size = check_file_size(path)
     with path.open('rb') as file:
         try:
             (shape, fortran), dtype, stored = read_header(file, size)
@@ -28,7 +28,6 @@ def read_npy(path: Path) -> np.ndarray:
             raise UnreadableError(
                 f'is not a plain npy array ({error}); save it with numpy.save as (points, 3).'
             ) from error
-        check_unpacked(stored, stored, 'numbers')
         check_count(max(shape, default=0), 'points')
         content = file.read(stored)
     array = np.frombuffer(content, dtype).reshape(shape, order='F' if fortran else 'C')
