@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import h5py
 import numpy as np
 import pytest
 
@@ -54,7 +55,7 @@ def test_folder(check: Callable, clouds: Path, capsys: pytest.CaptureFixture, lo
     ('points', 'message'),
     [
         (np.full((600, 3), 2.5), 'has no extent'),
-        (np.eye(4), '4 x 4'),
+        (np.eye(4), 'matrix|pose'),
         (np.where(np.arange(150).reshape(50, 3) == 99, np.nan, 1.0), 'NaN or infinite'),
         (np.arange(150.0).reshape(50, 3) * 1e18, 'overflow|too large'),
     ],
@@ -64,3 +65,23 @@ def test_bad_cloud(check: Callable, clouds: Path, points: np.ndarray, message: s
     np.save(clouds / 'ball' / '3.npy', points)
     with pytest.raises(DatasetError, match=f'ball/3.npy.*({message})'):
         check('folder.py', clouds)
+
+
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [
+        (np.full(20, 0.5), 'whole number'),
+        (np.full(20, np.nan), 'whole number'),
+        (np.full(20, -1), 'label -1, outside'),
+        (np.array(['bag'] * 20, dtype='S'), 'label|number'),
+    ],
+)
+def test_bad_labels(check: Callable, tmp_path: Path, labels: np.ndarray, message: str) -> None:
+    """Of an h5 file: named in one sentence."""
+    (tmp_path / 'main_split_nobg').mkdir()
+    for subset in ('training', 'test'):
+        with h5py.File(tmp_path / 'main_split_nobg' / f'{subset}_objectdataset.h5', 'w') as file:
+            file['data'] = np.random.default_rng(0).random((20, 30, 3))
+            file['label'] = labels
+    with pytest.raises(DatasetError, match=f'objectdataset.h5.*({message})'):
+        check('scanobjnn_objonly.py', tmp_path)
