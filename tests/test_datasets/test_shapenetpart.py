@@ -225,12 +225,18 @@ def test_part_outside_in_the_other_layouts(tmp_path: Path) -> None:
         DatasetError, match="b1.seg' has part label 0 at point 1, but the parts of Bag are 1 to 2 there"
     ):
         ShapeNetPart(root, split='test')
-    root = write_npz(tmp_path / 'npz')
-    np.savez(root / 'mug_test.npz', pos=np.ones((2, 3)), part=np.array([36, 7]), offsets=[0, 2])
-    with pytest.raises(
-        DatasetError, match=r"mug_test.npz\[0\]' has part label 7 at point 1, .* Mug are 36 to 37"
-    ):
+    path.write_text(path.read_text().replace('0\n', '1.7\n', 1))
+    with pytest.raises(DatasetError, match="b1.seg' has part label 1.7 at point 1, but the parts of Bag are"):
         ShapeNetPart(root, split='test')
+    root = write_npz(tmp_path / 'npz')
+    for parts, message in (
+        (np.array([36, 7]), 'has part label 7 at point 1, .* Mug are 36 to 37'),
+        (np.array([36, np.nan]), 'has part label nan at point 1'),
+        (np.array(['36', 'x']), "has 'part' of type <U2"),
+    ):
+        np.savez(root / 'mug_test.npz', pos=np.ones((2, 3)), part=parts, offsets=[0, 2])
+        with pytest.raises(DatasetError, match=rf"mug_test.npz(\[0\])?' {message}"):
+            ShapeNetPart(root, split='test')
 
 
 @pytest.mark.parametrize('write', [write_normal, write_pts])

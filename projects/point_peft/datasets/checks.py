@@ -82,6 +82,15 @@ def check_prepared(points: np.ndarray, source: str) -> None:
         )
 
 
+def is_rounded(points: np.ndarray) -> bool:
+    """Whether points (N, 3) were rounded visibly before they were read, by a program that wrote them in float32."""
+    farthest = float(np.abs(points).max())
+    step = float(np.spacing(np.float32(farthest)))
+    if extent_of(points) >= STEPS * step or not np.array_equal(points, points.astype(np.float32)):
+        return False
+    return step > 1 or not np.array_equal(points, np.round(points))  # whole numbers may be meant
+
+
 def extent_of(points: np.ndarray) -> float:
     """Longest side of the box about points (N, 3)."""
     return float((points.max(axis=0).astype(np.float64) - points.min(axis=0)).max())

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
-
-from mmengine.logging import print_log
 
 from .companions import refuse_companion
 from .errors import DatasetError
+from .once import warn_once
 from .readers import SUFFIXES
 
 JUNK = frozenset(
@@ -71,12 +69,6 @@ def shortened(names: Sequence[str]) -> str:
     """The first names, quoted."""
     rest = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
     return ', '.join(f"'{name}'" for name in names[:SHOWN]) + rest
-
-
-@cache
-def warn_once(text: str) -> None:
-    """Log a warning, once however many splits of a dataset find the same."""
-    print_log(text, logger='current', level=30)
 
 
 def _warn_of_twins(folder: Path, files: Iterable[Path]) -> None:

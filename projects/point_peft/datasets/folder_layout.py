@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .class_files import list_clouds, shortened, visible, warn_once
+from .class_files import list_clouds, shortened, visible
 from .errors import DatasetError, require_path
+from .once import warn_once
 from .readers import SUFFIXES
 
 SUBSETS = ('train', 'val', 'test')

@@ -13,11 +13,12 @@ import numpy as np
 from mmengine.logging import print_log
 
 from ..registry import DATASETS
-from .checks import check_cloud, check_prepared
+from .checks import check_cloud, check_prepared, is_rounded
 from .companions import check_is_cloud
 from .draw import PointDraw, resample
 from .errors import DatasetError
 from .normalize import get_normalizer
+from .once import warn_once
 from .readers import MESH_POINTS, name_seed, read_cloud
 
 
@@ -62,6 +63,11 @@ class Preparation:
             DatasetError: The cloud cannot be used; see :mod:`.checks`.
         """
         check_cloud(points, source)
+        if is_rounded(points):
+            warn_once(
+                f"'{Path(source).parent}': clouds there were rounded when they were written in float32, far from the "
+                'origin, so that they consist of steps; write them again in float64, or without the offset.'
+            )
         if self.num_points is not None:
             points = resample(points, self.num_points, seed=seed)
         points = get_normalizer(self.normalize)(points[: self.max_points])
