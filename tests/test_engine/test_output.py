@@ -23,13 +23,13 @@ def file(path: Path) -> Path:
 
 
 PLACES: dict[str, Callable[[Path], Path]] = {
-    'is no directory': lambda root: file(root / 'file'),
-    'cannot be made (Not a directory)': lambda root: file(root / 'file') / 'below',
-    'is no directory, but': lambda root: link(root / 'loop', root / 'loop'),
-    'Too many levels of symbolic links': lambda root: link(root / 'loop', root / 'loop') / 'below',
-    'is no directory, but logs': lambda root: link(root / 'nowhere', root / 'none'),
+    'cannot be a directory': lambda root: file(root / 'file'),
+    'cannot be a directory, as': lambda root: file(root / 'file') / 'below',
+    'cannot be a directory, as that is': lambda root: link(root / 'loop', root / 'loop'),
+    'loop': lambda root: link(root / 'loop', root / 'loop') / 'below',
+    'nowhere': lambda root: link(root / 'nowhere', root / 'none'),
     'File name too long': lambda root: root / ('x' * 300),
-    'cannot be made': lambda root: Path('/proc/1/work'),
+    'cannot be written to': lambda root: Path('/proc/1/work'),
 }
 
 
@@ -38,19 +38,19 @@ def test_place_that_cannot_be_made(tmp_path: Path, sentence: str) -> None:
     place = PLACES[sentence](tmp_path)
     with pytest.raises(ConfigError) as caught:
         make_directories(make_config(place))
-    assert str(caught.value).startswith(f"'{place}' (work_dir) ")
+    assert str(caught.value).startswith(f"--work-dir '{place}' cannot be ")
     assert sentence in str(caught.value)
 
 
 def test_place_of_the_checkpoints(tmp_path: Path) -> None:
     cfg = make_config(tmp_path / 'work', **{'default_hooks.checkpoint.out_dir': str(file(tmp_path / 'file'))})
-    with pytest.raises(ConfigError, match=r'file/work. \(checkpoint.out_dir\) cannot be made'):
+    with pytest.raises(ConfigError, match=r'default_hooks.checkpoint.out_dir .*file/work. cannot be a'):
         make_directories(cfg)
 
 
 def test_place_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, 'access', lambda path, mode: False)  # who is root may write anywhere
-    with pytest.raises(ConfigError, match='cannot be written to, so nothing would be saved'):
+    with pytest.raises(ConfigError, match='cannot be written to'):
         make_directories(make_config(tmp_path / 'work'))
 
 
@@ -68,6 +68,6 @@ def test_tools_say_so_in_one_sentence(tmp_path: Path, tool: str) -> None:
     checkpoint = [] if 'train' in tool else ['https://example.org/x.pth']
     code, output = run_python(tool, config, *checkpoint, '--work-dir', work)
     assert code == 1
-    assert output.strip().splitlines()[-1].startswith(f"error: '{work}' (work_dir) is no directory")
+    assert output.strip().splitlines()[-1].startswith(f"error: --work-dir '{work}' cannot be a directory")
     assert 'Traceback' not in output
     assert work.read_text() == 'precious'

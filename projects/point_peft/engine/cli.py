@@ -18,6 +18,7 @@ from ..text import printable_lines
 from .allocator import keep_freed_memory
 from .arguments import check_device, path
 from .config import ConfigOptions
+from .console import spare_output
 from .distributed import leave_processes
 from .errors import PointPEFTError
 
@@ -86,6 +87,7 @@ def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespac
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
     _write_anything()
+    spare_output()
     keep_freed_memory()
     try:
         main(args)

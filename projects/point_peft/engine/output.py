@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mmengine.config import Config
 
+from ..text import printable
 from .errors import ConfigError
 from .resume import checkpoint_directory
+from .work_dir import check_work_dir
 
 
 def make_directories(cfg: Config) -> None:
@@ -20,18 +21,12 @@ def make_directories(cfg: Config) -> None:
     Raises:
         ConfigError: One is a file, lies below one, is a loop of links, or cannot be written to.
     """
-    for name, path in (('work_dir', Path(cfg.work_dir)), ('checkpoint.out_dir', checkpoint_directory(cfg))):
-        if os.path.lexists(path) and not path.is_dir():
-            raise ConfigError(
-                f"'{path}' ({name}) is no directory, but logs and checkpoints need one; name another with --work-dir."
-            )
+    places = {'--work-dir': Path(cfg.work_dir), 'default_hooks.checkpoint.out_dir': checkpoint_directory(cfg)}
+    for flag, path in places.items():
+        check_work_dir(path, flag)
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"'{path}' ({name}) cannot be made ({error.strerror}); name another with --work-dir."
+                f"{flag} '{printable(path)}' cannot be made ({error.strerror}); give another one."
             ) from error
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise ConfigError(
-                f"'{path}' ({name}) cannot be written to, so nothing would be saved; name another with --work-dir."
-            )
