@@ -110,6 +110,22 @@ def test_missing_returns(tmp_path: Path, log) -> None:
     assert ['has 2 points without a return (NaN) of 20' in message for message in log.at('WARNING')] == [True]
 
 
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'POINTS 20\n': b''},
+        {'COUNT 1 1 1 1\n': b''},
+        {'DATA ascii': b'DATA ASCII'},
+        {'# .PCD': b'\xef\xbb\xbf# .PCD'},
+    ],
+)
+def test_headers_of_pcd(tmp_path: Path, change: dict[str, bytes]) -> None:
+    """Older files give the number of points as a grid and no counts of the fields."""
+    np.testing.assert_array_equal(
+        read_cloud(write(tmp_path, 'ascii.pcd', changed(change, pcd_ascii()))), POINTS
+    )
+
+
 def test_lzf_repetitions() -> None:
     """Literals, a repetition, and one that overlaps itself."""
     assert decompress(bytes.fromhex('02616263 20 02'), 6) == b'abcabc'
@@ -174,7 +190,7 @@ WRONG = {
     'pcd: absurd': ('binary.pcd', changed(ABSURD, pcd_binary()), 'declares 1000000000000 points'),
     'pcd: compressed, more': ('compressed.pcd', changed(MORE, pcd_compressed()), '560 of 840 bytes'),
     'pcd: compressed, cut': ('compressed.pcd', pcd_compressed()[:-4], 'is not a complete PCD file'),
-    'pcd: two sizes': ('ascii.pcd', changed({'WIDTH 20': b'WIDTH 9'}, pcd_ascii()), '9 x 1 where POINTS says 20'),
+    'pcd: two sizes': ('ascii.pcd', changed({'WIDTH 20': b'WIDTH 9'}, pcd_ascii()), '9 points by WIDTH and HEIGHT where POINTS says 20'),
     'pcd: infinite': ('ascii.pcd', pcd_ascii().replace(b'0.126', b'inf'), 'NaN or infinite coordinate: point 0'),
     'pcd: half a NaN': ('ascii.pcd', pcd_ascii().replace(b'0.126', b'nan'), 'NaN or infinite coordinate: point 0'),
     'las: cut': ('las', las('.las')[:-40], 'has 18 points where its header promises 20'),

@@ -70,18 +70,21 @@ def parse_header(content: bytes) -> tuple[Header, bytes]:
             raise ValueError(f'COUNT {min(counts, default=0)}')
         shapes = [() if count == 1 else (count,) for count in counts]
         dtype = np.dtype(list(zip(names, types, shapes)))
-        return Header(fields, dtype, _points(values), values['DATA'][0]), body
+        return Header(fields, dtype, _points(values), values['DATA'][0].lower()), body
     except (KeyError, IndexError, ValueError, TypeError, OverflowError) as error:
         raise UnreadableError(f'is not a complete PCD file ({error}); write it again.') from error
 
 
 def _points(values: dict[str, list[str]]) -> int:
-    """Number of points, which WIDTH and HEIGHT must agree with."""
-    points = int(values['POINTS'][0])
+    """Number of points, which WIDTH and HEIGHT give too, or alone in older files."""
+    grid = None
     if 'WIDTH' in values and 'HEIGHT' in values:
-        width, height = int(values['WIDTH'][0]), int(values['HEIGHT'][0])
-        if width * height != points:
-            raise ValueError(f'{width} x {height} where POINTS says {points}')
+        grid = int(values['WIDTH'][0]) * int(values['HEIGHT'][0])
+    if grid is not None and 'POINTS' not in values:
+        return grid
+    points = int(values['POINTS'][0])
+    if grid not in (None, points):
+        raise ValueError(f'{grid} points by WIDTH and HEIGHT where POINTS says {points}')
     return points
 
 
