@@ -122,3 +122,13 @@ def test_iterations(tmp_path: Path, log: list) -> None:
     assert any(
         m.startswith('resuming after iteration 3 of 9 with the settings of the config') for _, m in log
     )
+
+
+def test_warmup_of_a_single_step_is_told(tmp_path: Path, log: list) -> None:
+    schedule = SCHEDULES['by step']
+    runner = train(tmp_path / 'a', epochs=2, param_scheduler=schedule, **{'train_dataloader.dataset.size': 6})
+    assert rates(runner)[-1] <= 1e-6 * 1.01
+    assert any(
+        message.startswith('the warm-up has a single step, so the lr stays at 0.001')
+        for message in log.at('WARNING')
+    )
