@@ -15,8 +15,11 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
+from .built_from import build_and_remember
+
 MODELS = Registry(
     'model',
+    build_func=build_and_remember,
     parent=MMENGINE_MODELS,
     scope='point_peft',
     locations=[

@@ -41,3 +41,15 @@ class UnmatchedCheckpointError(CheckpointError):
 
 class NonFiniteError(PointPEFTError):
     """A loss, a weight or a statistic became NaN or infinite, so that going on would learn nothing."""
+
+
+class NonFiniteWeightsError(CheckpointError):
+    """Weights hold a NaN or an infinity."""
+
+
+class OtherNetworkError(UnmatchedCheckpointError):
+    """A checkpoint was saved by a network that computes something else."""
+
+
+class OtherClassesError(CheckpointError):
+    """A checkpoint was trained on other classes, or on the same in another order."""

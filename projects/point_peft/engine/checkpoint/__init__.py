@@ -2,6 +2,7 @@
 
 from ...files import remove_partial_files, write_atomically
 from .atomic import AtomicLocalBackend, save_checkpoint
+from .content_hash import HASHES_KEY, section_hashes
 from .delta import (
     META_KEY,
     CheckpointSizes,
@@ -21,11 +22,15 @@ from .fingerprint import (
     outermost_with,
     unwrap,
 )
+from .finite import check_finite, first_non_finite
 from .loading import LoadReport, complete_state, full_state, load_weights, log_report, warn_other_bank
+from .mmengine_loaders import use_safe_loading
+from .network import describe_network, network_of, note_config, saved_network
 from .plain_state import from_plain, reduce_message_hub, to_plain
-from .safe_load import load_checkpoint_file, load_tensor_file, use_safe_loading
+from .safe_load import load_checkpoint_file, load_tensor_file
 
 __all__ = [
+    'HASHES_KEY',
     'META_KEY',
     'AtomicLocalBackend',
     'BaseFingerprint',
@@ -35,11 +40,14 @@ __all__ = [
     'bank_hash',
     'base_fingerprint',
     'check_base',
+    'check_finite',
     'checkpoint_sizes',
     'complete_state',
     'delta_state',
     'describe_checkpoint',
+    'describe_network',
     'external_keys',
+    'first_non_finite',
     'from_plain',
     'full_state',
     'hash_tensor',
@@ -48,10 +56,14 @@ __all__ = [
     'load_tensor_file',
     'load_weights',
     'log_report',
+    'network_of',
+    'note_config',
     'outermost_with',
     'reduce_message_hub',
     'remove_partial_files',
     'save_checkpoint',
+    'saved_network',
+    'section_hashes',
     'to_plain',
     'unwrap',
     'use_safe_loading',

@@ -14,6 +14,7 @@ from safetensors.torch import save as serialize_safetensors
 from torch import Tensor
 
 from ...files import write_atomically
+from .content_hash import HASHES_KEY, section_hashes
 
 
 class AtomicLocalBackend(LocalBackend):
@@ -32,7 +33,7 @@ register_backend('atomic_local', AtomicLocalBackend, force=True)
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and plain facts atomically, as :func:`load_checkpoint_file` reads them.
+    """Write tensors and plain facts atomically, as :func:`load_checkpoint_file` reads them, with hashes of both.
 
     Args:
         path (str | Path): File to write; ``.safetensors``, with every value of ``meta`` as JSON in the
@@ -43,9 +44,12 @@ def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mappi
     # Clones, because safetensors refuses tensors that share memory.
     own = {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
     if Path(path).suffix == '.safetensors':
-        content = serialize_safetensors(own, {key: json.dumps(value) for key, value in meta.items()})
+        texts = {key: json.dumps(value) for key, value in meta.items()}
+        hashes = section_hashes(dict(state_dict=own, meta=texts))
+        content = serialize_safetensors(own, {**texts, HASHES_KEY: json.dumps(hashes)})
     else:
         buffer = io.BytesIO()
-        torch.save(dict(state_dict=own, meta=dict(meta)), buffer)
+        sections = dict(state_dict=own, meta=dict(meta))
+        torch.save({**sections, HASHES_KEY: section_hashes(sections)}, buffer)
         content = buffer.getvalue()
     write_atomically(path, content)

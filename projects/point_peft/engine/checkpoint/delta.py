@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from ..errors import BaseWeightsMismatchError
 from .fingerprint import BaseFingerprint, base_fingerprint, outermost_with, unwrap
+from .network import network_of
+from .structure_rules import OWN_KEY
 
-META_KEY = 'point_peft'
+META_KEY = OWN_KEY
 """Key of the project's own facts in a checkpoint's ``meta``."""
 
 BYTES_PER_MB = 1024**2
@@ -49,7 +51,7 @@ def adapter_state(model: nn.Module, state_dict: Mapping[str, Tensor] | None = No
     )
 
 
-def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, str | None]:
+def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, Any]:
     """The facts that go to ``meta['point_peft']``.
 
     Args:
@@ -57,10 +59,14 @@ def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, str | None]:
         kind (str): ``delta`` or ``full``.
 
     Returns:
-        dict: ``format``, ``base_hash`` (None without pre-trained weights) and ``bank_hash`` (None without a
-            bank).
+        dict: ``format``, ``base_hash`` (None without pre-trained weights), ``bank_hash`` (None without a bank), and
+            ``network``, what the model computes, if it was built from a config (see :func:`describe_network`).
     """
-    return dict(format=kind, base_hash=base_fingerprint(model).hash, bank_hash=bank_hash(model))
+    facts: dict[str, Any] = dict(
+        format=kind, base_hash=base_fingerprint(model).hash, bank_hash=bank_hash(model)
+    )
+    network = network_of(model)
+    return facts if network is None else {**facts, 'network': network}
 
 
 def check_base(fingerprint: BaseFingerprint, meta: Mapping[str, Any], source: str = 'the checkpoint') -> None:

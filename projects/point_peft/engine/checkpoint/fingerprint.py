@@ -95,7 +95,7 @@ def hash_tensor(value: Tensor) -> str:
     """Hex hash of a tensor's type, shape and bytes, whatever its device and memory layout."""
     value = value.detach().cpu().contiguous()
     digest = hashlib.blake2b(f'{value.dtype}{tuple(value.shape)}'.encode(), digest_size=_DIGEST_BYTES)
-    digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

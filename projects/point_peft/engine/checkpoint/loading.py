@@ -12,13 +12,14 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import BaseWeightsMismatchError, UnmatchedCheckpointError
+from ..errors import BaseWeightsMismatchError
 from .delta import META_KEY, bank_hash, check_base, external_keys
 from .fingerprint import base_fingerprint, init_pretrained, unwrap
+from .finite import check_finite
+from .matching import check_complete, check_shapes, check_untouched, own_tensors, shorten
+from .network import check_network, describe_difference, first_difference, network_of, saved_network
 from .plain_state import from_plain
 from .safe_load import load_checkpoint_file
-
-_NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,19 @@ class LoadReport:
         """One line."""
         return (
             f'{self.kind} checkpoint {self.source}: {len(self.loaded)} tensors loaded, {len(self.base)} kept '
-            f'from the base weights and the bank, missing: {_names(self.missing)}, '
-            f'unexpected: {_names(self.unexpected)}'
+            f'from the base weights and the bank, missing: {shorten(self.missing)}, '
+            f'unexpected: {shorten(self.unexpected)}'
         )
 
 
 def load_weights(
-    model: nn.Module, checkpoint: str | Path | Mapping[str, Any], *, allow_other_base: bool = False
+    model: nn.Module,
+    checkpoint: str | Path | Mapping[str, Any],
+    *,
+    allow_other_base: bool = False,
+    allow_other_network: bool = False,
 ) -> LoadReport:
-    """Load a full checkpoint or an adapter into a model.
+    """Load a full checkpoint or an adapter into a model that is to be used, not trained on.
 
     An adapter needs the base weights, so ``model.init_weights()`` is called first if nobody has; a full
     checkpoint does not, and loads without the pre-trained file.
@@ -64,10 +69,14 @@ def load_weights(
         model (nn.Module): Model to fill.
         checkpoint: A file (see :func:`load_checkpoint_file`) or its content.
         allow_other_base (bool): Only warn when the adapter was trained on other base weights.
+        allow_other_network (bool): Only warn when it was saved by a network that computes something else, or does not
+            fill the model.
 
     Raises:
         BaseWeightsMismatchError: The adapter belongs to other base weights.
-        UnmatchedCheckpointError: No tensor matches, or one has another shape.
+        UnmatchedCheckpointError: No tensor matches, one has another shape, or one is missing.
+        OtherNetworkError: The tensors fit, but the config says something else than that of the training.
+        NonFiniteWeightsError: A tensor has a NaN.
         CheckpointError: The file cannot be read.
     """
     if isinstance(checkpoint, Mapping):
@@ -76,7 +85,12 @@ def load_weights(
         source, content = str(checkpoint), load_checkpoint_file(checkpoint)
     meta = from_plain(content.get('meta') or {})
     state, report = complete_state(
-        model, content.get('state_dict', content), meta, source=source, allow_other_base=allow_other_base
+        model,
+        content.get('state_dict', content),
+        meta,
+        source=source,
+        allow_other_base=allow_other_base,
+        allow_other_network=allow_other_network,
     )
     unwrap(model).load_state_dict(state, strict=False)
     log_report(report)
@@ -90,7 +104,9 @@ def complete_state(
     meta: Mapping[str, Any],
     *,
     source: str,
+    is_start: bool = False,
     allow_other_base: bool = False,
+    allow_other_network: bool = False,
 ) -> tuple[dict[str, Tensor], LoadReport]:
     """Check a checkpoint against a model and add to an adapter what it leaves to the base weights.
 
@@ -100,28 +116,32 @@ def complete_state(
         state_dict (Mapping): Tensors of the checkpoint; a prefix ``module.`` is dropped.
         meta (Mapping): Its ``meta``.
         source (str): Its name.
+        is_start (bool): Whether a training starts from it, so that a file of others may leave tensors out.
         allow_other_base (bool): Only warn when the adapter was trained on other base weights.
+        allow_other_network (bool): Only warn when another network saved it, or it does not fill the model.
 
     Returns:
         tuple: The state dict to load, and the report.
 
     Raises:
-        BaseWeightsMismatchError, UnmatchedCheckpointError: See :func:`load_weights`.
+        BaseWeightsMismatchError, UnmatchedCheckpointError, OtherNetworkError, NonFiniteWeightsError: See
+            :func:`load_weights`.
     """
     model = unwrap(model)
     kind = (meta.get(META_KEY) or {}).get('format', 'full')
     if kind == 'delta':
         _need_base(model, meta, source, allow_other_base)
-    state = {
-        name.removeprefix('module.'): value for name, value in state_dict.items() if isinstance(value, Tensor)
-    }
+    state = own_tensors(state_dict, meta, source)
     own = model.state_dict()
     external = external_keys(model)
-    _check_match(state, own, source, resizable=external)
+    check_shapes(state, own, source, resizable=external, hint=_network_hint(model, meta))
+    check_network(model, meta, source, allow_other=allow_other_network)
     kept = external | (set(base_fingerprint(model).tensors) if kind == 'delta' else set())
     filled = {name: own[name] for name in own if name in kept and name not in state}
     if kind == 'delta':
-        _check_filled(model, {name: value for name, value in filled.items() if name not in external}, source)
+        check_untouched(
+            model, {name: value for name, value in filled.items() if name not in external}, source
+        )
     complete = {**state, **filled}
     report = LoadReport(
         source,
@@ -132,6 +152,10 @@ def complete_state(
         unexpected=tuple(name for name in state if name not in own),
         meta=meta,
     )
+    check_complete(
+        report.missing, report.unexpected, meta, source, is_start=is_start, allow=allow_other_network
+    )
+    check_finite(state, source, report.loaded)
     return complete, report
 
 
@@ -170,39 +194,8 @@ def _need_base(model: nn.Module, meta: Mapping[str, Any], source: str, allow_oth
         print_log(f'loading all the same: {error}', logger='current', level=logging.WARNING)
 
 
-def _check_match(
-    state: Mapping[str, Tensor], own: Mapping[str, Tensor], source: str, *, resizable: set[str]
-) -> None:
-    """Refuse a checkpoint that has nothing in common with the model, or tensors of another shape."""
-    common = [name for name in state if name in own]
-    if not common:
-        raise UnmatchedCheckpointError(
-            f'none of the {len(state)} tensors of {source} is in the model (the file has '
-            f'{_names(tuple(state))}; the model has {_names(tuple(own))}); use the config it was trained '
-            'with, or convert it with tools/model_converters/convert_official.py.'
-        )
-    for name in common:
-        # What is empty in the model, as an unfilled memory bank, takes any size.
-        if state[name].shape != own[name].shape and own[name].numel() and name not in resizable:
-            raise UnmatchedCheckpointError(
-                f'{name} has shape {tuple(state[name].shape)} in {source} but {tuple(own[name].shape)} in '
-                'the model; use the config it was trained with (number of classes, dimension, number of '
-                'prompts ...).'
-            )
-
-
-def _check_filled(model: nn.Module, filled: Mapping[str, Tensor], source: str) -> None:
-    """Refuse to complete an adapter with tensors that are no longer the base weights."""
-    fingerprint = base_fingerprint(model)
-    for name, value in filled.items():
-        if not fingerprint.is_unchanged(name, value):
-            raise BaseWeightsMismatchError(
-                f'{source} leaves {name} to the base weights, but the model no longer holds them, since it '
-                'was trained or loaded before; build the model anew before loading.'
-            )
-
-
-def _names(names: tuple[str, ...]) -> str:
-    """A few of the names and how many there are."""
-    shown = ', '.join(names[:_NAMES_SHOWN]) or 'none'
-    return f'{shown} ... ({len(names)} in all)' if len(names) > _NAMES_SHOWN else shown
+def _network_hint(model: nn.Module, meta: Mapping[str, Any]) -> str:
+    """What the configs say about tensors that do not fit, as the end of a sentence."""
+    saved, wanted = saved_network(meta), network_of(model)
+    found = first_difference(saved, wanted) if saved and wanted else None
+    return f'; {describe_difference(found, "the file")}' if found else ''

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 import re
-import sys
-import urllib.error
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, is_main_process
-from mmengine.runner import CheckpointLoader
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 from torch.torch_version import TorchVersion
 
-from ..errors import CheckpointError, CorruptCheckpointError, MissingFileError, UnsafeCheckpointError
+from ..errors import CheckpointError, CorruptCheckpointError, UnsafeCheckpointError
+from .bounds import check_bounds
+from .content_hash import HASHES_KEY, check_hashes
+from .file_checks import check_pickle_file, check_safetensors_file, existing_file
+from .structure import check_structure
 
 MapLocation = Any
 """What ``torch.load`` takes as ``map_location``: a device, its name, a callable or None."""
@@ -36,6 +34,9 @@ _FORBIDDEN_NAME = re.compile(r'(?:GLOBAL|[Uu]nsupported class)\s+([\w.]+)')
 def load_checkpoint_file(path: str | Path, map_location: MapLocation = 'cpu') -> dict[str, Any]:
     """Read a checkpoint; the one place where the project opens one.
 
+    Whatever is returned has been compared with the hashes in the file, if it has any, and is built as its readers
+    expect.
+
     Args:
         path (str | Path): A ``.safetensors`` file, or a file of ``torch.save`` that holds plain tensors and
             numbers.
@@ -43,25 +44,36 @@ def load_checkpoint_file(path: str | Path, map_location: MapLocation = 'cpu') ->
 
     Returns:
         dict: The saved dict; for safetensors ``dict(state_dict=tensors, meta=metadata)`` with every metadata
-            value
-        decoded from JSON where it is JSON.
+        value decoded from JSON where it is JSON.
 
     Raises:
         MissingFileError: The file does not exist.
         UnsafeCheckpointError: The file is a pickle that asks for anything but tensors and plain types. It is
             never opened any other way.
-        CorruptCheckpointError: The file is empty, truncated or not a checkpoint.
-        CheckpointError: The file holds something else than a dict.
+        CorruptCheckpointError: The file is empty, truncated, not a checkpoint, or not what was saved.
+        CheckpointError: The file holds something else than a dict, or the wrong types in it.
     """
-    path = _existing(path)
+    path = existing_file(path)
     if path.suffix == '.safetensors':
-        return _load_safetensors(path, map_location)
-    loaded = _load_restricted(path, map_location)
+        loaded = _load_safetensors(path)
+    else:
+        loaded = _load_restricted(path, map_location)
+        check_bounds(loaded, path)
     if not isinstance(loaded, dict):
         raise CheckpointError(
             f'{path} holds a {type(loaded).__name__}, but a checkpoint is a dict of tensors; '
             'give the file that training or the converter wrote.'
         )
+    check_hashes(loaded, path)
+    loaded.pop(HASHES_KEY, None)
+    if path.suffix == '.safetensors':
+        loaded['meta'] = {key: _decode(value) for key, value in loaded['meta'].items()}
+        check_bounds(loaded['meta'], path)
+        if isinstance(map_location, (str, torch.device)):
+            loaded['state_dict'] = {
+                key: value.to(map_location) for key, value in loaded['state_dict'].items()
+            }
+    check_structure(loaded, path)
     return loaded
 
 
@@ -75,12 +87,13 @@ def load_tensor_file(path: str | Path, map_location: MapLocation = 'cpu') -> Ten
     Raises:
         CheckpointError: The file holds no tensor or several; else as :func:`load_checkpoint_file`.
     """
-    path = _existing(path)
+    path = existing_file(path)
     if path.suffix == '.safetensors':
-        loaded = list(_load_safetensors(path, map_location)['state_dict'].values())
+        loaded = list(load_checkpoint_file(path, map_location)['state_dict'].values())
         loaded = loaded[0] if len(loaded) == 1 else loaded
     else:
         loaded = _load_restricted(path, map_location)
+        check_bounds(loaded, path)
     if not isinstance(loaded, Tensor):
         raise CheckpointError(
             f'{path} should hold one tensor but holds a {type(loaded).__name__}; name another file.'
@@ -88,78 +101,16 @@ def load_tensor_file(path: str | Path, map_location: MapLocation = 'cpu') -> Ten
     return loaded
 
 
-def use_safe_loading() -> None:
-    """Make MMEngine read every checkpoint through :func:`load_checkpoint_file`.
-
-    MMEngine's own loaders call ``torch.load`` with its defaults, which execute pickles before torch 2.6 and,
-    for files from the internet, after it too. This replaces the loaders of local paths and of http(s); the
-    other schemes (``torchvision://``, ``s3://`` ...) are refused, since nothing in the project needs them.
-    Importing ``point_peft.engine`` calls it; calling it again does no harm.
-    """
-    for scheme in list(CheckpointLoader._schemes):
-        CheckpointLoader.register_scheme(scheme, loader=load_from_nowhere, force=True)
-    CheckpointLoader.register_scheme('', loader=load_from_local, force=True)
-    CheckpointLoader.register_scheme(['http://', 'https://'], loader=load_from_http, force=True)
-
-
-def load_from_local(filename: str, map_location: MapLocation = None) -> dict[str, Any]:
-    """MMEngine's loader of local files, made safe; see :func:`load_checkpoint_file`."""
-    return load_checkpoint_file(filename, map_location)
-
-
-def load_from_http(filename: str, map_location: MapLocation = None) -> dict[str, Any]:
-    """MMEngine's loader of http(s) addresses, made safe; downloads once, on the main process.
-
-    Raises:
-        CheckpointError: The address cannot be reached; else as :func:`load_checkpoint_file`.
-    """
-    folder = (
-        Path(torch.hub.get_dir())
-        / 'checkpoints'
-        / hashlib.blake2b(filename.encode(), digest_size=4).hexdigest()
-    )
-    target = folder / Path(urlparse(filename).path).name
-    if is_main_process() and not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            torch.hub.download_url_to_file(filename, str(target), progress=sys.stderr.isatty())
-        except (urllib.error.URLError, OSError) as error:
-            raise CheckpointError(
-                f'{filename} cannot be downloaded ({error}); download it elsewhere and give the '
-                'path of the file.'
-            ) from error
-    barrier()
-    return load_checkpoint_file(target, map_location)
-
-
-def load_from_nowhere(filename: str, map_location: MapLocation = None) -> dict[str, Any]:
-    """Refuse a scheme of MMEngine that would be read unsafely.
-
-    Raises:
-        CheckpointError: Always.
-    """
-    raise CheckpointError(
-        f'{filename} uses a scheme that is not supported; give a local path or an http(s) address.'
-    )
-
-
-def _existing(path: str | Path) -> Path:
-    """Path of a file that exists and is not empty."""
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise MissingFileError(f'checkpoint {path} does not exist; check the path.')
-    if path.stat().st_size == 0:
-        raise CorruptCheckpointError(f'checkpoint {path} is empty; delete it and use another one.')
-    return path
-
-
 def _load_restricted(path: Path, map_location: MapLocation) -> Any:
     """``torch.load`` of tensors and plain types only, with its errors turned into sentences."""
     try:
+        check_pickle_file(path)
         with _numpy_numbers_allowed():
             return torch.load(path, map_location=map_location, weights_only=True)
-    except MemoryError:
+    except CheckpointError:
         raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
     except Exception as error:  # a damaged file can fail anywhere in zip, pickle and utf-8 decoding
         if _is_refusal(error):
             raise UnsafeCheckpointError(
@@ -167,10 +118,7 @@ def _load_restricted(path: Path, map_location: MapLocation) -> Any:
                 f'({_refused(error)}), and reading that could run code; get a safetensors version of it, or '
                 'convert it where you trust its source.'
             ) from None
-        raise CorruptCheckpointError(
-            f'checkpoint {path} is truncated or not a checkpoint ({type(error).__name__}: '
-            f'{_first_line(error)}); delete it and use another one.'
-        ) from error
+        raise _damaged(path, error, 'a checkpoint') from error
 
 
 def _numpy_numbers_allowed() -> AbstractContextManager:
@@ -205,30 +153,40 @@ def _refused(error: Exception) -> str:
     )
 
 
-def _first_line(error: Exception) -> str:
-    """The first line of an error's message."""
-    return next(iter(str(error).splitlines()), '').rstrip('.') or 'nothing could be read'
-
-
-def _load_safetensors(path: Path, map_location: MapLocation) -> dict[str, Any]:
-    """Read tensors and metadata of a safetensors file."""
+def _load_safetensors(path: Path) -> dict[str, Any]:
+    """Read the tensors of a safetensors file, its metadata as the texts that they are, and the hashes among them."""
     try:
+        check_safetensors_file(path)
         with safe_open(path, framework='pt', device='cpu') as file:
-            meta = {key: _decode(value) for key, value in (file.metadata() or {}).items()}
+            meta = dict(file.metadata() or {})
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise CorruptCheckpointError(
-            f'checkpoint {path} is truncated or not a safetensors file ({_first_line(error)}); '
-            'delete it and use another one.'
-        ) from error
-    if isinstance(map_location, (str, torch.device)):
-        state = {key: value.to(map_location) for key, value in state.items()}
-    return dict(state_dict=state, meta=meta)
+    except CheckpointError:
+        raise
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except Exception as error:  # of the library, or of torch for types and shapes that it does not know
+        raise _damaged(path, error, 'a safetensors file') from error
+    hashes = meta.pop(HASHES_KEY, None)
+    content: dict[str, Any] = dict(state_dict=state, meta=meta)
+    return content if hashes is None else {**content, HASHES_KEY: _decode(hashes)}
 
 
 def _decode(value: str) -> Any:
     """A metadata value from JSON, or the text itself where it is not JSON."""
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, or endless brackets
         return value
+
+
+def _unreadable(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(f'checkpoint {path} cannot be read ({error.strerror or error}); check its rights.')
+
+
+def _damaged(path: Path, error: Exception, kind: str) -> CorruptCheckpointError:
+    """The sentence for a file that cannot be taken apart."""
+    reason = next(iter(str(error).splitlines()), '').rstrip('.')[:200] or 'nothing could be read'
+    return CorruptCheckpointError(
+        f'checkpoint {path} is truncated or not {kind} ({type(error).__name__}: {reason}); delete it and use '
+        'another one.'
+    )

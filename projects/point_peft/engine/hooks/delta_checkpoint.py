@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 
 from ...registry import HOOKS
 from ..checkpoint import (
+    HASHES_KEY,
     META_KEY,
     adapter_state,
     base_fingerprint,
@@ -17,11 +18,14 @@ from ..checkpoint import (
     describe_checkpoint,
     from_plain,
     log_report,
+    note_config,
     reduce_message_hub,
+    section_hashes,
     to_plain,
     unwrap,
     warn_other_bank,
 )
+from ..checkpoint.resuming import check_resumable
 
 
 @HOOKS.register_module()
@@ -36,14 +40,23 @@ class DeltaCheckpointHook(Hook):
     Args:
         full (bool): Write complete files, base weights and memory bank included.
         allow_other_base (bool): Only warn when an adapter was trained on other base weights.
+        allow_other_network (bool): Only warn when a checkpoint was saved by a network that computes something else, or
+            has other tensors than the model.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, full: bool = False, allow_other_base: bool = False) -> None:
+    def __init__(
+        self, full: bool = False, allow_other_base: bool = False, allow_other_network: bool = False
+    ) -> None:
         self.full = full
         self.allow_other_base = allow_other_base
+        self.allow_other_network = allow_other_network
         self._loaded_meta: dict[str, Any] = {}
+
+    def before_run(self, runner: Runner) -> None:
+        """Note what the model was built from."""
+        note_config(runner.model, runner.cfg)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Restore objects, check the base weights and complete an adapter, before MMEngine loads it.
@@ -51,13 +64,22 @@ class DeltaCheckpointHook(Hook):
         In training this runs after ``init_weights``; for a test it loads the base weights itself if the
         checkpoint needs them.
         """
+        source = _source(runner)
+        if runner._resume:
+            check_resumable(checkpoint, runner.optim_wrapper, source)
         for key in [key for key in checkpoint if key not in ('state_dict', 'optimizer')]:
             checkpoint[key] = from_plain(checkpoint[key])
         meta = checkpoint.get('meta') or {}
         # Files of others may be bare state dicts; MMEngine looks under this key first.
         state = checkpoint.get('state_dict', checkpoint)
         checkpoint['state_dict'], report = complete_state(
-            runner.model, state, meta, source=_source(runner), allow_other_base=self.allow_other_base
+            runner.model,
+            state,
+            meta,
+            source=source,
+            is_start=runner._train_loop is not None and not runner._resume,
+            allow_other_base=self.allow_other_base,
+            allow_other_network=self.allow_other_network,
         )
         log_report(report)
         self._loaded_meta = meta
@@ -76,7 +98,10 @@ class DeltaCheckpointHook(Hook):
         self._check_bank(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Reduce the checkpoint to the adapter and to plain types."""
+        """Reduce the checkpoint to the adapter and to plain types, and hash it.
+
+        What a hook of later priority changes is refused at loading, since the hashes would not be true any more.
+        """
         model = unwrap(runner.model)
         if not self.full:
             checkpoint['state_dict'] = adapter_state(model, checkpoint['state_dict'])
@@ -87,6 +112,7 @@ class DeltaCheckpointHook(Hook):
             )
         for key in [key for key in checkpoint if key != 'state_dict']:
             checkpoint[key] = to_plain(checkpoint[key], key)
+        checkpoint[HASHES_KEY] = section_hashes(checkpoint)
 
     def after_train(self, runner: Runner) -> None:
         """Log how large the adapter, the memory bank and the complete model are."""

@@ -1,0 +1,42 @@
+"""Starting from a checkpoint with a head of one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import nn
+
+from .fingerprint import unwrap
+from .network import saved_network
+from .structure_rules import OWN_KEY
+
+HEADS = ('head', 'bbox_head')
+"""Names of heads: of this project's models, and of mmdet3d's detectors."""
+
+
+def keep_own_head(model: nn.Module, checkpoint: dict[str, Any], source: str) -> None:
+    """Put the head that a model has in the place of the one in a checkpoint, as if it had been saved with it.
+
+    Classes and parts belong to the head, so their names go too.
+
+    Args:
+        model (nn.Module): The model that is going to be trained.
+        checkpoint (dict): Content of a checkpoint, with plain values restored; changed in place.
+        source (str): Its name.
+    """
+    prefixes = tuple(f'{name}.' for name in HEADS)
+    own = {name: value for name, value in unwrap(model).state_dict().items() if name.startswith(prefixes)}
+    rest = {
+        name: value
+        for name, value in checkpoint['state_dict'].items()
+        if not name.removeprefix('module.').startswith(prefixes)
+    }
+    checkpoint['state_dict'] = {**rest, **own}
+    meta = checkpoint.get('meta') or {}
+    network = saved_network(meta)
+    if network is not None:
+        own_facts = meta.setdefault(OWN_KEY, {})
+        own_facts['network'] = {key: value for key, value in network.items() if key not in HEADS}
+    meta.pop('dataset_meta', None)
+    print_log(f'the head of {source} is not used: the model trains a new one', logger='current')
