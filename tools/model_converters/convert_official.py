@@ -17,7 +17,13 @@ from torch import Tensor
 
 from point_peft.apis.conversion import OFFICIAL, Conversion, convert_checkpoint
 from point_peft.backbones.pretrained import unwrap_state_dict
-from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, load_tensor_file, save_checkpoint
+from point_peft.engine.checkpoint import (
+    META_KEY,
+    check_finite,
+    load_checkpoint_file,
+    load_tensor_file,
+    save_checkpoint,
+)
 from point_peft.engine.cli import run_tool
 
 
@@ -57,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
         memory_bank=load_tensor_file(args.memory_bank) if args.memory_bank else None,
     )
     report(conversion)
+    check_finite(conversion.state_dict, args.src)
     meta = {META_KEY: {'format': 'full', 'kind': conversion.kind, 'source': Path(args.src).name}}
     save_checkpoint(args.dst, conversion.state_dict, meta)
     print(f'wrote {args.dst}')

@@ -10,7 +10,13 @@ import sys
 from pathlib import Path
 
 from point_peft.apis import init_model
-from point_peft.engine.checkpoint import META_KEY, describe_checkpoint, full_state, save_checkpoint
+from point_peft.engine.checkpoint import (
+    META_KEY,
+    check_finite,
+    describe_checkpoint,
+    full_state,
+    save_checkpoint,
+)
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 
@@ -30,6 +36,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     model = init_model(cfg, args.adapter)
     state = full_state(model)
+    check_finite(state, f'{args.adapter} merged')
     save_checkpoint(args.out, state, {META_KEY: describe_checkpoint(model, 'full'), 'cfg': cfg.pretty_text})
     print(f'{args.out}: {len(state)} tensors, {args.out.stat().st_size / 1e6:.1f} MB')
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from point_peft.backbones.pretrained import strip_prefix, unwrap_state_dict
-from point_peft.engine.checkpoint import load_checkpoint_file, save_checkpoint
+from point_peft.engine.checkpoint import check_finite, load_checkpoint_file, save_checkpoint
 from point_peft.engine.cli import run_tool
 from point_peft.engine.errors import CheckpointError
 
@@ -33,6 +33,7 @@ def main(args: argparse.Namespace) -> None:
         raise CheckpointError(
             f'{args.checkpoint} has no tensors under {ENCODER!r}; give a checkpoint of configs/pretrain.'
         )
+    check_finite(state, args.checkpoint)
     meta = checkpoint.get('meta') or {}
     provenance = {
         key: meta[key] for key in ('epoch', 'seed', 'experiment_name', 'dataset_meta') if key in meta

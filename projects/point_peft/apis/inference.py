@@ -17,22 +17,30 @@ from ..engine.arguments import check_device
 from ..engine.checkpoint import META_KEY, init_pretrained, load_weights, warn_other_bank
 from ..engine.config import load_config, walk_dicts
 from ..engine.config_check import check_config
+from ..engine.errors import MissingFileError
 from ..engine.hooks.memory_bank import FILE_NAME
 from ..engine.memory_bank import attach_bank
 from ..registry import MODELS
 
 
 def init_model(
-    config: str | Path | Config, checkpoint: str | Path | None = None, device: str | torch.device = 'cpu'
+    config: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    device: str | torch.device = 'cpu',
+    *,
+    allow_random: bool = False,
 ) -> BaseModel:
     """Build a task model for inference.
 
     Args:
-        config (str | Path | Config): Config file, or a config.
+        config (str | Path | Config): Config file, or a config. What ``default_hooks.delta`` allows in it, such as
+            another network than the checkpoint's, is allowed here too.
         checkpoint (str | Path | None): A full checkpoint, or an adapter; an adapter also needs the base weights that
-            the config names, and its memory bank beside it. None builds without any file: random weights (pre-trained
-            ones if the config's file is there), and an empty bank, which leaves prompts un-enhanced.
-        device (str | torch.device): Where to put the model.
+            the config names, and its memory bank beside it. None gives the pre-trained backbone that the config names,
+            if any, a random head, and an empty bank, which leaves prompts un-enhanced.
+        device (str | torch.device): Where to put the model; with ``meta``, where nothing has values, no file is read.
+        allow_random (bool): Without a checkpoint, start from random weights where the pre-trained file that the config
+            names is missing, to look at a model rather than to use it.
 
     Returns:
         BaseModel: In eval mode; ``model(dict(points=x), mode='tensor')`` with x (B, N, 3) returns raw logits.
@@ -52,11 +60,17 @@ def init_model(
     check_config(cfg)
     model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
     if checkpoint is None:
-        _start_without_checkpoint(model, cfg)
+        _start_without_checkpoint(model, cfg, allow_random or torch.device(device).type == 'meta')
     else:
-        report = load_weights(model, checkpoint)
+        report = load_weights(model, checkpoint, **_allowed(cfg))
         _find_bank(model, cfg, Path(checkpoint), report.meta)
     return model.to(device).eval()
+
+
+def _allowed(cfg: Config) -> dict[str, bool]:
+    """What the config lets pass when a checkpoint is loaded."""
+    hook = (cfg.get('default_hooks') or {}).get('delta') or {}
+    return {name: bool(hook.get(name)) for name in ('allow_other_base', 'allow_other_network')}
 
 
 def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any]) -> None:
@@ -67,14 +81,26 @@ def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[st
     warn_other_bank(model, meta, str(checkpoint))
 
 
-def _start_without_checkpoint(model: BaseModel, cfg: Config) -> None:
-    """Use the pre-trained backbone if its file is there, and say in one warning what is missing."""
+def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool) -> None:
+    """Use the pre-trained backbone, and say in one warning what is missing.
+
+    Raises:
+        MissingFileError: The config names a file for it that does not exist, and random weights are not wanted.
+    """
     named = [node.get('init_cfg') for _, node in walk_dicts(cfg.model) if node.get('init_cfg')]
-    path = next((init.get('checkpoint') for init in named if init.get('type') == 'Pretrained'), None)
-    found = path is not None and Path(path).is_file()
+    paths = [init['checkpoint'] for init in named if init.get('type') == 'Pretrained']
+    missing = next((path for path in paths if not Path(path).expanduser().is_file()), None)
+    if missing is not None and not allow_random:
+        raise MissingFileError(
+            f"pre-trained checkpoint '{missing}' does not exist, so the model would be random; see docs/model_zoo.md "
+            'for where to get it, give a checkpoint of the whole model, or call init_model(..., allow_random=True).'
+        )
+    found = bool(paths) and missing is None
     if found:
         init_pretrained(model)
-    state = f'the backbone is pre-trained ({path}), all else random' if found else 'all weights are random'
+    state = (
+        f'the backbone is pre-trained ({paths[0]}), all else random' if found else 'all weights are random'
+    )
     for module in model.modules():
         if hasattr(module, 'warned_empty'):
             module.warned_empty = True

@@ -41,9 +41,10 @@ def load_pretrained(
 
     Raises:
         MissingFileError: If ``path`` does not exist.
-        UnmatchedCheckpointError: If no tensor matches by name and shape.
+        UnmatchedCheckpointError: If no tensor matches by name and shape, or the file is an adapter.
+        NonFiniteWeightsError: If a tensor has a NaN.
     """
-    from ..engine.checkpoint import load_checkpoint_file
+    from ..engine.checkpoint import META_KEY, check_finite, load_checkpoint_file
     from ..engine.errors import MissingFileError, UnmatchedCheckpointError
 
     if not Path(path).is_file():
@@ -51,7 +52,13 @@ def load_pretrained(
             f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
             'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.'
         )
-    state = rename(unwrap_state_dict(load_checkpoint_file(path)), renames)
+    content = load_checkpoint_file(path)
+    if ((content.get('meta') or {}).get(META_KEY) or {}).get('format') == 'delta':
+        raise UnmatchedCheckpointError(
+            f'{path} is an adapter, which holds only what training changed, and no pre-trained network; name the file '
+            'that it was trained on, or merge both first (tools/model_converters/merge_adapter.py).'
+        )
+    state = rename(unwrap_state_dict(content), renames)
     own = module.state_dict()
     candidates = [strip_prefix(state, prefix) for prefix in (*OWN_PREFIXES, *prefixes)]
     matched = max(
@@ -70,6 +77,7 @@ def load_pretrained(
             f'no tensor of {path} fits {type(module).__name__} by name and shape; convert the file with '
             'tools/model_converters/convert_official.py or name another checkpoint.'
         )
+    check_finite(matched, str(path))
     module.load_state_dict(matched, strict=False)
     missing = [name for name in own if name not in matched]
     print_log(

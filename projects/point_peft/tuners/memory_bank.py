@@ -50,6 +50,7 @@ class MemoryBank(nn.Module):
         self.dim = dim
         self.temperature = temperature
         self.warned_empty = False
+        self.provenance: dict[str, Any] | None = None  # of whoever fills it, for those who save it
         self.keys: Tensor
         self.register_buffer('keys', torch.empty(0, dim))
 

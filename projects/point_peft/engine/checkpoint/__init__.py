@@ -22,7 +22,7 @@ from .fingerprint import (
     outermost_with,
     unwrap,
 )
-from .finite import check_finite, first_non_finite
+from .finite import check_finite
 from .loading import LoadReport, complete_state, full_state, load_weights, log_report, warn_other_bank
 from .mmengine_loaders import use_safe_loading
 from .network import describe_network, network_of, note_config, saved_network
@@ -47,7 +47,6 @@ __all__ = [
     'describe_checkpoint',
     'describe_network',
     'external_keys',
-    'first_non_finite',
     'from_plain',
     'full_state',
     'hash_tensor',

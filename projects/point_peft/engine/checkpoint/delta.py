@@ -59,14 +59,15 @@ def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, Any]:
         kind (str): ``delta`` or ``full``.
 
     Returns:
-        dict: ``format``, ``base_hash`` (None without pre-trained weights), ``bank_hash`` (None without a bank), and
-            ``network``, what the model computes, if it was built from a config (see :func:`describe_network`).
+        dict: ``format``, ``base_hash`` (None without pre-trained weights), ``bank_hash`` (None without a bank);
+            ``network``, what the model computes, if it was built from a config (see :func:`describe_network`); and
+            ``bank``, where the bank in a full file came from, if it was built here.
     """
     facts: dict[str, Any] = dict(
         format=kind, base_hash=base_fingerprint(model).hash, bank_hash=bank_hash(model)
     )
-    network = network_of(model)
-    return facts if network is None else {**facts, 'network': network}
+    further = dict(network=network_of(model), bank=bank_provenance(model) if kind == 'full' else None)
+    return {**facts, **{name: fact for name, fact in further.items() if fact is not None}}
 
 
 def check_base(fingerprint: BaseFingerprint, meta: Mapping[str, Any], source: str = 'the checkpoint') -> None:
@@ -117,6 +118,12 @@ def bank_hash(model: nn.Module) -> str | None:
     """Hash of the memory bank, as ``bank_hash()`` says; None without a filled bank."""
     hashes = (module.bank_hash() for _, module in outermost_with(unwrap(model), 'bank_hash'))
     return next((found for found in hashes if found), None)
+
+
+def bank_provenance(model: nn.Module) -> dict[str, Any] | None:
+    """Where the memory bank came from, as whoever filled it left in its ``provenance``."""
+    found = (getattr(module, 'provenance', None) for module in unwrap(model).modules())
+    return next((facts for facts in found if isinstance(facts, dict)), None)
 
 
 def _megabytes(state: Mapping[str, Tensor]) -> float:

@@ -155,7 +155,7 @@ def complete_state(
     check_complete(
         report.missing, report.unexpected, meta, source, is_start=is_start, allow=allow_other_network
     )
-    check_finite(state, source, report.loaded)
+    check_finite(state, source, own)
     return complete, report
 
 

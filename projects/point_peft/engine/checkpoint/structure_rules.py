@@ -141,13 +141,9 @@ HUB: Rules = dict(
 
 RUN_FACTS: Rules = dict(
     protocol_history=(_is_history, 'a list of results of epochs'),
-    best_ckpt=TEXT,
-    last_ckpt=TEXT,
-    best_score=(_is_number, 'a number'),
-    keep_ckpt_ids=(lambda value: _is_list(value, _is_count), 'a list of whole numbers'),
     epoch=COUNT,
     iter=COUNT,
     max_epochs=COUNT,
     max_iters=COUNT,
 )
-"""Facts of the run that something reads, by how their names start."""
+"""Facts of the run that something takes for granted, by how their names start; the checkpoint hook sees to its own."""

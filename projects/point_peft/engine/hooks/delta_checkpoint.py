@@ -26,6 +26,7 @@ from ..checkpoint import (
     warn_other_bank,
 )
 from ..checkpoint.resuming import check_resumable
+from ..memory_bank import check_bank
 
 
 @HOOKS.register_module()
@@ -88,6 +89,7 @@ class DeltaCheckpointHook(Hook):
         """Note what the base weights are, at the latest before the first step."""
         base_fingerprint(runner.model)
         self._check_bank(runner)
+        check_bank(unwrap(runner.model))
 
     def before_val(self, runner: Runner) -> None:
         """Check the memory bank of a loaded adapter."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
@@ -10,17 +12,21 @@ from mmengine.runner import Runner
 
 from ...files import spared
 from ...registry import HOOKS
+from ...tuners import MemoryBank
 from ..checkpoint import META_KEY, unwrap
 from ..memory_bank import (
     BankProvenance,
+    MemoryBankMismatchError,
     attach_bank,
     bank_dataset,
     build_bank,
+    check_bank,
     expected_provenance,
     find_prompt,
     load_bank,
     save_bank,
 )
+from ..memory_bank.provenance import check_provenance
 
 FILE_NAME = 'memory_bank.safetensors'
 """Name of the bank's file in the work directory."""
@@ -38,36 +44,70 @@ class MemoryBankHook(Hook):
 
     def __init__(self, file: str | None = None) -> None:
         self.file = file
-        self._wanted_hash: str | None = None
+        self._loaded: Mapping[str, Any] = {}
         self._unsaved: BankProvenance | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Remember which bank the adapter was trained with."""
-        self._wanted_hash = ((checkpoint.get('meta') or {}).get(META_KEY) or {}).get('bank_hash')
+        """Remember what the checkpoint says about the bank that it was trained with."""
+        self._loaded = (checkpoint.get('meta') or {}).get(META_KEY) or {}
 
     def before_train(self, runner: Runner) -> None:
         """Load the bank if its file fits, else build it from the training set.
 
         Raises:
             MemoryBankMismatchError: If the file exists but was made from something else.
+            ConfigError: If the bank has too few rows to train with.
         """
         model = unwrap(runner.model)
         found = find_prompt(model)
-        if found is None or len(found[1].bank):
+        if found is None:
             return
+        if not self._came_along(runner, found[1].bank):
+            self._find_or_build(runner, found[1].bank)
+        check_bank(model)
+
+    def _came_along(self, runner: Runner, bank: MemoryBank) -> bool:
+        """Whether the bank is there already, from a complete checkpoint or because somebody filled it.
+
+        That of a checkpoint may be of other clouds than the training set. A new training builds its own then.
+        """
+        if not len(bank):
+            return False
+        given = self._loaded.get('bank')
+        if given is None:
+            return True
+        model = unwrap(runner.model)
+        wanted = expected_provenance(model, bank_dataset(model, runner.train_dataloader.dataset))
+        source = f'in {runner._load_from}'
+        try:
+            check_provenance(BankProvenance.read(given, source), wanted, given, source)
+        except MemoryBankMismatchError as error:
+            if runner._resume:
+                raise MemoryBankMismatchError(
+                    f'{runner._load_from} brings the memory bank of another training set ({error}); resume with the '
+                    'data of that training.'
+                ) from error
+            runner.logger.warning(
+                f'a new memory bank is needed, since the one that came along is another: {error}'
+            )
+            bank.keys = bank.keys[:0]
+            return False
+        return True
+
+    def _find_or_build(self, runner: Runner, bank: MemoryBank) -> None:
+        """Read the bank's file, or build the bank and write it."""
+        model = unwrap(runner.model)
         path = self._path(runner)
         dataset = bank_dataset(model, runner.train_dataloader.dataset)
         if path.is_file():
-            load_bank(path, found[1].bank, expected_provenance(model, dataset))
-            runner.logger.info(f'memory bank of {len(found[1].bank)} clouds read from {path}')
+            load_bank(path, bank, expected_provenance(model, dataset))
+            runner.logger.info(f'memory bank of {len(bank)} clouds read from {path}')
             return
         barrier()  # nobody may write the file before all have seen that it is missing
         provenance = build_bank(model, dataset)
         self._unsaved = provenance
         self._save(runner)
-        runner.logger.info(
-            f'memory bank of {len(found[1].bank)} clouds built and kept in {path}: {provenance}'
-        )
+        runner.logger.info(f'memory bank of {len(bank)} clouds built and kept in {path}: {provenance}')
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Try again to write a bank for which there was no room."""
@@ -93,7 +133,7 @@ class MemoryBankHook(Hook):
         candidates = [self._path(runner)]
         if runner._load_from:
             candidates.append(Path(runner._load_from).parent / FILE_NAME)
-        attach_bank(unwrap(runner.model), candidates, wanted_hash=self._wanted_hash)
+        attach_bank(unwrap(runner.model), candidates, wanted_hash=self._loaded.get('bank_hash'))
 
     def _path(self, runner: Runner) -> Path:
         return Path(self.file or Path(runner.work_dir) / FILE_NAME)
