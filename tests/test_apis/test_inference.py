@@ -230,9 +230,11 @@ def test_malicious_bank(training: Training, tmp_path: Path, malicious: tuple[Pat
 
 
 def test_without_checkpoint(tmp_path: Path, log: list) -> None:
-    """Random weights and an empty bank, no file needed, with one warning over building and two forwards."""
+    """Where random weights are asked for: an empty bank, no file, and one warning over building and two forwards."""
     cfg = small_config(tmp_path, checkpoint=tmp_path / 'absent.pth')
-    model = init_model(cfg)
+    with pytest.raises(MissingFileError, match=r'absent\.pth. does not exist, so the model would be random'):
+        init_model(cfg)
+    model = init_model(cfg, allow_random=True)
     assert not model.training and logits(model, clouds()).shape == (4, 16)
     logits(model, clouds())
     assert log.at('WARNING') == [

@@ -127,7 +127,7 @@ def inputs_for(cfg: Config) -> dict[str, torch.Tensor]:
 def test_small_models_run(path: Path, log: Any) -> None:
     """Finite logits, or a descriptor, with one warning over building and two forwards."""
     cfg = load_config(path)
-    model = init_model(path)
+    model = init_model(path, allow_random=True)
     with torch.no_grad():
         out = model(inputs_for(cfg), mode='tensor')
         again = model(inputs_for(cfg), mode='tensor')
@@ -153,7 +153,7 @@ def test_small_models_run(path: Path, log: Any) -> None:
 def test_full_models_run(name: str, log: Any) -> None:
     """Both modes at full size, without any file, with one warning."""
     cfg = load_config(CONFIGS / f'{name}.py')
-    model = init_model(CONFIGS / f'{name}.py')
+    model = init_model(CONFIGS / f'{name}.py', allow_random=True)
     with torch.no_grad():
         out = model(inputs_for(cfg), mode='tensor')
     assert out.shape == (2, 15) and out.isfinite().all()

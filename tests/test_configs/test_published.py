@@ -205,7 +205,7 @@ def test_reduced_sizes_run(name: str, method: str, tmp_path: Path, monkeypatch: 
     if name != 'pointm2ae':
         cfg.model.backbone.update(depth=2, num_groups=32)
     points = torch.randn(2, 256, 3, generator=torch.Generator().manual_seed(0))
-    model = init_model(cfg)
+    model = init_model(cfg, allow_random=True)
     with torch.no_grad():
         out = model(dict(points=points), mode='tensor')
     assert out.shape == (2, 16) and out.isfinite().all()

@@ -113,10 +113,12 @@ def test_other_shape_is_an_error_naming_the_tensor(pretrained: Path) -> None:
         load_weights(ToyModel(), state)
 
 
-def test_missing_and_unexpected_are_one_warning(pretrained: Path, warnings_logged: list[str]) -> None:
+def test_missing_tensors_are_refused_unless_allowed(pretrained: Path, warnings_logged: list[str]) -> None:
     state = make_trained(pretrained).state_dict()
     del state['head.1.bias']
-    report = load_weights(ToyModel(), {**state, 'extra': torch.ones(1)})
+    with pytest.raises(UnmatchedCheckpointError, match=r'lacks head\.1\.bias, which would stay at random'):
+        load_weights(ToyModel(), state)
+    report = load_weights(ToyModel(), {**state, 'extra': torch.ones(1)}, allow_other_network=True)
     assert report.missing == ('head.1.bias',)
     assert report.unexpected == ('extra',)
     lines = [line for line in warnings_logged if 'missing: head.1.bias, unexpected: extra' in line]
