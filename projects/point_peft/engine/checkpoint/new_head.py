@@ -8,11 +8,14 @@ from mmengine.logging import print_log
 from torch import nn
 
 from .fingerprint import unwrap
-from .network import saved_network
+from .network import network_of, saved_network
 from .structure_rules import OWN_KEY
 
 HEADS = ('head', 'bbox_head')
 """Names of heads: of this project's models, and of mmdet3d's detectors."""
+
+OF_HEAD = (*HEADS, 'num_classes')
+"""Arguments of a model that describe its head."""
 
 
 def keep_own_head(model: nn.Module, checkpoint: dict[str, Any], source: str) -> None:
@@ -36,7 +39,9 @@ def keep_own_head(model: nn.Module, checkpoint: dict[str, Any], source: str) -> 
     meta = checkpoint.get('meta') or {}
     network = saved_network(meta)
     if network is not None:
-        own_facts = meta.setdefault(OWN_KEY, {})
-        own_facts['network'] = {key: value for key, value in network.items() if key not in HEADS}
+        wanted = network_of(model) or {}
+        kept = {key: value for key, value in network.items() if key not in OF_HEAD}
+        added = {key: value for key, value in wanted.items() if key in OF_HEAD}
+        meta.setdefault(OWN_KEY, {})['network'] = {**kept, **added}
     meta.pop('dataset_meta', None)
     print_log(f'the head of {source} is not used: the model trains a new one', logger='current')

@@ -20,13 +20,13 @@ def check_structure(checkpoint: Mapping[str, Any], path: Path) -> None:
         CheckpointError: One is of another type; names the file and the key.
     """
     _check_names(checkpoint, path)
-    meta = checkpoint.get('meta')
+    meta, hub = _as_mapping(checkpoint.get('meta')), checkpoint.get('message_hub')
     sections: list[tuple[str, Any, Rules]] = [
         ('', checkpoint, SECTIONS),
-        ('meta.', meta or {}, META),
-        (f'meta.{OWN_KEY}.', _as_mapping(meta).get(OWN_KEY) or {}, OWN),
-        ('meta.dataset_meta.', _as_mapping(meta).get('dataset_meta') or {}, DATASET),
-        ('message_hub.', checkpoint.get('message_hub') or {}, HUB),
+        ('meta.', meta, META),
+        (f'meta.{OWN_KEY}.', _as_mapping(meta.get(OWN_KEY)), OWN),
+        ('meta.dataset_meta.', _as_mapping(meta.get('dataset_meta')), DATASET),
+        ('message_hub.', _as_mapping(hub), HUB),
     ]
     for prefix, section, checks in sections:
         for key, (fits, wanted) in checks.items():
@@ -43,7 +43,7 @@ def _check_names(checkpoint: Mapping[str, Any], path: Path) -> None:
         odd = next((key for key in section if not isinstance(key, str)), None)
         if odd is not None:
             raise CheckpointError(
-                f'{path} has the name {odd!r:.80} {f"in {place} " if place else ""}, which is no text; '
+                f'{path} has the name {odd!r:.80}{f" in {place}" if place else ""}, which is no text; '
                 'use a file that training or the converter wrote.'
             )
 

@@ -92,6 +92,10 @@ def _is_history(value: Any) -> bool:
     )
 
 
+def _are_flags(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(flag, bool) for flag in value.values())
+
+
 def _are_curves(value: Any) -> bool:
     """Curves by name, each standing for MMEngine's buffer."""
     return isinstance(value, Mapping) and all(
@@ -136,7 +140,7 @@ DATASET: Rules = dict(
 HUB: Rules = dict(
     log_scalars=(_are_curves, 'curves by name'),
     runtime_info=(lambda value: isinstance(value, Mapping), 'a dict'),
-    resumed_keys=(lambda value: isinstance(value, Mapping), 'a dict'),
+    resumed_keys=(_are_flags, 'truth values by name'),
 )
 
 RUN_FACTS: Rules = dict(
