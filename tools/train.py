@@ -18,6 +18,7 @@ from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_
 from point_peft.engine.errors import ConfigError
 from point_peft.engine.output import make_directories
 from point_peft.engine.preflight import check_batches, check_files
+from point_peft.engine.recomputation import check_recomputation
 from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
 from point_peft.engine.runner import SparedRunner
 from point_peft.engine.work_dir import locked_work_dir
@@ -108,6 +109,7 @@ def main(args: argparse.Namespace) -> None:
         for note in schedule_notes(cfg):
             runner.logger.warning(note)
         check_batches(runner)
+        check_recomputation(runner)
         runner.train()
 
 

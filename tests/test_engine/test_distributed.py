@@ -136,3 +136,11 @@ def test_only_trained_batch_norms_are_averaged(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sync_batch_norm, 'get_world_size', lambda: 2)
     SyncBatchNormHook().after_train_epoch(runner)
     assert [id(tensor) for tensor in reduced] == [id(model[1].running_mean), id(model[1].running_var)]
+
+
+@pytest.mark.parametrize('kind', ['MMFullyShardedDataParallel', 'mmengine.MMFullyShardedDataParallel'])
+def test_sharding_is_refused(kind: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f'model_wrapper_cfg.type is {kind}, .*; leave model_wrapper_cfg out'
+    ):
+        wrap_for_any_device(Config(dict(model_wrapper_cfg=dict(type=kind))))

@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits
 from torch import Tensor, nn
+from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 
 from point_peft.backbones import PointBackbone
 from point_peft.backbones.layers import PatchEmbed
@@ -199,6 +200,22 @@ def test_method(method: str, name: str) -> None:
     assert all(parameter.grad is None for parameter in model.backbone.backbone.parameters())
     found, expected = model.backbone.detach()(points), build_plain(name)(points)
     assert torch.equal(found.patches, expected.patches) and torch.equal(found.prefix, expected.prefix)
+
+
+@pytest.mark.parametrize('name', ['PointGPT', 'PointM2AE'])
+@pytest.mark.parametrize('method', METHODS)
+def test_recomputation(method: str, name: str) -> None:
+    """With blocks that are recomputed in the backward of two forwards, the gradients are the same."""
+    found = []
+    for recomputed in (False, True):
+        model = build_classifier([dict(type=method, **METHODS[method])], name=name).double()
+        if recomputed:
+            kinds = {type(block) for block in model.backbone.backbone.layers}
+            apply_activation_checkpointing(model, check_fn=lambda module: type(module) in kinds)
+        outputs = [model(dict(points=clouds(seed=seed).double())) for seed in (0, 1)]
+        sum(output.square().sum() for output in outputs).backward()
+        found.append([parameter.grad for parameter in model.backbone.tuners[0].parameters()])
+    torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)

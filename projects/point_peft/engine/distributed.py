@@ -89,7 +89,17 @@ def init_processes(launcher: str, timeout: float = DEFAULT_TIMEOUT) -> None:
 
 
 def wrap_for_any_device(cfg: Config) -> None:
-    """Wrap the model in :class:`DeviceAwareDataParallel`, unless the config names a wrapper."""
+    """Wrap the model in :class:`DeviceAwareDataParallel`, unless the config names a wrapper.
+
+    Raises:
+        ConfigError: The wrapper would divide the model's parameters among the processes.
+    """
+    kind = (cfg.get('model_wrapper_cfg') or {}).get('type', '')
+    if 'FullySharded' in (kind if isinstance(kind, str) else kind.__name__):
+        raise ConfigError(
+            f'model_wrapper_cfg.type is {kind}, but checkpoints, adapters and memory banks need whole parameters; '
+            'leave model_wrapper_cfg out: few parameters are trained, so data parallelism needs little more memory.'
+        )
     if cfg.get('model_wrapper_cfg') is None:
         cfg.model_wrapper_cfg = dict(
             type='DeviceAwareDataParallel', find_unused_parameters=cfg.get('find_unused_parameters', False)

@@ -36,7 +36,7 @@ def substituted(module: nn.Module, values: Mapping[str, Tensor]) -> Iterator[Non
         values (Mapping[str, Tensor]): Values by the names of parameters.
 
     Raises:
-        ShardingError: If a parameter that is replaced is not whole.
+        ShardingError: If a parameter that is replaced or needed is not whole.
     """
     units = _sharded_units(module)
     by_unit: dict[str, list[Place]] = {}
@@ -47,7 +47,15 @@ def substituted(module: nn.Module, values: Mapping[str, Tensor]) -> Iterator[Non
     with ExitStack() as stack:
         for unit, places in by_unit.items():
             stack.enter_context(_during_forward(units[unit], places) if unit else _replaced(places))
-        yield
+        try:
+            yield
+        except RuntimeError as error:
+            if units and 'DTensor' in str(error):  # what torch says where a parameter is not whole
+                raise ShardingError(
+                    f'{type(module).__name__} uses parts of its blocks by themselves, so these cannot be sharded block '
+                    'by block; apply fully_shard to the model as a whole.'
+                ) from error
+            raise
 
 
 def whole_parameter(module: nn.Module, name: str, shape: Sequence[int]) -> Tensor:
