@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_activation_checkpointing
 
 from point_peft.backbones import PointBackbone
-from point_peft.backbones.layers import PatchEmbed
+from point_peft.backbones.layers import Block, CausalBlock, PatchEmbed
 from point_peft.ops import gather, group, knn, squared_distance
 from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures
@@ -210,8 +210,9 @@ def test_recomputation(method: str, name: str) -> None:
     for recomputed in (False, True):
         model = build_classifier([dict(type=method, **METHODS[method])], name=name).double()
         if recomputed:
-            kinds = {type(block) for block in model.backbone.backbone.layers}
-            apply_activation_checkpointing(model, check_fn=lambda module: type(module) in kinds)
+            apply_activation_checkpointing(
+                model, check_fn=lambda module: isinstance(module, (Block, CausalBlock))
+            )
         outputs = [model(dict(points=clouds(seed=seed).double())) for seed in (0, 1)]
         sum(output.square().sum() for output in outputs).backward()
         found.append([parameter.grad for parameter in model.backbone.tuners[0].parameters()])

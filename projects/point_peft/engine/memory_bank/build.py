@@ -60,7 +60,9 @@ def build_bank(model: BaseModel, dataset: Dataset, *, batch_size: int = 64) -> B
         samples = [dataset[index] for index in batch]
         points = [sample['inputs']['points'] for sample in samples]
         data = model.data_preprocessor(dict(inputs=dict(points=points), data_samples=None), False)
-        tokens = wrapper.backbone.embed(owner.backbone_points(data['inputs']))
+        clouds = owner.backbone_points(data['inputs'])
+        with torch.autocast(clouds.device.type, enabled=False):  # as in a forward, whose query shall match
+            tokens = wrapper.backbone.embed(clouds)
         parts += list(wrapper.pretrained_summary(prompt.prior_tokens(tokens)).cpu())
     model.train(was_training)
     rows = collect_results(parts, size, device='cpu')  # rank 0 gets them in the order of the dataset
