@@ -15,7 +15,7 @@ from typing import Any
 from .children import Child
 from .scene import EPOCHS, Scene, check_usable, one_sentence
 
-ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 WRITING = os.O_WRONLY | os.O_RDWR
 """Flags of a file that is opened to write to it."""

@@ -31,7 +31,10 @@ EXIT_BY_SIGNAL = 128
 MENDABLE = (OSError, ValueError, KeyError)
 """Errors that the package raises with a sentence about a file or a value."""
 
-DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of errors that say that there is no room."""
+
+DISK_TROUBLE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 """Numbers of errors that say that a disk is full, over quota, read-only or forbidden."""
 
 

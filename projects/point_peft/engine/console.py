@@ -14,10 +14,12 @@ class SparedStream:
 
     Args:
         stream (TextIO): The stream.
+        name (str): What it is, for that message.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, name: str = 'the output') -> None:
         self._stream = stream
+        self._name = name
         self._said = False
 
     def write(self, text: str) -> int:
@@ -43,7 +45,7 @@ class SparedStream:
         """Say once that something is lost, if there is a place to say it."""
         if not self._said and self is not sys.stderr:
             self._said = True
-            print(f'the output cannot be written ({error}); the run goes on', file=sys.stderr, flush=True)
+            print(f'{self._name} cannot be written ({error}); the run goes on', file=sys.stderr, flush=True)
 
 
 def spare_output() -> None:

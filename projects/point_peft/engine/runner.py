@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from ..files import spared
+from .console import SparedStream
 
 
 class SparedRunner(Runner):
@@ -23,27 +23,12 @@ class SparedRunner(Runner):
             logger = MMLogger.get_instance(self.experiment_name, log_level=kwargs.get('log_level', 'INFO'))
             logger.warning(f'the log could not be opened ({error}); the run goes on without it')
         for handler in logger.handlers:
-            report_once(handler)
+            # MMEngine writes to the stream directly too, and python's logging prints a traceback per lost line.
+            if isinstance(handler, logging.FileHandler):
+                handler.stream = SparedStream(handler.stream, handler.baseFilename)  # type: ignore[assignment]
         return logger
 
     def dump_config(self) -> None:
         """Write the config to the work directory."""
         with spared('the config'):
             super().dump_config()
-
-
-def report_once(handler: logging.Handler) -> None:
-    """Let a log handler whose file cannot be written say so once, where python prints a traceback per line."""
-    report = handler.handleError
-    said: list[OSError] = []
-
-    def handle(record: logging.LogRecord) -> None:
-        error = sys.exc_info()[1]
-        if not isinstance(error, OSError):
-            report(record)
-        elif not said:
-            said.append(error)
-            name = getattr(handler, 'baseFilename', 'the output')
-            print(f'log lines could not be written to {name} ({error}); the run goes on', file=sys.stderr)
-
-    handler.handleError = handle  # type: ignore[method-assign]
