@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
@@ -25,7 +25,8 @@ class SparedRunner(Runner):
         for handler in logger.handlers:
             # MMEngine writes to the stream directly too, and python's logging prints a traceback per lost line.
             if isinstance(handler, logging.FileHandler):
-                handler.stream = SparedStream(handler.stream, handler.baseFilename)  # type: ignore[assignment]
+                stream: Any = handler.stream
+                handler.stream = cast(Any, SparedStream(stream, handler.baseFilename))
         return logger
 
     def dump_config(self) -> None:
