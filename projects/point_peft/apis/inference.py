@@ -14,7 +14,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
 from ..engine.arguments import check_device
-from ..engine.checkpoint import META_KEY, init_pretrained, load_weights, warn_other_bank
+from ..engine.checkpoint import init_pretrained, load_weights
 from ..engine.config import load_config, walk_dicts
 from ..engine.config_check import check_config
 from ..engine.errors import MissingFileError
@@ -62,23 +62,27 @@ def init_model(
     if checkpoint is None:
         _start_without_checkpoint(model, cfg, allow_random or torch.device(device).type == 'meta')
     else:
-        report = load_weights(model, checkpoint, **_allowed(cfg))
-        _find_bank(model, cfg, Path(checkpoint), report.meta)
+        allowed = _allowed(cfg)
+        report = load_weights(model, checkpoint, **allowed)
+        _find_bank(model, cfg, Path(checkpoint), report.meta, allowed['allow_other_bank'])
     return model.to(device).eval()
 
 
 def _allowed(cfg: Config) -> dict[str, bool]:
     """What the config lets pass when a checkpoint is loaded."""
-    hook = (cfg.get('default_hooks') or {}).get('delta') or {}
-    return {name: bool(hook.get(name)) for name in ('allow_other_base', 'allow_other_network')}
+    hooks = cfg.get('default_hooks') or {}
+    flags = dict(delta=('allow_other_base', 'allow_other_network'), memory_bank=('allow_other_bank',))
+    return {flag: bool((hooks.get(name) or {}).get(flag)) for name in flags for flag in flags[name]}
 
 
-def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any]) -> None:
+def _find_bank(
+    model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any], allow_other: bool
+) -> None:
     """Load the memory bank of an adapter: the config's file, or the one beside the adapter."""
-    hook = (cfg.get('default_hooks') or {}).get('memory_bank') or {}
-    candidates = [file for file in (hook.get('file'), checkpoint.parent / FILE_NAME) if file]
-    attach_bank(model, candidates, wanted_hash=(meta.get(META_KEY) or {}).get('bank_hash'))
-    warn_other_bank(model, meta, str(checkpoint))
+    named = ((cfg.get('default_hooks') or {}).get('memory_bank') or {}).get('file')
+    beside = checkpoint.parent / FILE_NAME
+    candidates = [named] if named and Path(named).is_file() else [file for file in (named, beside) if file]
+    attach_bank(model, candidates, meta, str(checkpoint), allow_other=allow_other)
 
 
 def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool) -> None:
