@@ -120,6 +120,8 @@ def _check_files(directory: Path, split: str, num_points: int) -> None:
     """Report files of a split that are missing or have another size than they were written with."""
     remedy = f"the built-in recipe: delete '{directory}' and start again"
     listed = directory / info_file(split)
+    if not listed.is_file():
+        raise DatasetError(f"'{listed}' is missing; get it again from {remedy}.")
     content = read_pickle(listed, origin=remedy)
     try:
         names = [info['lidar_points']['lidar_path'] for info in content['data_list']]
