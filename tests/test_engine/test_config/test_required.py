@@ -1,4 +1,4 @@
-"""Configs that lack what nothing can be built without, through the tool that trains."""
+"""Configs that lack what nothing can be built without, through the checks before training."""
 
 from __future__ import annotations
 
