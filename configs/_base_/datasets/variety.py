@@ -9,6 +9,7 @@ data_root = 'data/free_meshes.h5'
 
 data_preprocessor = dict(
     type='PointDataPreprocessor',
+    num_points=1024,
     augments=[
         dict(type='RandomRotate', axis='z'),
         dict(type='RandomScaleTranslate', scale=(0.85, 1.18), translate=0.05),

@@ -11,7 +11,6 @@ from torch.utils.data import Dataset
 
 from ..registry import DATASETS
 from ..structures import PointDataSample
-from .clouds import check_points
 from .collection_files import Collection, read_collection
 from .collection_words import frequent_words, words_of
 from .errors import DatasetError, require_path
@@ -82,7 +81,6 @@ class PointCollection(Dataset):
             raise DatasetError(
                 f"'{self.data_root}' has {collection.points.shape[1]} points per object; set num_points to that."
             )
-        check_points(collection.points, collection.names)
 
     @property
     def metainfo(self) -> dict:

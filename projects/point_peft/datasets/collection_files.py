@@ -12,9 +12,8 @@ import numpy as np
 from rich.progress import track
 
 from .errors import DatasetError
-from .folder import resample
-from .normalize import unit_sphere
-from .readers import SUFFIXES, name_seed, read_cloud
+from .preparation import Preparation
+from .readers import SUFFIXES
 
 FOLDER_POINTS = 2048
 """Points kept of every file of a folder."""
@@ -78,9 +77,10 @@ def read_h5_collection(path: Path) -> Collection:
     for key, values in (('name', names), ('licence_class', licence_class)):
         if values is not None and len(values) != len(data):
             raise DatasetError(f"'{path}' has {len(values)} values of '{key}' for {len(data)} objects.")
+    names = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names)
     return Collection(
-        to_unit_sphere(data),
-        tuple(name.decode() if isinstance(name, bytes) else str(name) for name in names),
+        to_unit_sphere(data, [f"'{path}'[{index}] ({name})" for index, name in enumerate(names)]),
+        names,
         up.decode() if isinstance(up, bytes) else up,
         None if licence_class is None else np.asarray(licence_class).reshape(-1),
     )
@@ -93,21 +93,24 @@ def read_folder(root: Path) -> Collection:
         raise DatasetError(
             f"'{root}' holds no mesh or cloud; expected files with one of the suffixes {', '.join(SUFFIXES)}."
         )
-    points = np.empty((len(files), FOLDER_POINTS, 3))
+    preparation = Preparation(normalize='unit_sphere', num_points=FOLDER_POINTS)
+    points = np.empty((len(files), FOLDER_POINTS, 3), dtype=np.float16)
     for row, path in enumerate(track(files, description=f'Reading {root.name}', transient=True)):
-        cloud = read_cloud(path, mesh_points=FOLDER_POINTS)
-        points[row] = resample(cloud, FOLDER_POINTS, seed=name_seed(path))
-    return Collection(to_unit_sphere(points), tuple(str(path.relative_to(root)) for path in files))
+        points[row] = preparation.read(path)
+    return Collection(points, tuple(str(path.relative_to(root)) for path in files))
 
 
-def to_unit_sphere(data: np.ndarray) -> np.ndarray:
+def to_unit_sphere(data: np.ndarray, sources: Sequence[str]) -> np.ndarray:
     """Clouds (M, N, 3) of any number type within the unit sphere, as float16: 2 * 10^-4 is enough to train on.
 
-    Integers count in units of the largest value of their type; after normalisation the unit does not matter.
+    Raises:
+        DatasetError: a cloud cannot be used; named by its source.
     """
-    parts = np.array_split(data, max(1, len(data) // 512)) if len(data) else []
-    halves = [unit_sphere(part.astype(np.float64)).astype(np.float16) for part in parts]
-    return np.concatenate(halves) if halves else np.empty(data.shape, dtype=np.float16)
+    preparation = Preparation(normalize='unit_sphere')
+    points = np.empty(data.shape, dtype=np.float16)
+    for row, source in enumerate(sources):
+        points[row] = preparation(data[row].astype(np.float64), source)
+    return points
 
 
 def _field(file: h5py.File, key: str, path: Path) -> Any:

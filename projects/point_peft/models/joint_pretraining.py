@@ -10,6 +10,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..backbones.layers.init import init_by_fan_in, shrink_residuals
 from ..ops import gather, group
 from ..ops.grouping import Groups
 from ..registry import MODELS
@@ -57,6 +58,8 @@ class JointPretrain(BaseModel):
         self.keep = keep
         self.one_sided = one_sided
         self.MAE_encoder = MODELS.build(encoder)
+        init_by_fan_in(self.MAE_encoder)
+        shrink_residuals(self.MAE_encoder.layers)
         facts = dict(embed_dim=self.MAE_encoder.embed_dim, group_size=self.MAE_encoder.group_size)
         self.objectives = nn.ModuleDict(
             {name: MODELS.build({**facts, **config}) for name, config in objectives.items()}

@@ -1,0 +1,7 @@
+"""Pre-training is probed every five epochs on scans of the built-in shapes, so that a collapse is seen at once."""
+default_hooks = dict(
+    probe=dict(
+        type='ProbeHook',
+        interval=5,
+        train=dict(type='ProceduralShapes', num_samples=480, scan=True),
+        test=dict(type='ProceduralShapes', num_samples=320, scan=True, split='val')))
