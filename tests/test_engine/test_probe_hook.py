@@ -33,6 +33,7 @@ def run(work_dir: Path, *, epochs: int, hooks: list[dict[str, Any]]) -> Runner:
             collate_fn=dict(type='pseudo_collate'),
             dataset=dict(type='ProceduralVariety', num_samples=16, num_points=128),
         ),
+        data_preprocessor=dict(type='PointDataPreprocessor'),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
         custom_hooks=[dict(type='EpochSeedHook'), *hooks],

@@ -86,12 +86,12 @@ def main(args: argparse.Namespace) -> None:
 
 
 def build_data(cfg: Config, folds: int | None) -> list[Any]:
-    """The training and the test set; or the test sets of all folds.
+    """The training and the test set; or the test sets of all folds, which need no training set.
 
     Raises:
         ConfigError: The config lacks one of them.
     """
-    for name in LOADERS:
+    for name in LOADERS if folds is None else LOADERS[1:]:
         if not cfg.get(name):
             raise ConfigError(
                 f'the first config has no {name}; give one with a classification dataset first.'

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import ArrayLike
 
 from ..pieces import Piece, between
 from ..primitives import Surface, revolve, tube
@@ -35,7 +36,7 @@ def bowl(rng: Generator, *, depth: float, rim: float, foot: float) -> Surface:
     return revolve([(0, 0), *outside, *inside[::-1], (0, 0.04)])
 
 
-def bent_tube(points: Sequence[Sequence[float]], radius: float, *, part: str) -> list[Piece]:
+def bent_tube(points: Sequence[ArrayLike], radius: float, *, part: str) -> list[Piece]:
     """A chain of tubes through points (K, 3)."""
     return [(part, tube(start, end, radius)) for start, end in zip(points, points[1:])]
 
