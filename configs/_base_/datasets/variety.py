@@ -42,3 +42,8 @@ train_dataloader = dict(
                 num_words=num_words,
                 up='z'),
         ]))
+
+val_dataloader = None
+test_dataloader = None
+val_evaluator = None
+test_evaluator = None
