@@ -4,13 +4,5 @@ from .jitter import RandomJitter
 from .rotate import RandomRotate
 from .scale import RandomScale, RandomScaleTranslate
 from .shuffle import ShufflePoints
-from .up_axis import RandomUpAxis
 
-__all__ = [
-    'RandomJitter',
-    'RandomRotate',
-    'RandomScale',
-    'RandomScaleTranslate',
-    'RandomUpAxis',
-    'ShufflePoints',
-]
+__all__ = ['RandomJitter', 'RandomRotate', 'RandomScale', 'RandomScaleTranslate', 'ShufflePoints']

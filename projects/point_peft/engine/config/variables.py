@@ -38,8 +38,9 @@ def check_variables(cfg: Config, files: ConfigFile) -> None:
         ConfigError: There is one; says what was probably meant.
     """
     whole = files.with_bases()
+    effective = files.bound_last().union(EVERYWHERE)
     for file in whole:
-        for name in sorted(file.assigned - set(EVERYWHERE)):
+        for name in sorted(file.assigned - effective):
             used = name in file.used or any(
                 f'_base_.{name}' in other.used for other in whole if other is not file
             )
@@ -69,9 +70,10 @@ def check_options(cfg: Config, files: ConfigFile, options: Mapping[str, Any]) ->
         ConfigError: There is one; says what was probably meant.
     """
     used = {name for file in files.with_bases() for name in file.used}
+    effective = files.bound_last().union(EVERYWHERE)
     for key in options:
         name = key.partition('.')[0]
-        if name in EVERYWHERE:
+        if name in effective:
             continue
         if name not in cfg:
             meant = setting_for(name) or _suggest(cfg, key)
