@@ -61,7 +61,7 @@ WAIT_PASSIVELY = {'OMP_WAIT_POLICY': 'PASSIVE'}
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train and test all folds of a few-shot config')
-    parser.add_argument('config', help='few-shot config, METHOD/BACKBONE_fewshot_DATASET')
+    parser.add_argument('config', help='few-shot config, configs/METHOD/BACKBONE_fewshot_DATASET.py')
     parser.add_argument('--ways', type=at_least(1), default=5, help='classes (default: 5)')
     parser.add_argument(
         '--shots', type=at_least(1), default=10, help='training objects per class (default: 10)'
@@ -145,7 +145,7 @@ def few_shot_datasets(cfg: Config, name: str) -> Iterator[dict[str, Any]]:
         if not found:
             raise ConfigError(
                 f'the {loader} of {name} has no few-shot dataset; use a config such as '
-                'point_peft/pointmae_mini_fewshot_shapes, or see docs/few_shot.md.'
+                'configs/point_peft/pointmae_mini_fewshot_shapes.py, or see docs/few_shot.md.'
             )
         yield from found
 

@@ -4,7 +4,8 @@ Rotations about all axes, because the datasets it is fine-tuned on do not agree 
 """
 _base_ = [
     '../_base_/models/pointmae_mini_pretrain.py', '../_base_/datasets/shapes.py',
-    '../_base_/schedules/pretrain_300e.py', '../_base_/default_runtime.py'
+    '../_base_/schedules/pretrain_300e.py', '../_base_/default_runtime.py',
+    '../_base_/probe_shapes.py'
 ]
 data_preprocessor = dict(augments=[
     dict(type='RandomRotate', axis='x'),

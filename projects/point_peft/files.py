@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -85,6 +86,30 @@ def remove_partial_files(directory: str | Path) -> list[str]:
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
     return removed
+
+
+@contextmanager
+def held_directory(path: str | Path) -> Iterator[None]:
+    """Make a directory and hold its lock, by which others see that it is still being filled."""
+    Path(path).mkdir(parents=True)
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned_directories(paths: Iterable[Path]) -> None:
+    """Remove directories of :func:`held_directory` whose process was killed; where in doubt, none."""
+    for path in paths if fcntl is not None else ():
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(handle)
 
 
 @contextmanager

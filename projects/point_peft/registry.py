@@ -28,6 +28,7 @@ MODELS = Registry(
         'point_peft.heads',
         'point_peft.necks',
         'point_peft.models',
+        'point_peft.models.objectives',
     ],
 )
 """Backbones, tuning methods, heads, necks, task models and data preprocessors."""

@@ -19,6 +19,7 @@ class PointDataSample(BaseDataElement):
         gt_label (Tensor): () int64, class index.
         category (Tensor): () int64, index of the object's category, which part segmentation is told.
         gt_part (Tensor): (N,) int64, part of every point, by its id among the parts of all categories.
+        gt_words (Tensor): (W,) int64, words in the object's name, by their number among the frequent words.
         pred_part (Tensor): (N,) int64, predicted part of every point.
         pred_label (Tensor): () int64, predicted class index.
         pred_scores (Tensor): (num_classes,) float, class probabilities.

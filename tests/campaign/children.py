@@ -23,8 +23,9 @@ def warm_up() -> None:
     """Import what the tools import, and let a process format the text of a config once, not at every checkpoint."""
     import matplotlib.figure  # noqa: F401
     import mmengine.config.config as mmengine_config
-    import mmengine.runner  # noqa: F401
+    import torch._dynamo  # noqa: F401 - the first optimizer imports it
 
+    import point_peft.apis
     import point_peft.datasets
     import point_peft.engine.hooks
     import point_peft.evaluation

@@ -179,15 +179,22 @@ def test_bank_of_another_backbone(training: Training, tmp_path: Path) -> None:
 
 
 def test_other_bank_of_the_same_backbone(training: Training, tmp_path: Path, log: list) -> None:
-    """Made from other clouds: used, with one warning that accuracy will differ."""
+    """Made from other clouds: refused with both hashes, or used with one warning where the config says so."""
     folder = training.copy(tmp_path)
     other = init_model(training.config)
     provenance = build_bank(other, ProceduralShapes(num_samples=32, num_points=64, split='test'))
     save_bank(folder / BANK, find_prompt(other)[1].bank, provenance)
+    bank = find_prompt(other)[1].bank.content_hash()
+    with pytest.raises(
+        MemoryBankMismatchError, match=rf'with memory bank \w+, but the model holds bank {bank}'
+    ):
+        init_model(training.config, folder / 'adapter.pth')
     log.clear()
-    model = init_model(training.config, folder / 'adapter.pth')
+    cfg = Config.fromfile(training.config)
+    cfg.default_hooks.memory_bank.allow_other_bank = True
+    model = init_model(cfg, folder / 'adapter.pth')
     (warning,) = log.at('WARNING')
-    assert 'was trained with memory bank' in warning and 'accuracy will differ' in warning
+    assert 'was trained with memory bank' in warning
     assert not torch.equal(logits(model, clouds()), training.logits)
 
 

@@ -140,3 +140,16 @@ def test_links(tmp_path: Path) -> None:
     (root / 'a' / 'lost.npy').symlink_to(tmp_path / 'gone.npy')
     with pytest.raises(DatasetError, match="lost.npy' is a link to '.*gone.npy', which does not exist"):
         load(root)
+
+
+@pytest.mark.parametrize('place', ['.', 'train'])
+def test_classes_that_are_links_to_nothing(tmp_path: Path, place: str) -> None:
+    """A class on a disk that is not mounted is missed, not left out in silence."""
+    root = write(tmp_path / 'clouds', *(f'{place}/{name}/{index}.npy' for name in 'ab' for index in range(3)))
+    (root / place / 'c').symlink_to(tmp_path / 'gone')
+    with pytest.raises(DatasetError, match="c' is a link to '.*gone', which does not exist"):
+        load(root)
+    (root / place / 'c').unlink()
+    (root / place / 'c').symlink_to('c')
+    with pytest.raises(DatasetError, match="c' is a link to 'c', which does not exist"):
+        load(root)

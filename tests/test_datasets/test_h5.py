@@ -175,3 +175,22 @@ def test_chunk_that_unpacks_to_more_than_it_declares(
         file['data'].id.write_direct_chunk((1, 0, 0), zlib.compress(bytes(10**6)))
     with pytest.raises(DatasetError, match="a.h5' has a chunk of more than the 604 bytes"):
         read_h5(tmp_path / 'a.h5')
+
+
+@pytest.mark.parametrize('key', ['data', 'label'])
+@pytest.mark.parametrize('chunks', [None, (1,)])
+def test_arrays_that_were_not_written_to_the_end(tmp_path: Path, key: str, chunks: tuple | None) -> None:
+    """As a writer that was stopped leaves them; HDF5 reads zeros, which are a class and points."""
+    path = tmp_path / 'part.h5'
+    shapes = dict(data=(4, 20, 3), label=(4,))
+    with h5py.File(path, 'w') as file:
+        for name, shape in shapes.items():
+            layout = None if chunks is None else chunks + shape[1:]
+            array = file.create_dataset(name, shape, 'f4', chunks=layout)
+            if name != key:
+                array[:] = 1
+            elif chunks:
+                array[:3] = 1
+    found = '3 of the 4' if chunks else '0 of the 1'
+    with pytest.raises(DatasetError, match=f"part.h5' has {found} pieces of '{key}'"):
+        read_h5(path)

@@ -16,7 +16,11 @@ from point_peft.engine.checkpoint import (
     load_weights,
     save_checkpoint,
 )
-from point_peft.engine.errors import BaseWeightsMismatchError, UnmatchedCheckpointError
+from point_peft.engine.errors import (
+    BaseWeightsMismatchError,
+    MemoryBankMismatchError,
+    UnmatchedCheckpointError,
+)
 
 
 def make_trained(pretrained: Path | None) -> ToyModel:
@@ -138,11 +142,16 @@ def test_second_adapter_needs_the_base_back(tmp_path: Path, pretrained: Path) ->
         load_weights(model, plain)
 
 
-def test_other_bank_is_a_warning(tmp_path: Path, pretrained: Path, warnings_logged: list[str]) -> None:
+def test_other_bank_is_refused(tmp_path: Path, pretrained: Path, warnings_logged: list[str]) -> None:
     adapter = write_adapter(make_trained(pretrained), tmp_path / 'a.pth')
     model = ToyModel(str(pretrained))
     load_weights(model, adapter)
     assert not any('memory bank' in line for line in warnings_logged)
     model.bank += 1
-    load_weights(model, adapter)
+    with pytest.raises(
+        MemoryBankMismatchError,
+        match=r'memory bank \w+, but the model holds bank \w+, .*allow_other_bank=True',
+    ):
+        load_weights(model, adapter)
+    load_weights(model, adapter, allow_other_bank=True)
     assert sum('was trained with memory bank' in line for line in warnings_logged) == 1

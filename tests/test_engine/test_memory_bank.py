@@ -239,7 +239,7 @@ def test_older_banks(model: PointClassifier, tmp_path: Path) -> None:
 def test_no_bank(tmp_path: Path) -> None:
     """Models without a Point-prior Prompt need none."""
     plain = build_classifier(METHODS['lora'])
-    assert find_prompt(plain) is None and attach_bank(plain, [tmp_path / 'bank.safetensors']) is None
+    assert find_prompt(plain) is None and attach_bank(plain, [tmp_path / 'bank.safetensors'], {}, 'a') is None
     for call in (lambda: build_bank(plain, Clouds()), lambda: expected_provenance(plain)):
         with pytest.raises(
             ValueError, match='the model has no Point-prior Prompt, so there is no memory bank'
@@ -280,13 +280,17 @@ def test_attach(model: PointClassifier, tmp_path: Path) -> None:
     file = tmp_path / 'b.safetensors'
     save_bank(file, bank_of(model), build_bank(model, Clouds()))
     other = build_classifier(METHODS['point_peft'])
-    assert attach_bank(other, [tmp_path / 'absent.safetensors']) is None and len(bank_of(other)) == 0
+    absent, meta = tmp_path / 'absent.safetensors', {META_KEY: {'bank_hash': 'abc'}}
+    assert attach_bank(other, [absent], {}, 'a.pth') is None and len(bank_of(other)) == 0
     with pytest.raises(CheckpointError, match=r'trained with memory bank abc, which is in none of .*absent'):
-        attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc')
-    assert attach_bank(other, [tmp_path / 'absent.safetensors', file]) == file and len(bank_of(other)) == 7
-    assert (
-        attach_bank(other, [tmp_path / 'absent.safetensors'], wanted_hash='abc') is None
-    )  # it has one already
+        attach_bank(other, [absent], meta, 'a.pth')
+    assert attach_bank(other, [absent, file], {}, 'a.pth') == file and len(bank_of(other)) == 7
+    assert attach_bank(other, [absent], {}, 'a.pth') is None  # it has one already
+    with pytest.raises(
+        MemoryBankMismatchError, match=r'a\.pth was trained with memory bank abc, but the model'
+    ):
+        attach_bank(other, [absent], meta, 'a.pth')
+    assert attach_bank(other, [absent], meta, 'a.pth', allow_other=True) is None
 
 
 class Run:
@@ -297,6 +301,7 @@ class Run:
     ) -> None:
         self.model, self.work_dir, self._load_from = model, str(work_dir), load_from and str(load_from)
         self.train_dataloader = SimpleNamespace(dataset=dataset)
+        self._resume = False
         self.lines: list[str] = []
         self.logger = SimpleNamespace(info=self.lines.append)
 
@@ -346,8 +351,39 @@ def test_hook_in_evaluation(model: PointClassifier, tmp_path: Path, stage: str) 
     hook.after_load_checkpoint(Run(other, tmp_path, Clouds()), dict(meta=meta))
     with pytest.raises(CheckpointError, match='which is in none of'):
         getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds()))
-    getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds(), tmp_path / 'training' / 'epoch_1.pth'))
+    beside = Run(other, tmp_path / 'test', Clouds(), tmp_path / 'training' / 'epoch_1.pth')
+    getattr(hook, stage)(beside)
     assert bank_of(other).content_hash() == bank_of(model).content_hash()
+    another = build_classifier(
+        METHODS['point_peft']
+    )  # of a training whose work directory is used for the test
+    provenance = load_bank(
+        tmp_path / 'training' / 'memory_bank.safetensors', bank_of(another), expected_provenance(another)
+    )
+    bank_of(another).keys = bank_of(another).keys.flip(0)
+    save_bank(tmp_path / 'test' / 'memory_bank.safetensors', bank_of(another), provenance)
+    bank_of(other).keys = bank_of(other).keys[:0]
+    getattr(hook, stage)(beside)
+    assert bank_of(other).content_hash() == bank_of(model).content_hash()
+    bank_of(other).keys = bank_of(other).keys[:0]
+    with pytest.raises(MemoryBankMismatchError, match='was trained with memory bank'):
+        getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds()))
+
+
+def test_resumed_with_another_bank(model: PointClassifier, tmp_path: Path) -> None:
+    """A resumed training keeps its bank; one that starts from an adapter has that of its own data."""
+    run = Run(model, tmp_path, Clouds())
+    hook = MemoryBankHook()
+    checkpoint = dict(meta={META_KEY: {'bank_hash': 'another'}})
+    hook.after_load_checkpoint(run, checkpoint)
+    hook.before_train(run)
+    hook.before_val(run)
+    run._resume = True
+    hook.after_load_checkpoint(run, checkpoint)
+    with pytest.raises(MemoryBankMismatchError, match='was trained with memory bank another, but the model'):
+        hook.before_train(run)
+    hook.allow_other_bank = True
+    hook.before_train(run)
 
 
 WORKER = """

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from toy_engine import make_config, write_pretrained
 
 from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.engine.errors import CheckpointError
 
 SCHEDULES = {
     'by step': [
@@ -95,6 +96,17 @@ def test_other_settings_of_the_optimizer(tmp_path: Path, log: list) -> None:
     runner = train(tmp_path / 'b', epochs=2, **again, **{'optim_wrapper.optimizer.weight_decay': 0.5})
     assert runner.optim_wrapper.param_groups[0]['weight_decay'] == 0.5
     assert any('weight_decay 0.5 (was 0.05)' in message for _, message in log)
+
+
+def test_another_optimizer_is_refused(tmp_path: Path) -> None:
+    """Its groups and parameters are the same, but not what its moments and settings mean."""
+    train(tmp_path / 'a', epochs=2)
+    again = dict(load_from=str(tmp_path / 'a/epoch_1.pth'), resume=True)
+    other = {'optim_wrapper.optimizer.type': 'SGD'}
+    with pytest.raises(
+        CheckpointError, match=r'epoch_1\.pth cannot be resumed .* another kind \(betas\) than SGD'
+    ):
+        train(tmp_path / 'b', epochs=2, **again, **other)
 
 
 def test_nothing_is_left_to_train(tmp_path: Path, log: list) -> None:

@@ -27,6 +27,7 @@ from mmengine.registry import init_default_scope
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from point_peft.engine.arguments import at_least, check_device, device
 from point_peft.engine.cli import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.memory_bank import find_prompt
@@ -36,7 +37,7 @@ from point_peft.structures import PointDataSample
 
 DEFAULT_CONFIGS = (
     'configs/full/pointmae_scanobjnn.py',
-    'linear_probe/pointmae_scanobjnn',
+    'configs/linear_probe/pointmae_scanobjnn.py',
     'configs/point_peft/pointmae_scanobjnn.py',
 )
 MEGABYTE = 2**20
@@ -54,12 +55,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'configs', nargs='*', default=list(DEFAULT_CONFIGS), help='configs; the first is the baseline'
     )
-    parser.add_argument('--batch-size', type=int, default=8)
-    parser.add_argument('--num-points', type=int, default=2048, help='of random clouds; rooms have their own')
-    parser.add_argument('--bank-size', type=int, default=11392, help='clouds in the memory bank')
-    parser.add_argument('--repeats', type=int, default=7)
-    parser.add_argument('--threads', type=int, default=2)
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--batch-size', type=at_least(1), default=8)
+    parser.add_argument(
+        '--num-points', type=at_least(1), default=2048, help='of random clouds; rooms have their own'
+    )
+    parser.add_argument('--bank-size', type=at_least(1), default=11392, help='clouds in the memory bank')
+    parser.add_argument('--repeats', type=at_least(1), default=7)
+    parser.add_argument('--threads', type=at_least(1), default=2)
+    parser.add_argument('--device', type=device, default='cpu')
     parser.add_argument('--json', help='file to write the result to')
     parser.add_argument('--memory-only', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -196,6 +199,7 @@ def memory_in_own_process(config: str, args: argparse.Namespace) -> float:
 
 def main(args: argparse.Namespace) -> None:
     """Measure everything and print JSON."""
+    args.device = check_device(args.device)
     torch.set_num_threads(args.threads)
     if args.memory_only:
         print(measure_memory(args.configs[0], args))

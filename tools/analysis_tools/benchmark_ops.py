@@ -15,6 +15,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
+from point_peft.engine.arguments import at_least
 from point_peft.ops import (
     chamfer_distance,
     farthest_point_sample,
@@ -74,14 +75,14 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument(
-        '--points', type=int, nargs='+', default=[1024, 2048, 8192, 40000], help='points per cloud'
+        '--points', type=at_least(1), nargs='+', default=[1024, 2048, 8192, 40000], help='points per cloud'
     )
     parser.add_argument('--ops', nargs='+', default=list(OPS), choices=list(OPS), help='operations to time')
-    parser.add_argument('--batch', type=int, default=4, help='clouds per batch')
-    parser.add_argument('--samples', type=int, default=128, help='FPS picks, queries of the others')
-    parser.add_argument('--neighbors', type=int, default=32, help='neighbours of each query')
+    parser.add_argument('--batch', type=at_least(1), default=4, help='clouds per batch')
+    parser.add_argument('--samples', type=at_least(1), default=128, help='FPS picks, queries of the others')
+    parser.add_argument('--neighbors', type=at_least(1), default=32, help='neighbours of each query')
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--threads', type=int, default=1, help='CPU threads')
+    parser.add_argument('--threads', type=at_least(1), default=1, help='CPU threads')
     parser.add_argument('--min-run-time', type=float, default=0.2, help='seconds spent on each row')
     parser.add_argument('--json', type=Path, help='file to write the rows to')
     return parser.parse_args(arguments)

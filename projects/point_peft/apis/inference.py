@@ -14,35 +14,13 @@ from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
 from ..engine.arguments import check_device
-from ..engine.checkpoint import META_KEY, init_pretrained, load_weights, warn_other_bank
-from ..engine.config import compose, load_config, walk_dicts
+from ..engine.checkpoint import init_pretrained, load_weights
+from ..engine.config import load_config, walk_dicts
 from ..engine.config_check import check_config
 from ..engine.errors import MissingFileError
 from ..engine.hooks.memory_bank import FILE_NAME
 from ..engine.memory_bank import attach_bank
 from ..registry import MODELS
-
-
-def get_config(name: str | Path, **options: Any) -> Config:
-    """Read a config.
-
-    Args:
-        name (str | Path): Name METHOD/BACKBONE_TASK, whether or not there is a file for it, or config file.
-        **options: Changes of it; ``data_root`` reaches every dataset. ``**{'model.head.dropout': 0.1}`` changes one
-            value.
-
-    Returns:
-        Config: Complete, as ``tools/train.py`` has it.
-
-    Raises:
-        PointPEFTError: There is no such config, or it cannot be read.
-
-    Examples:
-        >>> cfg = get_config('lora/pointmae_mini_shapes', num_classes=7)
-        >>> cfg.model.head.num_classes
-        7
-    """
-    return load_config(name, options)
 
 
 def init_model(
@@ -55,8 +33,8 @@ def init_model(
     """Build a task model for inference.
 
     Args:
-        config (str | Path | Config): Config file, a name such as ``lora/recon_shapenetpart``, or a config. What
-            ``default_hooks.delta`` allows in it, such as another network than the checkpoint's, is allowed here too.
+        config (str | Path | Config): Config file, or a config. What ``default_hooks.delta`` allows in it, such as
+            another network than the checkpoint's, is allowed here too.
         checkpoint (str | Path | None): A full checkpoint, or an adapter; an adapter also needs the base weights that
             the config names, and its memory bank beside it. None gives the pre-trained backbone that the config names,
             if any, a random head, and an empty bank, which leaves prompts un-enhanced.
@@ -77,30 +55,34 @@ def init_model(
         torch.Size([2, 16])
     """
     device = check_device(str(device))
-    cfg = compose(config) if isinstance(config, Config) else load_config(config)
+    cfg = config if isinstance(config, Config) else load_config(config)
     init_default_scope(cfg.get('default_scope', 'point_peft'))
     check_config(cfg)
     model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
     if checkpoint is None:
         _start_without_checkpoint(model, cfg, allow_random or torch.device(device).type == 'meta')
     else:
-        report = load_weights(model, checkpoint, **_allowed(cfg))
-        _find_bank(model, cfg, Path(checkpoint), report.meta)
+        allowed = _allowed(cfg)
+        report = load_weights(model, checkpoint, **allowed)
+        _find_bank(model, cfg, Path(checkpoint), report.meta, allowed['allow_other_bank'])
     return model.to(device).eval()
 
 
 def _allowed(cfg: Config) -> dict[str, bool]:
     """What the config lets pass when a checkpoint is loaded."""
-    hook = (cfg.get('default_hooks') or {}).get('delta') or {}
-    return {name: bool(hook.get(name)) for name in ('allow_other_base', 'allow_other_network')}
+    hooks = cfg.get('default_hooks') or {}
+    flags = dict(delta=('allow_other_base', 'allow_other_network'), memory_bank=('allow_other_bank',))
+    return {flag: bool((hooks.get(name) or {}).get(flag)) for name in flags for flag in flags[name]}
 
 
-def _find_bank(model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any]) -> None:
+def _find_bank(
+    model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any], allow_other: bool
+) -> None:
     """Load the memory bank of an adapter: the config's file, or the one beside the adapter."""
-    hook = (cfg.get('default_hooks') or {}).get('memory_bank') or {}
-    candidates = [file for file in (hook.get('file'), checkpoint.parent / FILE_NAME) if file]
-    attach_bank(model, candidates, wanted_hash=(meta.get(META_KEY) or {}).get('bank_hash'))
-    warn_other_bank(model, meta, str(checkpoint))
+    named = ((cfg.get('default_hooks') or {}).get('memory_bank') or {}).get('file')
+    beside = checkpoint.parent / FILE_NAME
+    candidates = [named] if named and Path(named).is_file() else [file for file in (named, beside) if file]
+    attach_bank(model, candidates, meta, str(checkpoint), allow_other=allow_other)
 
 
 def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool) -> None:

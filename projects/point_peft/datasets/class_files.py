@@ -39,11 +39,7 @@ def list_clouds(folder: Path) -> list[Path]:
     files = [path for path in entries if path not in inner and path.suffix.lower() in SUFFIXES]
     if not files:
         _explain_empty(folder, directories)
-    lost = next((path for path in files if not path.exists()), None)
-    if lost is not None:
-        raise DatasetError(
-            f"'{lost}' is a link to '{os.readlink(lost)}', which does not exist; mend or remove it."
-        )
+    refuse_lost_links(files)
     stems = {path.stem for path in files}
     for path in files:
         refuse_companion(path, stems)
@@ -63,6 +59,19 @@ def visible(folder: Path) -> list[Path]:
     return sorted(
         path for path in folder.iterdir() if not path.name.startswith('.') and path.name.lower() not in JUNK
     )
+
+
+def refuse_lost_links(paths: Iterable[Path]) -> None:
+    """Refuse links to clouds or classes that are not there, as when a disk is not mounted.
+
+    Raises:
+        DatasetError: there is one; names it.
+    """
+    lost = next((path for path in paths if path.is_symlink() and not path.exists()), None)
+    if lost is not None:
+        raise DatasetError(
+            f"'{lost}' is a link to '{os.readlink(lost)}', which does not exist; mend or remove it."
+        )
 
 
 def shortened(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .class_files import list_clouds, shortened, visible
+from .class_files import list_clouds, refuse_lost_links, shortened, visible
 from .errors import DatasetError, require_path
 from .once import warn_once
 from .readers import SUFFIXES
@@ -61,7 +61,8 @@ def find_layout(root: Path) -> FolderLayout:
         raise DatasetError(
             f"'{root}' is a file; give the directory that holds the directories of the classes."
         )
-    folders = [path for path in visible(root) if path.is_dir()]
+    refuse_lost_links(visible(root))
+    folders = _directories(root)
     # A class may be called 'train', as that of railways is; it holds clouds and no directories.
     subsets = [path for path in folders if _role(path) and _directories(path) and not _has_clouds(path)]
     if not subsets:
@@ -92,6 +93,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
     Raises:
         DatasetError: there are none, two differ only in case, or they hold subsets.
     """
+    refuse_lost_links(visible(root))
     folders = _directories(root)
     if not folders:
         loose = 'clouds but ' if _has_clouds(root) else ''

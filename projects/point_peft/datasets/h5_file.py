@@ -75,7 +75,31 @@ def read_array(file: h5py.File, key: str, expected: str) -> np.ndarray:
     if array.chunks:  # one is unpacked as a whole
         check_unpacked(math.prod(array.chunks) * array.dtype.itemsize, stored, f"a chunk of '{key}'")
         _check_packed_chunks(array)
+    _check_written(array, key, stored)
     return array[()]
+
+
+def _check_written(array: h5py.Dataset, key: str, stored: int) -> None:
+    """Refuse an array of which a part was never written, for HDF5 gives zeros in its place, or whatever else fills it.
+
+    Args:
+        array (h5py.Dataset): the array.
+        key (str): its name.
+        stored (int): bytes that it takes in the file.
+
+    Raises:
+        UnreadableError: nothing of it is stored, or fewer chunks than it has.
+    """
+    if 0 in array.shape:
+        return
+    wanted, found = 1, int(stored > 0)
+    if array.chunks:
+        wanted = math.prod(-(-size // chunk) for size, chunk in zip(array.shape, array.chunks))
+        found = array.id.get_num_chunks() if stored else 0
+    if found < wanted:
+        raise UnreadableError(
+            f"has {found} of the {wanted} pieces of '{key}', the others were never written; write it again."
+        )
 
 
 def _check_packed_chunks(array: h5py.Dataset) -> None:

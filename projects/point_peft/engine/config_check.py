@@ -17,6 +17,7 @@ from mmengine.runner.loops import EpochBasedTrainLoop, IterBasedTrainLoop, TestL
 from torch.utils.data import DataLoader
 
 from .config import DATALOADERS
+from .config.required import check_has_type, check_required, check_whole
 from .config.schedule import check_schedule
 from .config.sections import SECTIONS
 from .config.signatures import accepted_arguments, registries, registries_with
@@ -79,6 +80,7 @@ def check_config(cfg: Config) -> None:
         MissingTierError: A type could not be found, and packages that the config needs are not installed.
         ConfigError: An unknown type, argument or section, with its place and the nearest names.
     """
+    check_whole(cfg)
     _check_sections(cfg)
     missing = _load_tiers(cfg)
     try:
@@ -138,6 +140,9 @@ def _check_node(node: Any, path: str, *, foreign: bool = False) -> None:
         here = _is_foreign(node.get('type'), around)
         if 'type' in node and not here:
             _check_typed(node, path)
+            check_required(node, path)
+        elif 'type' not in node and not around:
+            check_has_type(node, path)
         for key, value in node.items():
             _check_node(value, f'{path}.{key}', foreign=around or here)
     elif isinstance(node, (list, tuple)):

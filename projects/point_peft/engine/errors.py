@@ -39,6 +39,10 @@ class UnmatchedCheckpointError(CheckpointError):
     """A checkpoint and a model do not fit: no common tensor, or tensors of another shape."""
 
 
+class MemoryBankMismatchError(CheckpointError):
+    """A memory bank was built from something else than the run or the adapter needs."""
+
+
 class NonFiniteError(PointPEFTError):
     """A loss, a weight or a statistic became NaN or infinite, so that going on would learn nothing."""
 

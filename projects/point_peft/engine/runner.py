@@ -5,15 +5,23 @@ from __future__ import annotations
 import logging
 from typing import Any, cast
 
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from ..files import spared
+from .config.required import check_loops
 from .console import SparedStream
 
 
 class SparedRunner(Runner):
     """MMEngine's Runner, but a full disk costs a log or a copy of the config, and one warning, not the run."""
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> Runner:
+        """Build it, after a look at what MMEngine would refuse with a traceback."""
+        check_loops(cfg)
+        return super().from_cfg(cfg)
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         """The logger of the run; without its file, if that cannot be opened."""

@@ -3,6 +3,7 @@
 from .classifier import PointClassifier
 from .data_preprocessor import PointDataPreprocessor
 from .descriptor import PointDescriptor
+from .joint_pretraining import JointPretrain
 from .masked_autoencoder import PointMAEPretrain
 from .part_segmentor import PartSegmentor
 from .scene_encoder import SceneEncoder
@@ -11,6 +12,7 @@ from .scene_segmentor import SceneSegmentor
 from .voting import VotingModel
 
 __all__ = [
+    'JointPretrain',
     'PartSegmentor',
     'PointClassifier',
     'PointDataPreprocessor',

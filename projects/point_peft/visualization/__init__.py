@@ -2,6 +2,7 @@
 
 from .clouds import plot_clouds, project
 from .curves import Curve, plot_curves, read_curve
+from .embedding import plot_features
 from .figure import new_figure, save_figure
 from .page import write_page
 from .results import MethodResult, plot_results
@@ -16,6 +17,7 @@ __all__ = [
     'new_figure',
     'plot_clouds',
     'plot_curves',
+    'plot_features',
     'plot_results',
     'plot_shown',
     'project',

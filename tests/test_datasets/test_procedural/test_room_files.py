@@ -15,6 +15,7 @@ from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.procedural import room_files
 from point_peft.datasets.procedural.room_files import info_file, stored_rooms, write_rooms
 from point_peft.datasets.procedural.rooms import ROOM_CLASSES, make_room
+from point_peft.files import held_directory
 
 SMALL: dict[str, Any] = dict(split='train', num_scenes=3, num_points=512, seed=0)
 
@@ -146,3 +147,14 @@ def test_no_scenes(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='num_scenes=0 must be at least 1'):
         stored_rooms(tmp_path, **SMALL | dict(num_scenes=0))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    """But not what another one is still writing."""
+    name = stored_rooms(tmp_path / 'first', **SMALL).name
+    abandoned, written = (tmp_path / f'.{name}.{letter}' for letter in 'ab')
+    (abandoned / 'points').mkdir(parents=True)
+    with held_directory(written):
+        stored_rooms(tmp_path, **SMALL)
+        assert not abandoned.exists()
+        assert written.is_dir()

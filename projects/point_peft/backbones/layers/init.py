@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import nn
 
 STD = 0.02
@@ -21,3 +23,24 @@ def init_transformer(module: nn.Module) -> None:
     for name, parameter in module.named_parameters():
         if name.endswith(('_token', '_pos')):
             nn.init.trunc_normal_(parameter, std=STD)
+
+
+def init_by_fan_in(module: nn.Module) -> None:
+    """Initialise linear layers in place so that each keeps the variance of its input (LeCun): for short trainings.
+
+    With the reference's small weights the positions of tokens add about a hundredth of their features at first, and
+    it takes an hour of a CPU until a network notices where its tokens are.
+    """
+    for layer in module.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv1d)):
+            nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
+
+
+def shrink_residuals(blocks: Sequence[nn.Module]) -> None:
+    """Divide the last layer of both branches of every block in place by the root of the number of branches.
+
+    Source: Radford et al., Language models are unsupervised multitask learners (2019), section 2.3.
+    """
+    for block in blocks:
+        for layer in (block.get_submodule('attn.proj'), block.get_submodule('mlp.fc2')):
+            layer.get_parameter('weight').data.mul_((2 * len(blocks)) ** -0.5)

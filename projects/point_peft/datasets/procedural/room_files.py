@@ -12,6 +12,7 @@ import numpy as np
 from mmengine.dist import is_main_process
 from rich.progress import track
 
+from ...files import held_directory, remove_abandoned_directories
 from ..cache import WRITE_BITS
 from ..errors import DatasetError
 from ..restricted_pickle import read_pickle
@@ -103,8 +104,10 @@ def _write_at_once(directory: Path, *, split: str, num_scenes: int, num_points: 
         directory.parent.mkdir(parents=True, exist_ok=True)
         if not directory.parent.stat().st_mode & WRITE_BITS:
             raise PermissionError('it is marked as read-only')
-        write_rooms(temporary, split=split, num_scenes=num_scenes, num_points=num_points, seed=seed)
-        temporary.rename(directory)
+        remove_abandoned_directories(directory.parent.glob(f'.{directory.name}.*'))
+        with held_directory(temporary):
+            write_rooms(temporary, split=split, num_scenes=num_scenes, num_points=num_points, seed=seed)
+            temporary.rename(directory)
     except OSError as error:
         # Renaming fails where another process was quicker; its files are the same.
         if not directory.is_dir():
@@ -120,6 +123,8 @@ def _check_files(directory: Path, split: str, num_points: int) -> None:
     """Report files of a split that are missing or have another size than they were written with."""
     remedy = f"the built-in recipe: delete '{directory}' and start again"
     listed = directory / info_file(split)
+    if not listed.is_file():
+        raise DatasetError(f"'{listed}' is missing; get it again from {remedy}.")
     content = read_pickle(listed, origin=remedy)
     try:
         names = [info['lidar_points']['lidar_path'] for info in content['data_list']]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.random import Generator
@@ -65,23 +65,39 @@ def sample_object(
         global part ids.
     """
     name = CLASSES[label]
-    pieces = RECIPES[name][0](rng)
+    points, piece = sample_pieces(pieces := RECIPES[name][0](rng), rng, num_points)
+    if turned:
+        points = points @ rotation_about(1, between(rng, -TURN, TURN)).T
+    return points, np.array([PARTS.index(f'{name}/{part}') for part, _ in pieces])[piece]
+
+
+def sample_pieces(
+    pieces: Sequence[Piece], rng: Generator, num_points: int, *, stretch: float = STRETCH
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points on the pieces of an object, which is deformed on the way.
+
+    Args:
+        pieces (Sequence[Piece]): what the object consists of.
+        rng (Generator): decides the points and the deformation.
+        num_points (int): number of points N, spread uniformly over the area of all surfaces.
+        stretch (float): largest log scale of an axis.
+
+    Returns:
+        tuple[np.ndarray, np.ndarray]: (N, 3) float64 coordinates in random order, and (N,) int64 index of the piece
+        that each lies on.
+    """
     areas = np.array([surface.area for _, surface in pieces])
     counts = rng.multinomial(num_points, areas / areas.sum())
     points = np.concatenate([surface.sample(rng, count) for (_, surface), count in zip(pieces, counts)])
-    ids = np.array([PARTS.index(f'{name}/{part}') for part, _ in pieces])
     order = rng.permutation(num_points)
-    points = _deform(points[order], rng)
-    if turned:
-        points = points @ rotation_about(1, between(rng, -TURN, TURN)).T
-    return points, np.repeat(ids, counts)[order]
+    return _deform(points[order], rng, stretch), np.repeat(np.arange(len(pieces)), counts)[order]
 
 
-def _deform(points: np.ndarray, rng: Generator) -> np.ndarray:
+def _deform(points: np.ndarray, rng: Generator, stretch: float) -> np.ndarray:
     """Stretch, taper and shear an object, so that no two are built of the same right angles."""
     low, high = points.min(axis=0), points.max(axis=0)
     level = (points[:, 1:2] - low[1]) / max(high[1] - low[1], 1e-6) - 0.5
-    points = points * np.exp(rng.uniform(-STRETCH, STRETCH, size=3))
+    points = points * np.exp(rng.uniform(-stretch, stretch, size=3))
     taper = 1 + between(rng, -TAPER, TAPER) * level
     shift = level * rng.uniform(-SHEAR, SHEAR, size=2) * np.ptp(points[:, 1])
     return np.stack(

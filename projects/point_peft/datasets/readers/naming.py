@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,9 @@ def naming(path: Path, kind: str) -> Iterator[None]:
     """
     try:
         check_is_file(path)
-        with np.errstate(all='ignore'):  # numbers that overflow are refused where they matter
+        # Numbers that overflow are refused where they matter, and what a parser warns of is an error or nothing.
+        with np.errstate(all='ignore'), warnings.catch_warnings():
+            warnings.simplefilter('ignore')
             yield
     except (DatasetError, DatasetNotFoundError):
         raise

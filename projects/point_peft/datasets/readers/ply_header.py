@@ -18,11 +18,20 @@ BYTES = {
 END = re.compile(rb'[\r\n]end_header[ \t]*[\r\n]')
 """Last line of a header."""
 
+MAX_HEADER = 1 << 22
+"""Bytes within which it must come: a search to the end of a large file that has none takes long."""
+
+BLANKS = re.compile(rb'[ \t]+(?=[\r\n])')
+"""Blanks at the end of a line."""
+
+ASCII = bytes(range(128)) + b'?' * 128
+"""What stands for every byte of a header."""
+
 
 def clean_header(content: bytes) -> bytes:
-    """Content whose header is ASCII, as plyfile wants it; comments may have anything else."""
+    """Content whose header is as plyfile wants it: ASCII, though comments may have anything, no blanks at line ends."""
     end = _end(content)
-    return bytes(byte if byte < 128 else ord('?') for byte in content[:end]) + content[end:]
+    return BLANKS.sub(b'', content[:end].translate(ASCII)) + content[end:]
 
 
 def check_sizes(content: bytes) -> None:
@@ -65,8 +74,8 @@ def check_sizes(content: bytes) -> None:
 
 def _end(content: bytes) -> int:
     """Position after the header."""
-    match = END.search(content)
-    if not content.startswith(b'ply') or match is None:
+    match = END.search(content, 0, MAX_HEADER) if content.startswith(b'ply') else None
+    if match is None:
         raise UnreadableError('has no PLY header that ends with end_header; check the file.')
     return match.end()
 

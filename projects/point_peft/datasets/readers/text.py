@@ -11,6 +11,7 @@ import numpy as np
 from .files import read_lines
 from .layout import check_layout
 from .naming import UnreadableError, naming
+from .text_heading import read_heading
 
 DELIMITERS = (';', ',')
 """Characters that separate columns, if the first row has them; white space otherwise."""
@@ -24,8 +25,8 @@ def read_text(
 ) -> np.ndarray:
     """Read rows of numbers separated by white space, commas or semicolons, ``#`` starting a comment.
 
-    Rows must have equally many columns; columns that are not asked for may hold words. The first row may be the number
-    of the rows after it.
+    Rows must have equally many columns; columns that are not asked for may hold words. Above them there may be the
+    names of the columns, and the number of rows.
 
     Args:
         path (Path): the file.
@@ -49,16 +50,11 @@ def read_text(
             raise UnreadableError(f'is not a table of numbers ({error}); expected {expected}.') from error
 
 
-def _parse(lines: list[str], columns: list[int]) -> np.ndarray:
+def _parse(lines: list[str], wanted: list[int]) -> np.ndarray:
     """Columns of the table in ``lines``."""
-    start = next((i for i, line in enumerate(lines) if line.partition('#')[0].strip()), None)
-    if start is None:
-        raise ValueError('it has no rows')
-    _check_names(lines[start - 1] if start else '', columns)
-    promised = _promised_rows(lines, start, len(columns))
-    rows = lines[start:] if promised is None else lines[start + 1 :]
-    first = next((line for line in rows if line.partition('#')[0].strip()), '')
-    delimiter = next((mark for mark in DELIMITERS if mark in first.partition('#')[0]), None)
+    heading, columns = read_heading(lines, len(wanted)), wanted
+    rows = lines[heading.end :]
+    delimiter = next((mark for mark in DELIMITERS if mark in rows[0].partition('#')[0]), None)
     try:
         table = np.loadtxt(rows, delimiter=delimiter, dtype=np.float64, ndmin=2)
     except ValueError:  # words in other columns, or exponents of Fortran
@@ -70,25 +66,11 @@ def _parse(lines: list[str], columns: list[int]) -> np.ndarray:
         width, columns = widths.pop(), list(range(len(columns)))
     else:
         width = table.shape[1]
-    if promised is not None and promised != len(table):
-        raise ValueError(f'its first row promises {promised} rows and {len(table)} follow')
+    if heading.promised not in (None, len(table)):
+        raise ValueError(f'its first row promises {heading.promised} rows and {len(table)} follow')
     if table.shape[1] <= max(columns):
         raise ValueError(f'its rows have {table.shape[1]} columns')
+    heading.check_names(wanted, width)
     if len(columns) >= 3:
         check_layout((len(table), width))
     return table[:, columns]
-
-
-def _promised_rows(lines: list[str], start: int, width: int) -> int | None:
-    """Number in the first row if that is all that it holds, as in XYZ and PTS files, and rows are wider."""
-    if width == 1:
-        return None
-    row = lines[start].partition('#')[0].strip()
-    return int(row) if row.isascii() and row.isdecimal() else None
-
-
-def _check_names(line: str, columns: list[int]) -> None:
-    """Refuse a table whose comment before the first row names x, y and z at other places."""
-    names = re.split(r'[\s,;]+', line.strip().lstrip('#/ ').lower()) if line.lstrip().startswith('#') else []
-    if columns[:3] == [0, 1, 2] and {'x', 'y', 'z'} <= set(names) and names[:3] != ['x', 'y', 'z']:
-        raise ValueError(f'its columns are {names}, and x, y, z must be the first ones')

@@ -4,5 +4,13 @@ from .jitter import RandomJitter
 from .rotate import RandomRotate
 from .scale import RandomScale, RandomScaleTranslate
 from .shuffle import ShufflePoints
+from .up_axis import RandomUpAxis
 
-__all__ = ['RandomJitter', 'RandomRotate', 'RandomScale', 'RandomScaleTranslate', 'ShufflePoints']
+__all__ = [
+    'RandomJitter',
+    'RandomRotate',
+    'RandomScale',
+    'RandomScaleTranslate',
+    'RandomUpAxis',
+    'ShufflePoints',
+]

@@ -23,7 +23,7 @@ from .fingerprint import (
     unwrap,
 )
 from .finite import check_finite
-from .loading import LoadReport, complete_state, full_state, load_weights, log_report, warn_other_bank
+from .loading import LoadReport, check_other_bank, complete_state, full_state, load_weights, log_report
 from .mmengine_loaders import use_safe_loading
 from .network import describe_network, network_of, note_config, saved_network
 from .plain_state import from_plain, reduce_message_hub, to_plain
@@ -41,6 +41,7 @@ __all__ = [
     'base_fingerprint',
     'check_base',
     'check_finite',
+    'check_other_bank',
     'checkpoint_sizes',
     'complete_state',
     'delta_state',
@@ -66,6 +67,5 @@ __all__ = [
     'to_plain',
     'unwrap',
     'use_safe_loading',
-    'warn_other_bank',
     'write_atomically',
 ]

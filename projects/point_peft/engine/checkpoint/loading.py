@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import BaseWeightsMismatchError
+from ..errors import BaseWeightsMismatchError, MemoryBankMismatchError
 from .delta import META_KEY, bank_hash, check_base, external_keys
 from .fingerprint import base_fingerprint, init_pretrained, unwrap
 from .finite import check_finite
@@ -59,6 +59,7 @@ def load_weights(
     *,
     allow_other_base: bool = False,
     allow_other_network: bool = False,
+    allow_other_bank: bool = False,
 ) -> LoadReport:
     """Load a full checkpoint or an adapter into a model that is to be used, not trained on.
 
@@ -71,12 +72,14 @@ def load_weights(
         allow_other_base (bool): Only warn when the adapter was trained on other base weights.
         allow_other_network (bool): Only warn when it was saved by a network that computes something else, or does not
             fill the model.
+        allow_other_bank (bool): Only warn when it was trained with another memory bank than the model holds.
 
     Raises:
         BaseWeightsMismatchError: The adapter belongs to other base weights.
         UnmatchedCheckpointError: No tensor matches, one has another shape, or one is missing.
         OtherNetworkError: The tensors fit, but the config says something else than that of the training.
         NonFiniteWeightsError: A tensor has a NaN.
+        MemoryBankMismatchError: It was trained with another memory bank.
         CheckpointError: The file cannot be read.
     """
     if isinstance(checkpoint, Mapping):
@@ -94,7 +97,7 @@ def load_weights(
     )
     unwrap(model).load_state_dict(state, strict=False)
     log_report(report)
-    warn_other_bank(model, meta, source)
+    check_other_bank(model, meta, source, allow=allow_other_bank)
     return report
 
 
@@ -165,16 +168,28 @@ def log_report(report: LoadReport) -> None:
     print_log(str(report), logger='current', level=logging.INFO if complete else logging.WARNING)
 
 
-def warn_other_bank(model: nn.Module, meta: Mapping[str, Any], source: str) -> None:
-    """Warn if the model holds another memory bank than the one the checkpoint was trained with."""
+def check_other_bank(model: nn.Module, meta: Mapping[str, Any], source: str, *, allow: bool = False) -> None:
+    """Refuse another memory bank in the model than the one the checkpoint was trained with; an empty one passes.
+
+    Args:
+        model (nn.Module): The model, with its bank.
+        meta (Mapping): ``meta`` of the checkpoint.
+        source (str): Its name.
+        allow (bool): Only warn.
+
+    Raises:
+        MemoryBankMismatchError: With both hashes and what to do.
+    """
     wanted, found = (meta.get(META_KEY) or {}).get('bank_hash'), bank_hash(model)
-    if wanted and found and wanted != found:
-        print_log(
-            f'{source} was trained with memory bank {wanted}, but the model holds bank {found}: accuracy '
-            'will differ; use the bank file of that training.',
-            logger='current',
-            level=logging.WARNING,
+    if not wanted or not found or wanted == found:
+        return
+    problem = f'{source} was trained with memory bank {wanted}, but the model holds bank {found}'
+    if not allow:
+        raise MemoryBankMismatchError(
+            f'{problem}, so its accuracy would differ; use the bank file of that training, or, if you mean it, set '
+            'default_hooks.memory_bank.allow_other_bank=True.'
         )
+    print_log(f'loading all the same: {problem}.', logger='current', level=logging.WARNING)
 
 
 def full_state(model: nn.Module) -> dict[str, Tensor]:

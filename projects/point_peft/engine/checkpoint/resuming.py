@@ -18,6 +18,20 @@ NEEDED = {
 }
 """Sections that the runner reads when it resumes, and what must be in them."""
 
+TELLING = (
+    'betas',
+    'momentum',
+    'dampening',
+    'alpha',
+    'centered',
+    'rho',
+    'lambd',
+    'etas',
+    'lr_decay',
+    'history_size',
+)
+"""Settings that tell kinds of optimizers from each other; those that PyTorch adds from version to version do not."""
+
 
 def check_resumable(checkpoint: Mapping[str, Any], optim_wrapper: Any, source: str) -> None:
     """Refuse a checkpoint that lacks what a training needs to go on, or belongs to another optimizer.
@@ -59,6 +73,12 @@ def _find_difference(saved: Mapping[str, Any], optimizer: Optimizer) -> str:
             f'{len(optimizer.param_groups)}'
         )
     for number, (group, own) in enumerate(zip(groups, optimizer.param_groups)):
+        saved_kind, kind = ([name for name in TELLING if name in settings] for settings in (group, own))
+        if saved_kind != kind:
+            return (
+                f'its optimizer is of another kind ({", ".join(saved_kind) or "none of these"}) than '
+                f'{type(optimizer).__name__} ({", ".join(kind) or "none of these"})'
+            )
         if len(group['params']) != len(own['params']):
             return (
                 f'group {number} of its optimizer has {len(group["params"])} parameters, but that of the config '

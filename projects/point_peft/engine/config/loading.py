@@ -22,36 +22,31 @@ MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_sche
 def load_config(
     path: str | Path, options: Mapping[str, Any] | None = None, work_dir: str | Path | None = None
 ) -> Config:
-    """Read a config file, or the config of a name.
+    """Read a config file.
 
     A ``data_root`` at the top, wherever it is set, holds for all data loaders that do not set another one; ``~`` is the
     home directory in all paths; schedules of the learning rate that end with the training do so for any length of it.
 
     Args:
-        path (str | Path): The file, or the name METHOD/BACKBONE_TASK.
+        path (str | Path): The file.
         options (Mapping | None): ``--cfg-options``; texts from the command line get their types from what is in the
             config, see :class:`~.options.OptionText`. ``data_root`` reaches every dataset.
         work_dir (str | Path | None): Directory for logs and checkpoints; by default that of the config, or
             ``work_dirs/<method>/<name of the config>``.
 
     Raises:
-        MissingFileError: There is no such file or name; says similar ones.
+        MissingFileError: The file does not exist; names similar ones beside it.
         ConfigError: The file cannot be read, or a variable or an option has no effect.
     """
     cfg, files = read_config(path)
-    options = dict(options or {})
-    late = {key: options[key] for key in options if key.partition('.')[0] in files.bound_last()}
-    if late:  # before references are bound, with the types of what stands there
-        cfg, files = read_config(path, {key: apply_option(cfg, key, value) for key, value in late.items()})
     check_variables(cfg, files)
     bind_data_root(cfg, files)
-    bound = bound_schedulers(cfg, files)
+    options, bound = dict(options or {}), bound_schedulers(cfg, files)
     check_options(cfg, files, options)
     for key in sorted(
         options, key=lambda key: key != 'data_root'
     ):  # first, so that those of single loaders win
-        if key not in late:
-            apply_option(cfg, key, options[key])
+        apply_option(cfg, key, options[key])
     fit_schedule(cfg, bound, options)
     expand_home(cfg)
     drop_absent_hooks(cfg)

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from ...registry import DATASETS
 from ...text import printable
 from ..errors import ConfigError
-from .reading import ConfigFile
+from .reading import ConfigFile, read_config
 from .signatures import accepted_arguments
 from .walking import DATALOADERS, walk_dicts
 
@@ -46,7 +46,7 @@ def bind_data_root(cfg: Config, files: ConfigFile) -> None:
     setting = [file for file in files.with_bases() if 'data_root' in file.assigned]
     if not setting or cfg.get('data_root') is None:
         return
-    inherited = {file.config().get('data_root') for file in setting if file is not files}
+    inherited = {read_config(file.path)[0].get('data_root') for file in setting if file is not files}
     new = cfg.data_root
     for _, node in walk_dicts(cfg):
         if node.get('data_root') in inherited - {None, new}:

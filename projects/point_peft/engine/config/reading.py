@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.fileio import load
 
 from ...text import printable
-from ..errors import ConfigError, PointPEFTError
-from .layers import Layer, describe_error, find_base, read_layers
-from .names import Combination, find_config
-from .parts import compose, finished, together, with_parts
-from .references import lay_over, nested
-from .source import BASE, UNCLEAR, assigned, base_names, used
+from ..errors import ConfigError, MissingFileError
 from .walking import walk_dicts
 
 SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+
+BASE = '_base_'
 
 _REFERENCE = re.compile(r'\{\{[^{}]*\}\}')
 """What MMEngine replaces before it reads a file: ``{{_base_.x}}``, ``{{fileDirname}}``, ``{{$VARIABLE:default}}``."""
@@ -37,94 +34,51 @@ class ConfigFile:
         path (Path): Where it is.
         assigned (frozenset[str]): Variables that it sets at its top.
         used (frozenset[str]): Variables that it reads, its own and, as ``_base_.x``, those of its bases.
-        bases (tuple[ConfigFile, ...]): The files it inherits; of a config with parts, also these.
-        referred (frozenset[str]): Names that are bound last, so that a change of them reaches all who refer to them.
-        layers (tuple[Layer, ...]): In a config with parts, what the file and all below it say.
+        bases (tuple[ConfigFile, ...]): The files it inherits.
     """
 
     path: Path
     assigned: frozenset[str]
     used: frozenset[str]
     bases: tuple[ConfigFile, ...]
-    referred: frozenset[str] = frozenset()
-    layers: tuple[Layer, ...] = ()
 
     def with_bases(self) -> list[ConfigFile]:
         """The file and all that it inherits."""
         return [self, *(file for base in self.bases for file in base.with_bases())]
 
-    def bound_last(self) -> frozenset[str]:
-        """Names that anything here refers to."""
-        return frozenset(name for file in self.with_bases() for name in file.referred)
 
-    def config(self) -> Mapping[str, Any]:
-        """What the file says together with its bases."""
-        return lay_over(self.layers) if self.layers else read_config(self.path)[0]
-
-
-def read_config(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[Config, ConfigFile]:
-    """Read a config and what it inherits.
+def read_config(path: str | Path) -> tuple[Config, ConfigFile]:
+    """Read a config file and what it inherits.
 
     Args:
-        path (str | Path): The file, ``~`` being the home directory, or the name METHOD/BACKBONE_TASK.
-        changes (Mapping | None): Values that have the last word before references are bound; keys may have dots.
+        path (str | Path): The file; ``~`` is the home directory.
 
     Returns:
         tuple[Config, ConfigFile]: The config, and the files it was read from.
 
     Raises:
-        MissingFileError: There is no such file or name; says similar ones.
-        ConfigError: It or one of its bases or parts cannot be read; names the file and the line.
+        MissingFileError: The file does not exist; names similar ones.
+        ConfigError: It or one of its bases cannot be read; names the file and the line.
     """
-    found = find_config(path)
-    if isinstance(found, Combination):
-        return _read_parts(found, changes)
-    if found.suffix not in SUFFIXES:
+    path = Path(path).expanduser()
+    if path.is_dir():
+        raise ConfigError(f"config '{printable(path)}' is a directory; give one of the files in it.")
+    if not path.is_file():
+        raise MissingFileError(f'config {printable(path)} does not exist{_similar_files(path)}')
+    if path.suffix not in SUFFIXES:
         raise ConfigError(
-            f"config '{printable(found)}' is no config; its name would end in {' or '.join(SUFFIXES)}."
+            f"config '{printable(path)}' is no config; its name would end in {' or '.join(SUFFIXES)}."
         )
-    files = _read_file(found, ())
-    if found.suffix == '.py' and any('parts' in file.assigned for file in files.with_bases()):
-        return _read_parts(found, changes)
+    files = _read_file(path, ())
     try:
-        cfg = Config.fromfile(found)
+        cfg = Config.fromfile(path)
         for _ in walk_dicts(cfg):  # what a config imports, MMEngine looks for when it is read from the config
             pass
-        return compose(cfg), files
-    except PointPEFTError:
-        raise
+        return cfg, files
     except (Exception, SystemExit) as error:  # a config is a program, which may fail in any way
-        paths = [file.path for file in files.with_bases()]
         raise ConfigError(
-            f'config {printable(found)} cannot be read ({describe_error(error, paths)}); mend the file.'
+            f'config {printable(path)} cannot be read ({_describe(error, files)}); mend the file.'
         ) from error
-
-
-def _read_parts(found: Path | Combination, changes: Mapping[str, Any] | None) -> tuple[Config, ConfigFile]:
-    """Read a config that names parts."""
-    own = read_layers(found, together)
-    layers = with_parts(own)
-    parts = layers[: len(layers) - len(own)]
-    if isinstance(found, Combination):
-        path, text = Path('configs', f'{found}.py'), f'parts = {vars(found)}\n'
-    else:
-        path, text = found, found.read_text(encoding='utf-8')
-    cfg = finished([*layers, Layer('--cfg-options', nested(changes or {}))], text, str(path))
-    files = _as_file('the parts', parts, tuple(_as_file(layer.origin, [layer], ()) for layer in parts), parts)
-    for number, layer in enumerate(own, start=1):
-        files = _as_file(layer.origin, [layer], (files,), layers[: len(parts) + number])
-    return cfg, files
-
-
-def _as_file(
-    path: str, said: Sequence[Layer], bases: tuple[ConfigFile, ...], layers: Sequence[Layer] = ()
-) -> ConfigFile:
-    """What some layers assign, use and refer to, as that of a file."""
-    names = [
-        frozenset[str]().union(*(getattr(layer, kind) for layer in said))
-        for kind in ('assigned', 'used', 'referred')
-    ]
-    return ConfigFile(Path(path), names[0], names[1], bases, names[2], tuple(layers or said))
 
 
 def _read_file(path: Path, heirs: tuple[Path, ...]) -> ConfigFile:
@@ -150,14 +104,66 @@ def _read_file(path: Path, heirs: tuple[Path, ...]) -> ConfigFile:
             f'config {shown} cannot be read (SyntaxError{line}: {printable(reason)}); mend the file.'
         ) from error
     bases = []
-    for name in base_names(tree):
-        if name == UNCLEAR or '::' in name or '_reference_' in name:
-            continue
-        base = find_base(name, path)
-        if isinstance(base, Combination):
-            bases.append(ConfigFile(Path(str(base)), frozenset({'parts'}), frozenset(), ()))
-        else:
-            bases.append(_read_file(base.absolute(), (*heirs, path.resolve())))
-    names = assigned(tree) if path.suffix == '.py' else frozenset(load(path) or ())
-    loaded = used(tree) | frozenset(_BASE_VARIABLE.findall(text))
-    return ConfigFile(path, names, loaded, tuple(bases))
+    for name in _base_names(tree):
+        base = (path.parent / Path(name).expanduser()).absolute()
+        if not base.is_file():
+            raise MissingFileError(
+                f"config {shown} cannot be read: its base '{printable(name)}' does not exist{_similar_files(base)}"
+            )
+        bases.append(_read_file(base, (*heirs, path.resolve())))
+    assigned = _assigned(tree) if path.suffix == '.py' else frozenset(load(path) or ())
+    loaded = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    return ConfigFile(path, assigned, frozenset({*loaded, *_BASE_VARIABLE.findall(text)}), tuple(bases))
+
+
+def _assigned(tree: ast.Module) -> frozenset[str]:
+    """Names that the statements at the top of a file assign to."""
+    names = set()
+    for statement in tree.body:
+        targets = (
+            statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, 'target', None)]
+        )
+        nodes = (node for target in targets if isinstance(target, ast.AST) for node in ast.walk(target))
+        names |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return frozenset(names - {BASE})
+
+
+def _base_names(tree: ast.Module) -> list[str]:
+    """Files that a config inherits, as far as that can be told; those of other packages and computed ones are not."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == BASE for target in statement.targets
+        ):
+            try:
+                value = ast.literal_eval(statement.value)
+            except (ValueError, TypeError):
+                return []
+            names = value if isinstance(value, (list, tuple)) else [value]
+            return [
+                name
+                for name in names
+                if isinstance(name, str) and '::' not in name and '_reference_' not in name
+            ]
+    return []
+
+
+def _describe(error: BaseException, files: ConfigFile) -> str:
+    """Type, text and line of an error in a config, on one line."""
+    if isinstance(error, ImportError) and isinstance(error.__cause__, ImportError):
+        error = error.__cause__  # MMEngine's own message lists the whole module path
+    own = {str(file.path.absolute()): file.path for file in files.with_bases()}
+    places = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in own]
+    where = f' in {printable(own[places[-1].filename])}, line {places[-1].lineno}' if places else ''
+    text = ' '.join(str(error).split())
+    return f'{type(error).__name__}{where}: {printable(text)}'
+
+
+def _similar_files(path: Path) -> str:
+    """Configs with a similar name, beside ``path`` or below ``configs``, as the end of a sentence."""
+    paths = {other.name: other for other in (*Path('configs').rglob('*.py'), *path.parent.glob('*.py'))}
+    similar = [
+        printable(paths[name]) for name in difflib.get_close_matches(path.name, paths, n=3, cutoff=0.7)
+    ]
+    return f'; did you mean {" or ".join(similar)}?' if similar else '; see configs/ for what there is.'

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..errors import ConfigError
-from .reading import ConfigFile
+from .reading import ConfigFile, read_config
 
 WARMUP_SHARE = 3
 """A warm-up that would last longer than the training gets one part of so many."""
@@ -27,7 +27,7 @@ def bound_schedulers(cfg: Config, files: ConfigFile) -> set[int]:
         files (ConfigFile): The files it was read from.
     """
     owner = _owner(files)
-    stated = cfg if owner in (None, files) else owner.config()
+    stated = cfg if owner in (None, files) else read_config(owner.path)[0]
     limit = _length(stated if stated.get('train_cfg') else cfg)
     return {
         index

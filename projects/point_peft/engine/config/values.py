@@ -32,6 +32,10 @@ def check_values(cfg: Config) -> None:
     for key in ('lr', 'weight_decay'):
         if key in optimizer:
             _check_amount(optimizer[key], f'optim_wrapper.optimizer.{key}')
+    clipping = (cfg.get('optim_wrapper') or {}).get('clip_grad') or {}
+    for key in ('max_norm', 'clip_value'):  # a negative one would turn the gradients round
+        if key in clipping:
+            _check_amount(clipping[key], f'optim_wrapper.clip_grad.{key}')
     for key in ('base_batch_size', 'accumulative_counts'):
         section = 'auto_scale_lr' if key == 'base_batch_size' else 'optim_wrapper'
         value = (cfg.get(section) or {}).get(key)
@@ -43,9 +47,8 @@ def check_values(cfg: Config) -> None:
     for name, hook in (cfg.get('default_hooks') or {}).items():
         for key in ('interval', 'test_interval'):
             if isinstance(hook, Mapping) and hook.get(key) is not None:
-                _check_integer(
-                    hook[key], f'default_hooks.{name}.{key}', at_least=-1 if key == 'interval' else 1
-                )
+                least = -1 if key == 'interval' and name != 'logger' else 1
+                _check_integer(hook[key], f'default_hooks.{name}.{key}', at_least=least)
 
 
 def _check_loader(loader: Mapping[str, Any], name: str) -> None:

@@ -38,9 +38,8 @@ def check_variables(cfg: Config, files: ConfigFile) -> None:
         ConfigError: There is one; says what was probably meant.
     """
     whole = files.with_bases()
-    effective = files.bound_last().union(EVERYWHERE)
     for file in whole:
-        for name in sorted(file.assigned - effective):
+        for name in sorted(file.assigned - set(EVERYWHERE)):
             used = name in file.used or any(
                 f'_base_.{name}' in other.used for other in whole if other is not file
             )
@@ -70,10 +69,9 @@ def check_options(cfg: Config, files: ConfigFile, options: Mapping[str, Any]) ->
         ConfigError: There is one; says what was probably meant.
     """
     used = {name for file in files.with_bases() for name in file.used}
-    effective = files.bound_last().union(EVERYWHERE)
     for key in options:
         name = key.partition('.')[0]
-        if name in effective:
+        if name in EVERYWHERE:
             continue
         if name not in cfg:
             meant = setting_for(name) or _suggest(cfg, key)

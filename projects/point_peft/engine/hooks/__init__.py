@@ -7,6 +7,7 @@ from .epoch_seed import EpochSeedHook
 from .finite import FiniteHook
 from .logger import SparedLoggerHook
 from .memory_bank import MemoryBankHook
+from .probe import ProbeHook
 from .protocol import ProtocolHook
 from .resume_schedule import ResumeScheduleHook
 from .show import ShowHook
@@ -21,6 +22,7 @@ __all__ = [
     'EpochSeedHook',
     'FiniteHook',
     'MemoryBankHook',
+    'ProbeHook',
     'ProtocolHook',
     'ResumeScheduleHook',
     'ShowHook',

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -23,7 +21,6 @@ from ..checkpoint import (
     section_hashes,
     to_plain,
     unwrap,
-    warn_other_bank,
 )
 from ..checkpoint.resuming import check_resumable
 from ..memory_bank import check_bank
@@ -53,7 +50,6 @@ class DeltaCheckpointHook(Hook):
         self.full = full
         self.allow_other_base = allow_other_base
         self.allow_other_network = allow_other_network
-        self._loaded_meta: dict[str, Any] = {}
 
     def before_run(self, runner: Runner) -> None:
         """Note what the model was built from."""
@@ -83,21 +79,11 @@ class DeltaCheckpointHook(Hook):
             allow_other_network=self.allow_other_network,
         )
         log_report(report)
-        self._loaded_meta = meta
 
     def before_train(self, runner: Runner) -> None:
         """Note what the base weights are, at the latest before the first step."""
         base_fingerprint(runner.model)
-        self._check_bank(runner)
         check_bank(unwrap(runner.model))
-
-    def before_val(self, runner: Runner) -> None:
-        """Check the memory bank of a loaded adapter."""
-        self._check_bank(runner)
-
-    def before_test(self, runner: Runner) -> None:
-        """Check the memory bank of a loaded adapter."""
-        self._check_bank(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Reduce the checkpoint to the adapter and to plain types, and hash it.
@@ -125,12 +111,6 @@ class DeltaCheckpointHook(Hook):
         )
         for name, size in sizes._asdict().items():
             runner.message_hub.update_info(f'{name}_mb', size, resumed=False)
-
-    def _check_bank(self, runner: Runner) -> None:
-        """Warn once if the memory bank is not the one of the loaded checkpoint."""
-        if self._loaded_meta:
-            warn_other_bank(runner.model, self._loaded_meta, _source(runner))
-            self._loaded_meta = {}
 
 
 def _source(runner: Runner) -> str:

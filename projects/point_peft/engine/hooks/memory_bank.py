@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from ...files import spared
 from ...registry import HOOKS
 from ...tuners import MemoryBank
-from ..checkpoint import META_KEY, unwrap
+from ..checkpoint import META_KEY, check_other_bank, unwrap
 from ..memory_bank import (
     BankProvenance,
     MemoryBankMismatchError,
@@ -40,22 +40,25 @@ class MemoryBankHook(Hook):
 
     Args:
         file (str | None): The bank's file; by default ``memory_bank.safetensors`` in the work directory.
+        allow_other_bank (bool): Only warn when an adapter was trained with another bank than the one that was found.
     """
 
-    def __init__(self, file: str | None = None) -> None:
+    def __init__(self, file: str | None = None, allow_other_bank: bool = False) -> None:
         self.file = file
-        self._loaded: Mapping[str, Any] = {}
+        self.allow_other_bank = allow_other_bank
+        self._meta: Mapping[str, Any] = {}
         self._unsaved: BankProvenance | None = None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Remember what the checkpoint says about the bank that it was trained with."""
-        self._loaded = (checkpoint.get('meta') or {}).get(META_KEY) or {}
+        self._meta = checkpoint.get('meta') or {}
 
     def before_train(self, runner: Runner) -> None:
         """Load the bank if its file fits, else build it from the training set.
 
         Raises:
-            MemoryBankMismatchError: If the file exists but was made from something else.
+            MemoryBankMismatchError: If the file exists but was made from something else, or if a resumed training had
+                another.
             ConfigError: If the bank has too few rows to train with.
         """
         model = unwrap(runner.model)
@@ -65,6 +68,9 @@ class MemoryBankHook(Hook):
         if not self._came_along(runner, found[1].bank):
             self._find_or_build(runner, found[1].bank)
         check_bank(model)
+        if runner._resume:  # a new training has the bank of its own data, whatever it starts from
+            check_other_bank(model, self._meta, str(runner._load_from), allow=self.allow_other_bank)
+        self._meta = {}  # from now on the bank is that of the training
 
     def _came_along(self, runner: Runner, bank: MemoryBank) -> bool:
         """Whether the bank is there already, from a complete checkpoint or because somebody filled it.
@@ -73,7 +79,7 @@ class MemoryBankHook(Hook):
         """
         if not len(bank):
             return False
-        given = self._loaded.get('bank')
+        given = (self._meta.get(META_KEY) or {}).get('bank')
         if given is None:
             return True
         model = unwrap(runner.model)
@@ -131,9 +137,15 @@ class MemoryBankHook(Hook):
 
     def _attach(self, runner: Runner) -> None:
         candidates = [self._path(runner)]
-        if runner._load_from:
+        if runner._load_from and not (self.file and candidates[0].is_file()):
             candidates.append(Path(runner._load_from).parent / FILE_NAME)
-        attach_bank(unwrap(runner.model), candidates, wanted_hash=self._loaded.get('bank_hash'))
+        attach_bank(
+            unwrap(runner.model),
+            candidates,
+            self._meta,
+            str(runner._load_from or 'the checkpoint'),
+            allow_other=self.allow_other_bank,
+        )
 
     def _path(self, runner: Runner) -> Path:
         return Path(self.file or Path(runner.work_dir) / FILE_NAME)

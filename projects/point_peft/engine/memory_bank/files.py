@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ...tuners import MemoryBank
-from ..checkpoint import load_checkpoint_file, save_checkpoint
-from ..errors import CheckpointError, CorruptCheckpointError
+from ..checkpoint import META_KEY, check_other_bank, load_checkpoint_file, save_checkpoint
+from ..errors import CheckpointError, CorruptCheckpointError, MemoryBankMismatchError
 from .provenance import ADVICE, BankProvenance, check_bank, check_provenance, expected_provenance, find_prompt
 
 
@@ -65,32 +65,51 @@ def load_bank(path: str | Path, bank: MemoryBank, expected: BankProvenance) -> B
 
 
 def attach_bank(
-    model: nn.Module, candidates: Sequence[str | Path], *, wanted_hash: str | None = None
+    model: nn.Module,
+    candidates: Sequence[str | Path],
+    meta: Mapping[str, Any],
+    source: str,
+    *,
+    allow_other: bool = False,
 ) -> Path | None:
-    """Load the first of some bank files that exists, for evaluation.
+    """Load the first of some bank files that fits, for evaluation.
 
     Args:
         model (nn.Module): Task model.
         candidates (Sequence[str | Path]): Files to try, best first.
-        wanted_hash (str | None): Hash of the bank that the adapter was trained with.
+        meta (Mapping): ``meta`` of the adapter, which has the hash of the bank that it was trained with.
+        source (str): Name of the adapter.
+        allow_other (bool): Take the first file that exists, with a warning if it is another bank.
 
     Returns:
         Path | None: The file, or None if the model needs none.
 
     Raises:
         CheckpointError: If an adapter that was trained with a bank finds none.
+        MemoryBankMismatchError: Or only others, made from something else or of another hash.
     """
     found = find_prompt(model)
-    if found is None or len(found[1].bank):
+    if found is None:
         return None
-    for path in map(Path, candidates):
-        if path.is_file():
+    if len(found[1].bank):
+        check_other_bank(model, meta, source, allow=allow_other)
+        return None
+    problem: MemoryBankMismatchError | None = None
+    for path in filter(Path.is_file, map(Path, candidates)):
+        try:
             load_bank(path, found[1].bank, expected_provenance(model))
-            check_bank(model)
-            return path
-    if wanted_hash:
+            check_other_bank(model, meta, source, allow=allow_other)
+        except MemoryBankMismatchError as error:
+            problem = problem or error
+            found[1].bank.keys = found[1].bank.keys[:0]
+            continue
+        check_bank(model)
+        return path
+    if problem is not None:
+        raise problem
+    if wanted := (meta.get(META_KEY) or {}).get('bank_hash'):
         raise CheckpointError(
-            f'the adapter was trained with memory bank {wanted_hash}, which is in none of '
+            f'the adapter was trained with memory bank {wanted}, which is in none of '
             f'{[str(c) for c in candidates]}; put its file there, or build it with tools/build_memory_bank.py.'
         )
     return None

@@ -16,17 +16,13 @@ from ...datasets import unrepeated
 from ...tuners import PEFTBackbone, PointPriorPrompt
 from ..checkpoint import BaseFingerprint, describe_network
 from ..checkpoint.network import first_difference
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, MemoryBankMismatchError
 from .clouds import fingerprint_clouds
 
 NORMALIZATION = 'l2'
 """Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
 
 ADVICE = 'delete the file to have it rebuilt, or name the right one in default_hooks.memory_bank.file'
-
-
-class MemoryBankMismatchError(CheckpointError):
-    """A memory bank was built from something else than the run needs."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,13 @@
+"""Point-MAE, full size; the checkpoint is the official pre-training on ShapeNet55 (docs/model_zoo.md)."""
+model = dict(
+    type='PointClassifier',
+    backbone=dict(
+        type='PointMAE',
+        embed_dim=384,
+        depth=12,
+        num_heads=6,
+        num_groups=128,
+        group_size=32,
+        drop_path_rate=0.1,
+        init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointmae_pretrain.pth')),
+    head=dict(type='PointClsHead'))

@@ -1,0 +1,13 @@
+"""Full fine-tuning of ACT, Group-Free 3D on the built-in rooms."""
+_base_ = [
+    '../_base_/models/groupfree3d.py', '../_base_/models/act_scene.py',
+    '../_base_/datasets/shapes_scene.py',
+    '../_base_/schedules/detection_mini.py', '../_base_/detection_runtime.py'
+]
+model = dict(
+    backbone=dict(backbone={{_base_.backbone}}, stages={{_base_.stages}}),
+    neck=dict(in_channels={{_base_.seed_channels}}),
+    bbox_head=dict(
+        type='point_peft.RotatedGroupFree3DHead',
+        num_classes={{_base_.num_classes}}, bbox_coder={{_base_.box_coder}}))
+optim_wrapper = dict(paramwise_cfg=dict(lr_mult=dict(backbone=0.1)))

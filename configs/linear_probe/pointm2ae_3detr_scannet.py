@@ -1,0 +1,10 @@
+"""Frozen Point-M2AE, 3DETR on ScanNet."""
+_base_ = [
+    '../_base_/models/detr3d.py', '../_base_/models/pointm2ae_scene.py',
+    '../_base_/tuners/linear_probe.py', '../_base_/datasets/scannet_det.py',
+    '../_base_/schedules/detection_36e.py', '../_base_/detection_runtime.py'
+]
+model = dict(
+    backbone=dict(backbone={{_base_.backbone}}, stages={{_base_.stages}}, tuner={{_base_.tuner}}, extra_channels=0),
+    neck=dict(in_channels={{_base_.seed_channels}}),
+    bbox_head=dict(num_classes={{_base_.num_classes}}, bbox_coder={{_base_.box_coder}}))

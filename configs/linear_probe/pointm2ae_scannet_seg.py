@@ -1,0 +1,16 @@
+"""Linear probing of Point-M2AE, scene segmentation on ScanNet."""
+_base_ = [
+    '../_base_/models/pointm2ae_scene_seg.py', '../_base_/tuners/linear_probe.py',
+    '../_base_/datasets/scannet_seg.py', '../_base_/schedules/scene_seg_200e.py', '../_base_/scene_seg_runtime.py'
+]
+model = dict(
+    tuner={{_base_.tuner}},
+    test_cfg={{_base_.sliding}},
+    head=dict(
+        _delete_=True,
+        type='LinearSceneSegHead',
+        stages=((4, ), (9, ), (14, )),
+        stage_dims=(96, 192, 384),
+        num_classes={{_base_.num_classes}},
+        point_channels={{_base_.point_channels}},
+        class_weight={{_base_.class_weight}}))

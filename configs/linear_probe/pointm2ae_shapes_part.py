@@ -1,0 +1,13 @@
+"""Linear probing of Point-M2AE, parts of the built-in shapes."""
+_base_ = [
+    '../_base_/models/pointm2ae_part.py', '../_base_/tuners/linear_probe.py', '../_base_/datasets/shapes_part.py',
+    '../_base_/schedules/part_seg_300e.py', '../_base_/part_seg_runtime.py'
+]
+model = dict(
+    tuner={{_base_.tuner}},
+    head=dict(
+        _delete_=True,
+        type='LinearPartSegHead',
+        hidden_layers=(4, 9, 14), hidden_dims=(96, 192, 384),
+        parts_per_category={{_base_.parts_per_category}}))
+train_dataloader = dict(batch_size=16)

@@ -1,0 +1,10 @@
+"""LoRA on Point-MAE, 3DETR on the built-in rooms."""
+_base_ = [
+    '../_base_/models/detr3d_rotated.py', '../_base_/models/pointmae_scene.py',
+    '../_base_/tuners/lora.py', '../_base_/datasets/shapes_scene.py',
+    '../_base_/schedules/detection_mini.py', '../_base_/detection_runtime.py'
+]
+model = dict(
+    backbone=dict(backbone={{_base_.backbone}}, stages={{_base_.stages}}, tuner={{_base_.tuner}}),
+    neck=dict(in_channels={{_base_.seed_channels}}),
+    bbox_head=dict(num_classes={{_base_.num_classes}}, bbox_coder={{_base_.box_coder}}))
