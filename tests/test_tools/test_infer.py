@@ -319,7 +319,7 @@ def test_bad_files(infer: ModuleType, tmp_path: Path, checkpoint: Path, mesh: Pa
     np.save(spoilt, np.full((100, 3), np.nan))
     text.touch()
     for path, error, message in (
-        (pose, DatasetError, 'pose.npy.* holds 4 rows, as a pose .* and no cloud'),
+        (pose, DatasetError, r'pose.npy.* array of shape \(4, 4\), .* or a matrix'),
         (spoilt, DatasetError, 'spoilt.npy.* has a NaN or infinite coordinate: point 0'),
         (text, DatasetError, 'cloud.what.* has an unknown format; expected one of'),
         (tmp_path / 'none.ply', FileNotFoundError, 'none.ply.* does not exist'),
