@@ -28,8 +28,8 @@ def init_transformer(module: nn.Module) -> None:
 def init_by_fan_in(module: nn.Module) -> None:
     """Initialise linear layers in place so that each keeps the variance of its input (LeCun): for short trainings.
 
-    With the reference's small weights the positions of tokens add about a hundredth of their features at first, and
-    it takes an hour of a CPU until a network notices where its tokens are.
+    With the reference's small weights the positions of tokens add little to their features at first (an estimate), and
+    it takes long until a network notices where its tokens are.
     """
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv1d)):
