@@ -12,7 +12,6 @@ import copy
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import time
@@ -35,6 +34,8 @@ from point_peft.engine.errors import ConfigError, PointPEFTError
 from point_peft.engine.preflight import check_files
 from point_peft.engine.protocol import BEST_ON_TEST, LAST
 from point_peft.engine.work_dir import check_work_dir, locked_work_dir
+from point_peft.experiments import mean_and_spread
+from point_peft.experiments.training import WAIT_PASSIVELY
 from point_peft.registry import DATASETS
 from point_peft.text import printable
 
@@ -53,9 +54,6 @@ UPDATES = 5
 
 TAIL = 30
 """Lines of a failed training that are shown."""
-
-WAIT_PASSIVELY = {'OMP_WAIT_POLICY': 'PASSIVE'}
-"""OpenMP's threads sleep while they wait, so that other programs on the same cores cost less."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -278,9 +276,9 @@ def progress(label: str, max_epochs: int) -> Callable[[str], None]:
     return show
 
 
-def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Mean and sample standard deviation; one value has no deviation."""
-    return dict(mean=statistics.fmean(values), std=statistics.stdev(values) if len(values) > 1 else None)
+def spread_of(results: Sequence[dict[str, Any]], key: str) -> dict[str, float | None]:
+    """Mean and sample standard deviation of a result over the folds; one fold has no deviation."""
+    return dict(zip(('mean', 'std'), mean_and_spread([result[key] for result in results])))
 
 
 def write_results(work_dir: Path, args: argparse.Namespace, results: Sequence[dict[str, Any]]) -> None:
@@ -292,7 +290,7 @@ def write_results(work_dir: Path, args: argparse.Namespace, results: Sequence[di
         shots=args.shots,
         metric=METRIC,
         folds_wanted=args.folds,
-        **{key: dict(meaning=ROWS[key], **spread([result[key] for result in results])) for key in ROWS},
+        **{key: dict(meaning=ROWS[key], **spread_of(results, key)) for key in ROWS},
         folds=[dict(fold=fold, **result) for fold, result in enumerate(results)],
     )
     write_atomically(work_dir / 'results.json', json.dumps(summary, indent=1, default=str).encode())
@@ -300,7 +298,7 @@ def write_results(work_dir: Path, args: argparse.Namespace, results: Sequence[di
 
 def format_table(results: Sequence[dict[str, Any]]) -> str:
     """One line per fold, then mean and standard deviation."""
-    spreads = {key: spread([result[key] for result in results]) for key in ROWS}
+    spreads = {key: spread_of(results, key) for key in ROWS}
     lines = [(f'fold {fold}', [result[key] for key in ROWS]) for fold, result in enumerate(results)]
     for name, part in (('mean', 'mean'), ('standard deviation', 'std')):
         lines.append((name, [spreads[key][part] for key in ROWS]))

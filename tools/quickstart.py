@@ -32,6 +32,7 @@ from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError, PointPEFTError
 from point_peft.engine.protocol import BEST_ON_VAL, LAST
 from point_peft.engine.work_dir import LOCK, check_work_dir, locked_work_dir
+from point_peft.experiments.training import WAIT_PASSIVELY
 from point_peft.registry import DATASETS
 from point_peft.text import plain_console, printable
 from point_peft.visualization import MethodResult, plot_results, save_figure
@@ -50,10 +51,6 @@ SHOWN = re.compile(
     r'Epoch\(\w+\).*|trainable params.*|building the memory bank.*|Traceback.*|\w*[Ee]rror:.*|error:.*'
 )
 """What is shown of a training's log lines; all of them are in the work directory."""
-
-WAIT_PASSIVELY = {'OMP_WAIT_POLICY': 'PASSIVE'}
-"""Let OpenMP's threads sleep while they wait for each other. By default they spin, and where other programs use the
-cores too, a training step then takes many times as long."""
 
 TAIL = 30
 """Lines of a failed training that are shown."""

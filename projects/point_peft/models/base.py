@@ -7,9 +7,8 @@ from typing import Any
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from ..registry import MODELS
 from ..structures import BackboneFeatures
-from .owner import BackboneOwner, build_backbone
+from .owner import BackboneOwner, build_backbone, build_for_backbone
 
 
 class TunedModel(BackboneOwner, BaseModel):
@@ -42,11 +41,9 @@ class TunedModel(BackboneOwner, BaseModel):
 
     def _build_head(self, head: dict[str, Any]) -> Any:
         """Build a head for this backbone; what its config says goes first."""
-        kind = MODELS.get(head['type']) if isinstance(head['type'], str) else head['type']
         num_prefix = getattr(self.backbone, 'num_prefix_tokens', 1)  # networks of the release mode do not say
         facts = dict(embed_dim=self.backbone.embed_dim, num_prefix_tokens=num_prefix)
-        wanted = getattr(kind, 'backbone_facts', ('embed_dim',))
-        return MODELS.build({**{name: facts[name] for name in wanted}, **head})
+        return build_for_backbone(head, facts)
 
     def auxiliary_loss(self, features: BackboneFeatures) -> dict[str, Tensor]:
         """Losses of the auxiliary head; none without one."""

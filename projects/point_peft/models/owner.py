@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,6 +14,19 @@ from ..tuners import MemoryBank
 def build_backbone(backbone: dict[str, Any], tuner: dict[str, Any] | None) -> Any:
     """Build a plain backbone, in the wrapper that freezes and tunes it if there is one, from their configs."""
     return MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
+
+
+def build_for_backbone(config: dict[str, Any], facts: Mapping[str, Any]) -> Any:
+    """Build what goes with a backbone: a head, or an objective of pre-training.
+
+    Args:
+        config (dict): Its config; what that says goes first.
+        facts (Mapping): What may be told of the backbone; the type names in ``backbone_facts`` what it wants
+            (``embed_dim`` where it does not say).
+    """
+    kind = MODELS.get(config['type']) if isinstance(config['type'], str) else config['type']
+    wanted = getattr(kind, 'backbone_facts', ('embed_dim',))
+    return MODELS.build({**{name: facts[name] for name in wanted}, **config})
 
 
 class BackboneOwner(nn.Module):

@@ -38,6 +38,9 @@ class Objective(nn.Module, ABC):
         weight (float): Factor of the loss in the sum.
     """
 
+    backbone_facts: Sequence[str] = ('embed_dim',)
+    """What of the encoder an objective is built for."""
+
     num_views = 1
     """Views that the loss compares: 2 makes the model encode the hidden groups as well."""
 

@@ -22,7 +22,6 @@ class LabelObjective(Objective):
         num_classes (int): Classes.
         smoothing (float): Label smoothing.
         weight (float): Factor of the loss in the sum.
-        group_size (int): Unused; every objective is told.
     """
 
     def __init__(
@@ -32,7 +31,6 @@ class LabelObjective(Objective):
         num_classes: int,
         smoothing: float = 0.1,
         weight: float = 1.0,
-        group_size: int = 0,
     ) -> None:
         super().__init__(weight)
         self.smoothing = smoothing

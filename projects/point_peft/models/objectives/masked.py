@@ -33,6 +33,8 @@ class MaskedObjective(Objective):
     Source: Pang et al., Point-MAE (ECCV 2022), section 3.
     """
 
+    backbone_facts = ('embed_dim', 'group_size')
+
     def __init__(
         self,
         *,

@@ -23,7 +23,6 @@ class PartObjective(Objective):
         num_parts (int): Parts of all classes.
         smoothing (float): Label smoothing.
         weight (float): Factor of the loss in the sum.
-        group_size (int): Unused; every objective is told.
     """
 
     def __init__(
@@ -33,7 +32,6 @@ class PartObjective(Objective):
         num_parts: int,
         smoothing: float = 0.1,
         weight: float = 1.0,
-        group_size: int = 0,
     ) -> None:
         super().__init__(weight)
         self.smoothing = smoothing

@@ -23,7 +23,6 @@ class ViewObjective(Objective):
         out_dim (int): Dimension in which views are compared.
         temperature (float): Divides the cosines.
         weight (float): Factor of the loss in the sum.
-        group_size (int): Unused; every objective is told.
 
     Source: Chen et al., SimCLR (ICML 2020), section 2.1.
     """
@@ -38,7 +37,6 @@ class ViewObjective(Objective):
         out_dim: int = 128,
         temperature: float = 0.1,
         weight: float = 1.0,
-        group_size: int = 0,
     ) -> None:
         super().__init__(weight)
         self.temperature = temperature

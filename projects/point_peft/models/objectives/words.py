@@ -24,10 +24,9 @@ class WordObjective(Objective):
         embed_dim (int): Token dimension C.
         num_words (int): Words that are told apart.
         weight (float): Factor of the loss in the sum.
-        group_size (int): Unused; every objective is told.
     """
 
-    def __init__(self, *, embed_dim: int, num_words: int, weight: float = 1.0, group_size: int = 0) -> None:
+    def __init__(self, *, embed_dim: int, num_words: int, weight: float = 1.0) -> None:
         super().__init__(weight)
         self.num_words = num_words
         self.classify = nn.Linear(2 * embed_dim, num_words)
