@@ -93,12 +93,12 @@ def main(args: argparse.Namespace) -> None:
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, ['test_dataloader'], pretrained=needs_base_weights(args.checkpoint))
-    make_directories(cfg)
     if args.launcher != 'none':
         init_processes(
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
+    make_directories(cfg)
     # A test leaves its config beside the training's, under another name.
     object.__setattr__(cfg, '_filename', f'test_{Path(args.config).name}')
     metrics = SparedRunner.from_cfg(cfg).test()

@@ -98,12 +98,12 @@ def main(args: argparse.Namespace) -> None:
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, [name for name in DATALOADERS if cfg.get(name) is not None])
-    make_directories(cfg)
     if args.launcher != 'none':
         init_processes(
             args.launcher, cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout', DEFAULT_TIMEOUT)
         )
         wrap_for_any_device(cfg)
+    make_directories(cfg)
     with locked_work_dir(cfg.work_dir, args.launcher):
         runner = SparedRunner.from_cfg(cfg)
         for note in schedule_notes(cfg):

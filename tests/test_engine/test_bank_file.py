@@ -147,7 +147,7 @@ def test_an_empty_bank_and_several_processes(
     fill_bank(model)
     check_bank(model)
     fill_bank(model, rows=3)
-    with pytest.raises(ConfigError, match='has 3 rows, but 4 are to be retrieved'):
+    with pytest.raises(ConfigError, match='holds 3 clouds but 4 are to be retrieved'):
         check_bank(model)
 
 

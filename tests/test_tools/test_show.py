@@ -243,5 +243,5 @@ def test_bad_flags(tool: ModuleType, tmp_path: Path, parts: Path) -> None:
     with pytest.raises(ConfigError, match='num_samples=0 shows nothing; give at least 1'):
         tool.main(arguments(parts, tmp_path / 'out', show_num=0))
     (tmp_path / 'file').touch()
-    with pytest.raises(ConfigError, match="file' is a file; give a directory"):
+    with pytest.raises(ConfigError, match="file' cannot be a directory, as that is a file; give another one"):
         tool.main(arguments(parts, tmp_path / 'file'))

@@ -90,10 +90,7 @@ class MemoryBank(nn.Module):
             ValueError: If the bank holds fewer than ``k`` clouds.
         """
         if len(self) < k:
-            raise ValueError(
-                f'the memory bank holds {len(self)} clouds but {k} are to be retrieved; build it from more '
-                'clouds or lower num_tokens.'
-            )
+            raise ValueError(too_few_clouds(len(self), k))
         with torch.autocast(query.device.type, enabled=False):
             query = F.normalize(query.to(self.keys.dtype), dim=1)
             similarity, index = (query @ self.keys.T).topk(k, dim=1)
@@ -127,3 +124,11 @@ class MemoryBank(nn.Module):
         if keys is not None and keys.dim() == 2 and keys.shape[1] == self.dim:
             self.keys = self.keys.new_empty(keys.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def too_few_clouds(rows: int, wanted: int) -> str:
+    """The sentence for a bank from which more clouds are to be retrieved than it holds."""
+    return (
+        f'the memory bank holds {rows} clouds but {wanted} are to be retrieved; build it from more clouds or lower '
+        'num_tokens.'
+    )

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from ...built_from import config_of
 from ...datasets import unrepeated
 from ...tuners import PEFTBackbone, PointPriorPrompt
+from ...tuners.memory_bank import too_few_clouds
 from ..checkpoint import BaseFingerprint, describe_network
 from ..checkpoint.network import first_difference
 from ..errors import CheckpointError, ConfigError, MemoryBankMismatchError
@@ -183,10 +184,7 @@ def check_bank(model: nn.Module) -> None:
             "dict(type='MemoryBankHook'), which builds it, or train in one process."
         )
     if 0 < rows < wanted:
-        raise ConfigError(
-            f'the memory bank has {rows} rows, but {wanted} are to be retrieved; build it from more clouds, or lower '
-            'num_tokens of the Point-prior Prompt.'
-        )
+        raise ConfigError(too_few_clouds(rows, wanted))
 
 
 def _parsed(text: Any) -> Any:
