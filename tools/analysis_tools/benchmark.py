@@ -27,7 +27,7 @@ from mmengine.registry import init_default_scope
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from point_peft.engine.arguments import at_least, check_device, device
+from point_peft.engine.arguments import at_least, check_device, check_output, device
 from point_peft.engine.cli import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.memory_bank import find_prompt
@@ -200,6 +200,8 @@ def memory_in_own_process(config: str, args: argparse.Namespace) -> float:
 def main(args: argparse.Namespace) -> None:
     """Measure everything and print JSON."""
     args.device = check_device(args.device)
+    if args.json:
+        check_output(args.json, '--json')
     torch.set_num_threads(args.threads)
     if args.memory_only:
         print(measure_memory(args.configs[0], args))
@@ -230,6 +232,7 @@ def main(args: argparse.Namespace) -> None:
         indent=1,
     )
     if args.json:
+        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         Path(args.json).write_text(result + '\n')
     print(result)
 

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import functools
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from point_peft.engine.arguments import at_least
+from point_peft.engine.arguments import at_least, check_device, check_output, device
+from point_peft.engine.cli import run_tool
 from point_peft.ops import (
     chamfer_distance,
     farthest_point_sample,
@@ -45,16 +47,21 @@ class Timing:
     ratio: float
 
 
-def main(arguments: list[str] | None = None) -> list[Timing]:
+def main(args: argparse.Namespace) -> list[Timing]:
     """Run the benchmark, print the table and write the JSON if asked.
 
     Args:
-        arguments (list[str] | None): Command line without the program name; None reads ``sys.argv``.
+        args (argparse.Namespace): The command line.
 
     Returns:
         list[Timing]: All rows, in the order of the table.
+
+    Raises:
+        PointPEFTError: This machine does not have the device, or the JSON cannot be written.
     """
-    args = parse_args(arguments)
+    args.device = check_device(args.device)
+    if args.json:
+        check_output(args.json, '--json')
     torch.manual_seed(0)
     cases = [(op, num_points) for num_points in args.points for op in args.ops]
     timings = [timing for case in cases for timing in measure(*case, args)]
@@ -65,12 +72,13 @@ def main(arguments: list[str] | None = None) -> list[Timing]:
             'settings': {name: value for name, value in vars(args).items() if name != 'json'},
             'timings': [dataclasses.asdict(timing) for timing in timings],
         }
+        args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(report, indent=2) + '\n')
     return timings
 
 
-def parse_args(arguments: list[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
+def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Parse the command line, or the words that are given instead."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
@@ -81,7 +89,7 @@ def parse_args(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--batch', type=at_least(1), default=4, help='clouds per batch')
     parser.add_argument('--samples', type=at_least(1), default=128, help='FPS picks, queries of the others')
     parser.add_argument('--neighbors', type=at_least(1), default=32, help='neighbours of each query')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--device', type=device, default='auto', help='cpu, cuda, cuda:1 ... or auto')
     parser.add_argument('--threads', type=at_least(1), default=1, help='CPU threads')
     parser.add_argument('--min-run-time', type=float, default=0.2, help='seconds spent on each row')
     parser.add_argument('--json', type=Path, help='file to write the rows to')
@@ -189,4 +197,4 @@ OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
 """Operation name to the back ends to compare; the first of each is the plain form, ratio 1."""
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_tool(main, parse_args()))

@@ -69,7 +69,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_tool(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
+def run_tool(main: Callable[[argparse.Namespace], object], args: argparse.Namespace) -> int:
     """Run the body of a tool and turn its end into an exit code.
 
     Errors that the user can mend are printed as one sentence; others keep their traceback. SIGTERM and SIGINT
