@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from pathlib import Path
 
@@ -99,6 +100,16 @@ def test_fractional_labels(tmp_path: Path, write_h5, clouds) -> None:
     """Labels are not cut to whole numbers."""
     with pytest.raises(DatasetError, match=r'a.h5\[1\] has label 1.5, which is no whole number'):
         read_h5(write_h5(tmp_path / 'a.h5', clouds(2, 5), np.array([0, 1.5])))
+
+
+@pytest.mark.parametrize('label', [1e30, -1e300, np.float64(2**63), np.uint64(2**64 - 1)])
+def test_labels_that_no_integer_holds(tmp_path: Path, write_h5, clouds, label: float) -> None:
+    """They are refused with their own value, not with what they would become."""
+    labels = np.array([0, label], dtype=np.asarray(label).dtype)
+    with pytest.raises(
+        DatasetError, match=re.escape(f'a.h5[1] has label {label:g}, which is no class; expected')
+    ):
+        read_h5(write_h5(tmp_path / 'a.h5', clouds(2, 5), labels))
 
 
 def _external_link(file: h5py.File, other: Path) -> None:

@@ -49,6 +49,22 @@ def test_up(path: Path) -> None:
     np.testing.assert_array_equal(np.asarray(y_up), np.asarray(z_up)[..., [1, 2, 0]])
 
 
+@pytest.mark.parametrize(
+    ('labels', 'message'),
+    [
+        (np.full(30, 0.5), r'a.h5\[0\] object 0 has label 0.5, which is no whole number'),
+        (np.zeros(29), 'has 29 labels and 30 folds for 30 objects'),
+    ],
+)
+def test_labels_are_not_cut(path: Path, labels: np.ndarray, message: str) -> None:
+    """Neither to whole numbers, nor to as many objects as have one."""
+    with h5py.File(path, 'a') as file:
+        del file['label']
+        file['label'] = labels
+    with pytest.raises(DatasetError, match=message):
+        LabelledCollection(path)
+
+
 def test_wrong(path: Path) -> None:
     """A fold that is not there, and a file without labels."""
     with pytest.raises(DatasetError, match='fold=9'):

@@ -13,6 +13,7 @@ from .base import PointCloudDataset
 from .clouds import Clouds
 from .collection_files import read_h5_collection
 from .errors import DatasetError, require_path
+from .labels import whole_labels
 from .orientation import turn_up
 
 
@@ -47,9 +48,14 @@ class LabelledCollection(PointCloudDataset):
             missing = [key for key in ('label', 'classes', 'fold') if key not in file]
             if missing:
                 raise DatasetError(f"'{path}' has no '{missing[0]}' (it has {sorted(file)}).")
-            labels, folds = (
-                np.asarray(file[key][()]).reshape(-1).astype(np.int64) for key in ('label', 'fold')
-            )
+            sources = [f'{path}[{i}] {name}' for i, name in enumerate(collection.names)]
+            arrays = [np.asarray(file[key][()]).reshape(-1) for key in ('label', 'fold')]
+            if any(len(array) != len(sources) for array in arrays):
+                raise DatasetError(
+                    f"'{path}' has {len(arrays[0])} labels and {len(arrays[1])} folds for {len(sources)} objects; "
+                    'expected one of each per object.'
+                )
+            labels, folds = (whole_labels(array, sources) for array in arrays)
             self.classes = tuple(file['classes'].asstr()[()])
         if self.fold not in folds:
             raise DatasetError(
@@ -57,6 +63,4 @@ class LabelledCollection(PointCloudDataset):
             )
         index = np.flatnonzero((folds == self.fold) == (subset == 'test'))
         points = turn_up(collection.points[index].astype(np.float32), collection.up or self.up, self.up)
-        return Clouds(
-            points=points, labels=labels[index], sources=[f'{path}[{i}] {collection.names[i]}' for i in index]
-        )
+        return Clouds(points=points, labels=labels[index], sources=[sources[i] for i in index])

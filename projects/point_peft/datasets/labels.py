@@ -21,12 +21,12 @@ def whole_labels(values: Any, sources: Sequence[str]) -> np.ndarray:
         np.ndarray: (M,) int64.
 
     Raises:
-        DatasetError: a label is a fraction, NaN, or no number.
+        DatasetError: a label is a fraction, NaN, larger than any integer, or no number.
     """
     labels = np.asarray(values)
-    if labels.dtype.kind in 'iub':
+    if labels.dtype.kind in 'ib':
         return labels.astype(np.int64)
-    if labels.dtype.kind != 'f':
+    if labels.dtype.kind not in 'uf':
         raise DatasetError(
             f'{sources[0]} has label {labels.flat[0]!r}, which is no number; expected the index of its class, '
             'counted from 0.'
@@ -37,6 +37,13 @@ def whole_labels(values: Any, sources: Sequence[str]) -> np.ndarray:
         raise DatasetError(
             f'{sources[index]} has label {labels[index]:g}, which is no whole number; expected the index of its '
             'class, counted from 0: write the labels again as integers.'
+        )
+    inside = np.abs(labels) < 2.0**63  # beyond it the integer would be another one
+    if not inside.all():
+        index = int(np.argmin(inside))
+        raise DatasetError(
+            f'{sources[index]} has label {labels[index]:g}, which is no class; expected its index, counted from 0: '
+            'write the labels again.'
         )
     return labels.astype(np.int64)
 

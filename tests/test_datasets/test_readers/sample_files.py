@@ -69,14 +69,14 @@ def pcd_compressed() -> bytes:
     )
 
 
-def las(suffix: str) -> bytes:
-    """LAS or LAZ of the points in millimetres."""
+def las(suffix: str, points: np.ndarray = POINTS, point_format: int = 3) -> bytes:
+    """LAS or LAZ of points in millimetres."""
     import laspy
 
-    header = laspy.LasHeader(point_format=3, version='1.2')
+    header = laspy.LasHeader(point_format=point_format, version='1.2' if point_format < 6 else '1.4')
     header.scales, header.offsets = np.full(3, 0.001), np.zeros(3)
     cloud = laspy.LasData(header)
-    cloud.x, cloud.y, cloud.z = POINTS.T
+    cloud.x, cloud.y, cloud.z = points.T
     file = io.BytesIO()
     cloud.write(file, do_compress=suffix == '.laz')
     return file.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 from pathlib import Path
 
@@ -99,6 +100,27 @@ def test_records(tmp_path: Path) -> None:
     np.testing.assert_array_equal(points, np.stack([RECORDS[name] for name in 'xyz'], axis=1))
 
 
+def test_capitals(tmp_path: Path) -> None:
+    """Fields that are called X, Y and Z; where there are both, the small ones."""
+    capitals = RECORDS.astype([(name.upper(), kind) for name, kind in RECORDS.dtype.descr])
+    expected = np.stack([RECORDS[name] for name in 'xyz'], axis=1)
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, 'npy', npy(capitals))), expected)
+    both = np.zeros(20, dtype=[*capitals.dtype.descr, *RECORDS.dtype.descr])
+    for name in 'xyz':
+        both[name], both[name.upper()] = RECORDS[name], 7
+    np.testing.assert_array_equal(read_cloud(write(tmp_path, 'npy', npy(both))), expected)
+    for kind in ('ascii.pcd', 'binary.pcd', 'compressed.pcd'):
+        content = changed({'FIELDS x y z': b'FIELDS X Y Z'}, CLOUDS[kind]())
+        np.testing.assert_array_equal(read_cloud(write(tmp_path, kind, content)), POINTS)
+    for kind in ('ascii.ply', 'binary.ply'):
+        content = changed(
+            {f'property double {name}': f'property double {name.upper()}'.encode() for name in 'xyz'},
+            CLOUDS[kind](),
+        )
+        assert b'double X' in content
+        np.testing.assert_array_equal(read_cloud(write(tmp_path, kind, content)), POINTS)
+
+
 def test_missing_returns(tmp_path: Path, log) -> None:
     """A depth camera's grid has NaN where nothing came back: these points are left out, and counted."""
     grid = POINTS.copy()
@@ -133,6 +155,23 @@ def test_lzf_repetitions() -> None:
     for packed, size in (('026162632002', 7), ('026162632003', 6), ('0261626320', 6), ('0561', 6)):
         with pytest.raises(UnreadableError):
             decompress(bytes.fromhex(packed), size)
+
+
+@pytest.mark.parametrize('point_format', [3, 6])
+@pytest.mark.parametrize(('points', 'promised'), [(20, 19), (20, 1), (50_001, 50_000), (50_020, 50_019)])
+def test_laz_that_holds_more(tmp_path: Path, point_format: int, points: int, promised: int) -> None:
+    """Points beyond those of the header are not left out in silence, nor is a file refused that is right."""
+    cloud = np.random.default_rng(1).normal(size=(points, 3)).round(3)
+    content = bytearray(las('.laz', cloud, point_format))
+    np.testing.assert_allclose(read_cloud(write(tmp_path, 'laz', bytes(content))), cloud, atol=1e-12)
+    place, kind = (107, '<I') if point_format == 3 else (247, '<Q')
+    assert struct.unpack_from(kind, content, place) == (points,)
+    struct.pack_into(kind, content, place, promised)
+    content[107:111] = struct.pack('<I', promised) if point_format == 3 else bytes(4)
+    with pytest.raises(
+        DatasetError, match=f'more points than the {promised} that|header promises {promised} points'
+    ):
+        read_cloud(write(tmp_path, 'laz', bytes(content)))
 
 
 def changed(change: dict[str, bytes], content: bytes) -> bytes:
@@ -191,9 +230,12 @@ WRONG = {
     'pcd: compressed, more': ('compressed.pcd', changed(MORE, pcd_compressed()), '560 of 840 bytes'),
     'pcd: compressed, cut': ('compressed.pcd', pcd_compressed()[:-4], 'is not a complete PCD file'),
     'pcd: two sizes': ('ascii.pcd', changed({'WIDTH 20': b'WIDTH 9'}, pcd_ascii()), '9 points by WIDTH and HEIGHT'),
+    'pcd: two x': ('ascii.pcd', changed({'COUNT 1': b'COUNT 2'}, pcd_ascii()), "a field 'x' of COUNT 2; expected"),
+    'pcd: binary, two x': ('binary.pcd', changed({'COUNT 1': b'COUNT 2'}, pcd_binary()), "a field 'x' of COUNT 2"),
     'pcd: infinite': ('ascii.pcd', pcd_ascii().replace(b'0.126', b'inf'), 'NaN or infinite coordinate: point 0'),
     'pcd: half a NaN': ('ascii.pcd', pcd_ascii().replace(b'0.126', b'nan'), 'NaN or infinite coordinate: point 0'),
     'las: cut': ('las', las('.las')[:-40], 'has 18 points where its header promises 20'),
+    'las: fewer': ('las', las('.las').replace(struct.pack('<I', 20), struct.pack('<I', 19), 1), '20 points where its'),
     'las: longer': ('las', las('.las') + bytes(40), 'has 21 points where its header promises 20'),
     'laz: cut': ('laz', las('.laz')[:-40], ''),
     'las: no header': ('las', b'x', 'has no LAS header'),

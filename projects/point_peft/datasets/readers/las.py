@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .files import read_bytes
-from .las_header import check_chunks, check_header
+from .las_header import LAYERED, check_chunks, check_header
 from .naming import UnreadableError
 
 INSTALL = "pip install 'laspy[lazrs]'"
@@ -38,6 +40,7 @@ def read_las(path: Path) -> np.ndarray:
                 check_chunks(content, vlr, count)
                 if lazrs.LazVlr(vlr).item_size() != reader.header.point_format.size:
                     raise UnreadableError('is damaged: two different sizes of a point; write it again.')
+                _check_last_chunk(content, lazrs.LazVlr(vlr), count)
             points = _all_points(reader, count)
     except Exception:
         raise
@@ -60,3 +63,50 @@ def _all_points(reader: Any, count: int) -> np.ndarray:
             f'has {len(records)} of the {count} points that its header promises; write it again.'
         )
     return np.stack([np.asarray(records[name], dtype=np.float64) for name in 'xyz'], axis=1)
+
+
+def _check_last_chunk(content: bytes, vlr: Any, count: int) -> None:
+    """Refuse a LAZ file that holds more points than its header promises: its last chunk would be read in part.
+
+    Layered chunks say how many points they have. Others do not, but whoever unpacks one reads it to its last byte, so
+    with that withheld there is too little for the points, unless there are more of them.
+
+    Args:
+        content (bytes): the file, whose number of chunks is right.
+        vlr (lazrs.LazVlr): its LASzip record.
+        count (int): number of points that the header promises.
+
+    Raises:
+        UnreadableError: there are more points, or the chunks say other numbers.
+    """
+    import lazrs
+
+    file = BytesIO(content)
+    (start,) = struct.unpack_from('<I', content, 96)
+    file.seek(start)
+    chunks = lazrs.read_chunk_table(file, vlr)
+    if not chunks:
+        return
+    before = sum(points for points, _ in chunks[:-1])
+    points, size = chunks[-1]
+    if not vlr.uses_variable_size_chunks():
+        points = count - before
+    begin = start + 8 + sum(number for _, number in chunks[:-1])  # behind the place of the table
+    chunk = content[begin : begin + size]
+    if before + points != count:
+        raise UnreadableError(
+            f'has {before + points} points in its chunks where its header promises {count}; write it again.'
+        )
+    record = bytes(vlr.record_data())
+    if record[:2] == LAYERED:
+        (stored,) = struct.unpack_from('<I', chunk, vlr.item_size())
+        fits = stored == points
+    else:
+        try:
+            out = bytearray(points * vlr.item_size())
+            lazrs.decompress_points_with_chunk_table(chunk[:-1], record, out, [(points, size - 1)])
+            fits = False
+        except lazrs.LazrsError:
+            fits = True
+    if not fits:
+        raise UnreadableError(f'holds more points than the {count} that its header promises; write it again.')

@@ -13,6 +13,9 @@ VLR_BYTES = 54
 COMPRESSED = 0x80
 """Bit of the point format that marks LAZ."""
 
+LAYERED = b'\x03\x00'
+"""Compression of LASzip whose chunks hold one layer per attribute, and the number of their points."""
+
 VARIABLE_CHUNKS = 0xFFFFFFFF
 """Size of chunks that says that each has its own."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from .files import check_count
@@ -11,6 +13,20 @@ MAX_COLUMNS = 12
 """Most columns that an array with fewer points than columns may have."""
 
 LAYOUT = 'expected numbers (points, 3) with at least one point'
+
+
+def axis_fields(names: Iterable[str] | None) -> list[str]:
+    """Which of the fields of a point are x, y and z; some programs write them in capitals.
+
+    Args:
+        names (Iterable[str] | None): names of the fields; None has no fields.
+
+    Returns:
+        list[str]: the three names as they are in the file; empty if one is missing.
+    """
+    there = set(names or ())
+    found = [name if name in there else name.upper() for name in 'xyz']
+    return found if there.issuperset(found) else []
 
 
 def coordinates(array: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import IO
 import numpy as np
 
 from .files import check_count, check_file_size
+from .layout import axis_fields
 from .naming import UnreadableError
 
 HEADERS = {
@@ -19,7 +20,7 @@ HEADERS = {
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """Read an array (N, >= 3), or a structured one with fields x, y, z; pickled objects are refused."""
+    """Read an array (N, >= 3), or a structured one with fields x, y, z or X, Y, Z; pickled objects are refused."""
     size = check_file_size(path)
     with path.open('rb') as file:
         try:
@@ -33,13 +34,13 @@ def read_npy(path: Path) -> np.ndarray:
     array = np.frombuffer(content, dtype).reshape(shape, order='F' if fortran else 'C')
     if dtype.names is None:
         return array
-    missing = [name for name in 'xyz' if name not in dtype.names]
-    if missing or array.ndim != 1:
+    axes = axis_fields(dtype.names)
+    if not axes or array.ndim != 1:
         raise UnreadableError(
             f'holds records of shape {array.shape} with the fields {dtype.names}; expected one record per point with '
             'x, y and z among them.'
         )
-    return np.stack([real(array[name], name) for name in 'xyz'], axis=1)
+    return np.stack([real(array[name], name) for name in axes], axis=1)
 
 
 def read_header(file: IO[bytes], size: int) -> tuple[tuple[tuple[int, ...], bool], np.dtype, int]:

@@ -16,7 +16,7 @@ from .pcd_header import Header, parse_header
 
 
 def read_pcd(path: Path) -> np.ndarray:
-    """Read the fields x, y, z.
+    """Read the fields x, y, z, or X, Y, Z.
 
     PCL keeps the grid of a depth camera and writes NaN for every ray without a return; these rows are left out, and
     their number is said.
@@ -28,9 +28,13 @@ def read_pcd(path: Path) -> np.ndarray:
         UnreadableError: no PCD header, no x, y, z, other data than the header promises, or no returns.
     """
     header, body = parse_header(without_bom(read_bytes(path)))
-    missing = [name for name in 'xyz' if name not in (header.dtype.names or ())]
-    if missing:
+    if not header.axes:
         raise UnreadableError(f'has the fields {header.fields}; expected x, y and z among them.')
+    several = [name for name in header.axes if header.dtype[name].shape]
+    if several:
+        raise UnreadableError(
+            f"has a field '{several[0]}' of COUNT {header.dtype[several[0]].shape[0]}; expected a number per point."
+        )
     check_count(header.points, 'points')
     if header.data not in BODIES:
         raise UnreadableError(f'has DATA {header.data}; expected one of {", ".join(BODIES)}.')
@@ -61,14 +65,14 @@ def _ascii(header: Header, body: bytes) -> np.ndarray:
         raise _incomplete(str(error)) from error
     if table.shape[1] != header.width:
         raise _incomplete(f'{table.shape[1]} of {header.width} columns')
-    return table[:, [header.columns[name] for name in 'xyz']]
+    return table[:, [header.columns[name] for name in header.axes]]
 
 
 def _binary(header: Header, body: bytes) -> np.ndarray:
     """Coordinates (N, 3) of records one after the other."""
     _check_size(len(body), header.size)
     records = np.frombuffer(body, header.dtype, count=header.points)
-    return np.stack([real(records[name], name) for name in 'xyz'], axis=1)
+    return np.stack([real(records[name], name) for name in header.axes], axis=1)
 
 
 def _compressed(header: Header, body: bytes) -> np.ndarray:
@@ -82,10 +86,10 @@ def _compressed(header: Header, body: bytes) -> np.ndarray:
     check_unpacked(unpacked, packed, 'points')
     content = decompress(body[8 : 8 + packed], unpacked)
     columns: list[np.ndarray] = []
-    for name in 'xyz':
+    for name in header.axes:
         kind, offset = header.dtype.fields[name][:2]  # type: ignore[index]  # records have fields
-        column = np.frombuffer(content, kind.base, count=header.points, offset=offset * header.points)
-        columns.append(real(column.reshape(header.points, *kind.shape), name))
+        column = np.frombuffer(content, kind, count=header.points, offset=offset * header.points)
+        columns.append(real(column, name))
     return np.stack(columns, axis=1)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .layout import axis_fields
 from .naming import UnreadableError
 
 KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
@@ -33,6 +34,11 @@ class Header:
     def size(self) -> int:
         """Bytes of all points."""
         return self.points * self.dtype.itemsize
+
+    @property
+    def axes(self) -> list[str]:
+        """The fields x, y and z as the file spells them; empty if one is missing."""
+        return axis_fields(self.dtype.names)
 
     @property
     def columns(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from plyfile import PlyData, PlyElement
 
 from .files import read_bytes, without_bom
+from .layout import axis_fields
 from .mesh import Mesh
 from .naming import UnreadableError
 from .npy import real
@@ -46,10 +47,10 @@ def read_ply(path: Path) -> np.ndarray | Mesh:
 def _vertices(element: PlyElement) -> np.ndarray:
     """Coordinates (V, 3) float64."""
     names = [prop.name for prop in element.properties]
-    missing = [name for name in 'xyz' if name not in names]
-    if missing:
+    axes = axis_fields(names)
+    if not axes:
         raise UnreadableError(f'has vertices with {names}; expected x, y and z among them.')
-    return np.stack([real(element[name], name) for name in 'xyz'], axis=1)
+    return np.stack([real(element[name], name) for name in axes], axis=1)
 
 
 def _polygons(element: PlyElement) -> tuple[np.ndarray, np.ndarray]:
