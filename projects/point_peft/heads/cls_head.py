@@ -69,11 +69,14 @@ class PointClsHead(BaseModule):
         self.cls_head_finetune = nn.Sequential(*layers, nn.Linear(dims[-1], num_classes))
 
     def forward(self, features: BackboneFeatures) -> Tensor:
-        """Return logits (B, num_classes)."""
+        """Return logits (B, num_classes), which autocast does not round."""
         if self.cls_norm is not None:
             patches, prefix = self.cls_norm(features.patches), self.cls_norm(features.prefix)
             features = replace(features, patches=patches, prefix=prefix)
-        return self.cls_head_finetune(pool_tokens(features, self.pool))
+        pooled = pool_tokens(features, self.pool)
+        # The work of one token among hundreds, but half of the error of the logits if it were rounded.
+        with torch.autocast(pooled.device.type, enabled=False):
+            return self.cls_head_finetune(pooled.to(self.cls_head_finetune[-1].weight.dtype))
 
     def loss(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
         """Cross-entropy against ``gt_label``.

@@ -47,15 +47,17 @@ class PatchEmbed(nn.Module):
             neighborhoods (Tensor): (B, G, K, in_channels) points relative to their group center.
 
         Returns:
-            Tensor: (B, G, C).
+            Tensor: (B, G, C), in the precision of the input also under autocast: all blocks add to these tokens, so
+            that half precision would round their sum once per block.
         """
         batch, _, size, _ = neighborhoods.shape
         groups = neighborhoods.flatten(0, 1)  # (B*G, K, in)
         if self._groups_are_independent(groups):
             rows = CHUNK_ROWS.get(groups.device.type, LARGE_CHUNK_ROWS)
-            parts = [self._embed(part) for part in groups.split(max(1, rows // size))]
-            return torch.cat(parts).unflatten(0, (batch, -1))
-        return self._embed(groups).unflatten(0, (batch, -1))
+            embedded = torch.cat([self._embed(part) for part in groups.split(max(1, rows // size))])
+        else:
+            embedded = self._embed(groups)
+        return embedded.unflatten(0, (batch, -1)).to(neighborhoods.dtype)
 
     def _groups_are_independent(self, groups: Tensor) -> bool:
         """Whether nothing ties the groups together: neither batch statistics nor a graph for the backward."""
@@ -79,7 +81,19 @@ class PatchEmbed(nn.Module):
 
 def position_mlp(dim: int, *, hidden_dim: int = 128) -> nn.Sequential:
     """Build the positional embedding of group centers: 3 - hidden - C with a GELU (Point-MAE)."""
-    return nn.Sequential(nn.Linear(3, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, dim))
+    return _PositionMlp(nn.Linear(3, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, dim))
+
+
+class _PositionMlp(nn.Sequential):
+    """Layers that autocast leaves alone.
+
+    Every block adds the positions, so that their rounding would add up, and they are a hundredth of a block's work.
+    """
+
+    def forward(self, centers: Tensor) -> Tensor:
+        """Embed centers (B, G, 3) as (B, G, C)."""
+        with torch.autocast(centers.device.type, enabled=False):
+            return super().forward(centers)
 
 
 def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
