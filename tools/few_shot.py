@@ -111,7 +111,10 @@ def build_configs(args: argparse.Namespace, work_dir: Path) -> list[Config]:
     Raises:
         ConfigError: The config is not few-shot, or has a mistake.
     """
-    base = load_config(args.config, args.cfg_options)
+    notes: list[str] = []
+    base = load_config(args.config, args.cfg_options, notes=notes)
+    for note in notes:
+        print(note, file=sys.stderr)
     init_default_scope('point_peft')
     check_config(base)
     if (base.get('default_hooks') or {}).get('protocol') is None:

@@ -94,7 +94,8 @@ def enable_amp(cfg: Config) -> None:
 def main(args: argparse.Namespace) -> None:
     """Check everything that is quickly checked, then train."""
     select_device(args.device)
-    cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    notes: list[str] = []
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, notes=notes)
     apply_arguments(cfg, args)
     check_config(cfg)
     check_files(cfg, [name for name in DATALOADERS if cfg.get(name) is not None])
@@ -106,7 +107,7 @@ def main(args: argparse.Namespace) -> None:
     make_directories(cfg)
     with locked_work_dir(cfg.work_dir, args.launcher):
         runner = SparedRunner.from_cfg(cfg)
-        for note in schedule_notes(cfg):
+        for note in notes + schedule_notes(cfg):
             runner.logger.warning(note)
         check_batches(runner)
         check_recomputation(runner)

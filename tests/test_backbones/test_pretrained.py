@@ -7,10 +7,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_models import small_config_of
 from torch import Tensor, nn
 
 from point_peft.backbones.pretrained import load_pretrained, strip_prefix, unwrap_state_dict
-from point_peft.engine.errors import MissingFileError, UnmatchedCheckpointError, UnsafeCheckpointError
+from point_peft.engine.checkpoint import META_KEY, save_checkpoint
+from point_peft.engine.errors import (
+    MissingFileError,
+    OtherNetworkError,
+    UnmatchedCheckpointError,
+    UnsafeCheckpointError,
+)
+from point_peft.registry import MODELS
 
 
 def network() -> nn.Sequential:
@@ -66,6 +74,21 @@ def test_nothing_fits(tmp_path: Path) -> None:
         UnmatchedCheckpointError, match=r'no tensor of .*other\.pth fits Sequential.*convert_official\.py'
     ):
         load_pretrained(network(), tmp_path / 'other.pth')
+
+
+def test_other_attention_heads_are_refused(tmp_path: Path) -> None:
+    """They change no tensor's shape; groups may be other ones than those of the pre-training."""
+    file = str(tmp_path / 'file.pth')
+    trained = MODELS.build(small_config_of('PointMAE'))
+    state = {f'backbone.{name}': value for name, value in trained.state_dict().items()}
+    network = dict(type='PointMAEPretraining', parts=[dict(backbone=small_config_of('PointMAE'))])
+    save_checkpoint(file, state, {META_KEY: dict(format='full', network=network)})
+    init_cfg = dict(type='Pretrained', checkpoint=file)
+    wanted = r'file\.pth was pre-trained with num_heads=3, but the config has 4, .*; set num_heads'
+    with pytest.raises(OtherNetworkError, match=wanted):
+        MODELS.build(small_config_of('PointMAE', num_heads=4, init_cfg=init_cfg)).init_weights()
+    MODELS.build(small_config_of('PointMAE', num_groups=8, group_size=4, init_cfg=init_cfg)).init_weights()
+    MODELS.build(small_config_of('ACT', num_heads=4, init_cfg=init_cfg)).init_weights()
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 from mmengine.runner import Runner
-from toy_engine import make_config, write_pretrained
+from torch import nn
+from toy_engine import ToyBackbone, ToyModel, make_config, write_pretrained
 
 from point_peft.engine.checkpoint import hash_tensor, load_checkpoint_file
 from point_peft.engine.errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
@@ -105,6 +106,19 @@ def test_full_file_stands_alone(tmp_path: Path, pretrained: Path) -> None:
     pretrained.unlink()
     tested = test(tmp_path / 'b', tmp_path / 'a' / 'epoch_2.pth', pretrained)
     assert torch.equal(tested.model.backbone.linear.weight, trained.model.backbone.linear.weight)
+
+
+def test_full_fine_tuning_gives_a_complete_file(
+    tmp_path: Path, pretrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ToyModel, 'external_state_keys', lambda self: [])  # no bank, and nothing frozen:
+    monkeypatch.setattr(ToyBackbone, 'requires_grad_', lambda self, flag=True: self)
+    monkeypatch.setattr(ToyBackbone, 'train', nn.Module.train)
+    trained = train(tmp_path / 'a', pretrained)
+    assert load_checkpoint_file(tmp_path / 'a' / 'epoch_2.pth')['meta']['point_peft']['format'] == 'full'
+    for base in (write_pretrained(tmp_path / 'other.pth', seed=9), None):
+        tested = test(tmp_path / 'b', tmp_path / 'a' / 'epoch_2.pth', base)
+        assert torch.equal(tested.model.backbone.linear.weight, trained.model.backbone.linear.weight)
 
 
 def test_without_pretrained_file_all_is_saved(tmp_path: Path) -> None:

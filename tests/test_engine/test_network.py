@@ -28,6 +28,7 @@ from point_peft.engine.checkpoint import (
 from point_peft.engine.checkpoint.config_text import read_section
 from point_peft.engine.checkpoint.network import first_difference
 from point_peft.engine.errors import (
+    BaseWeightsMismatchError,
     NonFiniteWeightsError,
     OtherNetworkError,
     UnmatchedCheckpointError,
@@ -102,6 +103,16 @@ def test_swapped_hooks_are_refused(training: Training) -> None:
     cfg.model.tuner.hooks = [cfg.model.tuner.hooks[i] for i in (0, 2, 1, 3)]
     with pytest.raises(
         UnmatchedCheckpointError, match="'BottleneckAdapter' in it but 'GeometryAwareAdapter'|lacks|another"
+    ):
+        init_model(cfg, training.adapter)
+
+
+def test_other_base_weights_because_of_the_network(training: Training) -> None:
+    """A method that unfreezes others leaves other base weights; the sentence ends with what the config says."""
+    cfg = training.changed(**{'tuner.hooks.3.biases': False})
+    with pytest.raises(
+        BaseWeightsMismatchError,
+        match=r'model\.tuner\.hooks\[3\]\.biases is True in it but False in the config',
     ):
         init_model(cfg, training.adapter)
 

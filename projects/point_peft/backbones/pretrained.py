@@ -42,9 +42,10 @@ def load_pretrained(
     Raises:
         MissingFileError: If ``path`` does not exist.
         UnmatchedCheckpointError: If no tensor matches by name and shape, or the file is an adapter.
+        OtherNetworkError: If the file says that its network has another number of attention heads.
         NonFiniteWeightsError: If a tensor has a NaN.
     """
-    from ..engine.checkpoint import META_KEY, check_finite, load_checkpoint_file
+    from ..engine.checkpoint import META_KEY, check_finite, check_heads, load_checkpoint_file
     from ..engine.errors import MissingFileError, UnmatchedCheckpointError
 
     if not Path(path).is_file():
@@ -53,11 +54,13 @@ def load_pretrained(
             'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.'
         )
     content = load_checkpoint_file(path)
-    if ((content.get('meta') or {}).get(META_KEY) or {}).get('format') == 'delta':
+    meta = content.get('meta') or {}
+    if (meta.get(META_KEY) or {}).get('format') == 'delta':
         raise UnmatchedCheckpointError(
             f'{path} is an adapter, which holds only what training changed, and no pre-trained network; name the file '
             'that it was trained on, or merge both first (tools/model_converters/merge_adapter.py).'
         )
+    check_heads(module, meta, str(path))
     state = rename(unwrap_state_dict(content), renames)
     own = module.state_dict()
     candidates = [strip_prefix(state, prefix) for prefix in (*OWN_PREFIXES, *prefixes)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..engine.config import load_config
 from ..engine.config_check import check_config
@@ -86,7 +88,10 @@ def prepare_cell(cell: Cell, root: Path) -> CellRun:
         PointPEFTError: The config has a mistake, data or weights are missing, or it reports no accuracy.
     """
     directory = root / 'cells' / cell.name
-    cfg = load_config(cell.config, cell.options, str(directory / 'run'))
+    notes: list[str] = []
+    cfg = load_config(cell.config, cell.options, str(directory / 'run'), notes=notes)
+    for note in notes:
+        print_log(f'{cell.name}: {note}', logger='current', level=logging.WARNING)
     check_config(cfg)
     check_files(
         cfg, [name for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if cfg.get(name)]

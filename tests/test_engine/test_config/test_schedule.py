@@ -96,10 +96,12 @@ def test_length_of_the_cosine_and_milestones(tmp_path: Path) -> None:
 def test_warmup_of_a_short_training(
     tmp_path: Path, log: list, base: str, epochs: int, expected: list
 ) -> None:
-    cfg = load_config(leaf(tmp_path, base=base), options(f'train_cfg.max_epochs={epochs}'))
+    notes: list[str] = []
+    cfg = load_config(leaf(tmp_path, base=base), options(f'train_cfg.max_epochs={epochs}'), notes=notes)
     assert spans(cfg) == expected
     check_schedule(cfg)
-    assert len(log.at('WARNING')) == (expected[0][1] not in (2, 10) or (base, epochs) == ('adamw_300e', 6))
+    assert not log.at('WARNING')  # whoever tests or predicts with such a config trains nothing
+    assert len(notes) == (expected[0][1] not in (2, 10) or (base, epochs) == ('adamw_300e', 6))
 
 
 def test_iterations(tmp_path: Path) -> None:

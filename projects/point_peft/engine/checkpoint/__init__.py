@@ -25,7 +25,7 @@ from .fingerprint import (
 from .finite import check_finite
 from .loading import LoadReport, check_other_bank, complete_state, full_state, load_weights, log_report
 from .mmengine_loaders import use_safe_loading
-from .network import describe_network, network_of, note_config, saved_network
+from .network import check_heads, describe_network, network_of, note_config, saved_network
 from .plain_state import from_plain, reduce_message_hub, to_plain
 from .safe_load import load_checkpoint_file, load_tensor_file
 
@@ -41,6 +41,7 @@ __all__ = [
     'base_fingerprint',
     'check_base',
     'check_finite',
+    'check_heads',
     'check_other_bank',
     'checkpoint_sizes',
     'complete_state',

@@ -70,13 +70,16 @@ def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, Any]:
     return {**facts, **{name: fact for name, fact in further.items() if fact is not None}}
 
 
-def check_base(fingerprint: BaseFingerprint, meta: Mapping[str, Any], source: str = 'the checkpoint') -> None:
+def check_base(
+    fingerprint: BaseFingerprint, meta: Mapping[str, Any], source: str = 'the checkpoint', hint: str = ''
+) -> None:
     """Refuse an adapter on other base weights than those it was trained on.
 
     Args:
         fingerprint (BaseFingerprint): Of the model that is to take the adapter.
         meta (Mapping): ``meta`` of the checkpoint; files that are not adapters pass.
         source (str): Name of the checkpoint for the message.
+        hint (str): End of the message.
 
     Raises:
         BaseWeightsMismatchError: With both hashes and what to do.
@@ -93,7 +96,7 @@ def check_base(fingerprint: BaseFingerprint, meta: Mapping[str, Any], source: st
     raise BaseWeightsMismatchError(
         f'{source} is an adapter for base weights {wanted}, but the model {found}; set the pre-trained '
         "checkpoint of the backbone's init_cfg to the one the adapter was trained on, or use a merged "
-        'file (tools/model_converters/merge_adapter.py).'
+        f'file (tools/model_converters/merge_adapter.py){hint}.'
     )
 
 

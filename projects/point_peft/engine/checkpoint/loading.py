@@ -202,7 +202,7 @@ def _need_base(model: nn.Module, meta: Mapping[str, Any], source: str, allow_oth
     if isinstance(model, BaseModule) and not model.is_init:
         init_pretrained(model)
     try:
-        check_base(base_fingerprint(model), meta, source)
+        check_base(base_fingerprint(model), meta, source, _network_hint(model, meta))
     except BaseWeightsMismatchError as error:
         if not allow_other_base:
             raise

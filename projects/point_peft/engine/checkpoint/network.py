@@ -38,6 +38,8 @@ IGNORED_START = 'loss'
 
 PREFIX = 'point_peft.'
 
+HEADS = 'num_heads'
+
 
 class Difference(NamedTuple):
     """Where two descriptions part.
@@ -119,6 +121,30 @@ def check_network(
     print_log(f'loading all the same: {problem}', logger='current', level=logging.WARNING)
 
 
+def check_heads(module: nn.Module, meta: Mapping[str, Any], source: str) -> None:
+    """Refuse pre-trained weights of a network with another number of attention heads, which changes no tensor's shape.
+
+    Points, groups and their size may differ from the pre-training's; the weights are meant for that.
+
+    Args:
+        module (nn.Module): Network that is to be filled, such as a backbone.
+        meta (Mapping): ``meta`` of the file; one that does not describe its network passes.
+        source (str): Name of the file.
+
+    Raises:
+        OtherNetworkError: With both numbers.
+    """
+    wanted, saved = network_of(module), saved_network(meta)
+    part = _part_like(saved, wanted['type']) if saved and wanted else None
+    if part is None or wanted is None or part.get(HEADS) == wanted.get(HEADS):
+        return
+    raise OtherNetworkError(
+        f'{source} was pre-trained with {HEADS}={_shown(part.get(HEADS, ABSENT))}, but the config has '
+        f'{_shown(wanted.get(HEADS, ABSENT))}, and the weights mean nothing to other attention heads; set '
+        f'{HEADS} of the backbone to that of the file.'
+    )
+
+
 def saved_network(meta: Mapping[str, Any]) -> dict[str, Any] | None:
     """Description of the network that a checkpoint was saved by; None if it does not say."""
     saved = (meta.get(OWN_KEY) or {}).get('network')
@@ -146,6 +172,15 @@ def describe_difference(found: Difference, source: str) -> str:
         f'{source} was saved by another network: {found.place} is {_shown(found.saved)} in it but '
         f'{_shown(found.wanted)} in the config'
     )
+
+
+def _part_like(description: Any, kind: str) -> dict[str, Any] | None:
+    """The first part of a description that has a type, outer ones before inner ones."""
+    if isinstance(description, dict) and description.get('type') == kind:
+        return description
+    inner = description.values() if isinstance(description, dict) else description
+    found = (_part_like(part, kind) for part in inner) if isinstance(description, (dict, list)) else ()
+    return next((part for part in found if part is not None), None)
 
 
 def _shown(value: Any) -> str:

@@ -20,7 +20,11 @@ MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_sche
 
 
 def load_config(
-    path: str | Path, options: Mapping[str, Any] | None = None, work_dir: str | Path | None = None
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    work_dir: str | Path | None = None,
+    *,
+    notes: list[str] | None = None,
 ) -> Config:
     """Read a config file.
 
@@ -33,6 +37,7 @@ def load_config(
             config, see :class:`~.options.OptionText`. ``data_root`` reaches every dataset.
         work_dir (str | Path | None): Directory for logs and checkpoints; by default that of the config, or
             ``work_dirs/<method>/<name of the config>``.
+        notes (list[str] | None): Gets what matters to who trains only: a sentence for each warm-up that was shortened.
 
     Raises:
         MissingFileError: The file does not exist; names similar ones beside it.
@@ -47,7 +52,9 @@ def load_config(
         options, key=lambda key: key != 'data_root'
     ):  # first, so that those of single loaders win
         apply_option(cfg, key, options[key])
-    fit_schedule(cfg, bound, options)
+    said = fit_schedule(cfg, bound, options)
+    if notes is not None:
+        notes += said
     expand_home(cfg)
     drop_absent_hooks(cfg)
     if work_dir is not None:

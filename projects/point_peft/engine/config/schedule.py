@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.logging import print_log
 
 from ..errors import ConfigError
 from .reading import ConfigFile, read_config
@@ -36,17 +34,20 @@ def bound_schedulers(cfg: Config, files: ConfigFile) -> set[int]:
     }
 
 
-def fit_schedule(cfg: Config, bound: Collection[int], options: Collection[str] = ()) -> None:
+def fit_schedule(cfg: Config, bound: Collection[int], options: Collection[str] = ()) -> list[str]:
     """Let the bound schedulers end with the training, and shorten a warm-up that would not.
 
     Args:
         cfg (Config): The config; is changed.
         bound (Collection[int]): Schedulers to fit, see :func:`bound_schedulers`.
         options (Collection[str]): Keys that the command line sets; what it says of a scheduler stays.
+
+    Returns:
+        list[str]: What to tell the user of a training: a sentence for each warm-up that was shortened.
     """
     limit, entries = _length(cfg), schedulers(cfg)
     if not isinstance(limit, int) or limit < 1:
-        return
+        return []
     stated = {tuple(key.split('.')[1:]) for key in options if key.partition('.')[0] == 'param_scheduler'}
     if () in stated:
         bound = ()
@@ -61,8 +62,7 @@ def fit_schedule(cfg: Config, bound: Collection[int], options: Collection[str] =
             if isinstance(entry.get('T_max'), int) and (str(index), 'T_max') not in stated:
                 entry['T_max'] = max(1, entry['T_max'] + limit - old)
     followers = [entry for entry in entries if entry.get('end') == limit and entry.get('begin', 0) >= limit]
-    for begin in {entry['begin'] for entry in followers}:
-        _shorten_warmup(cfg, begin, limit)
+    return [_shorten_warmup(cfg, begin, limit) for begin in {entry['begin'] for entry in followers}]
 
 
 def check_schedule(cfg: Config) -> None:
@@ -151,8 +151,8 @@ def _owner(file: ConfigFile) -> ConfigFile | None:
     return next((owner for base in file.bases if (owner := _owner(base))), None)
 
 
-def _shorten_warmup(cfg: Config, old: int, limit: int) -> None:
-    """Make room in a training of ``limit`` steps for what follows a warm-up that ended at ``old``."""
+def _shorten_warmup(cfg: Config, old: int, limit: int) -> str:
+    """Make room in a training of ``limit`` steps for what follows a warm-up that ended at ``old``, and say so."""
     entries = schedulers(cfg)
     warmups = [entry for entry in entries if entry.get('end') == old]
     by_step = all(entry.get('convert_to_iter_based') for entry in warmups)
@@ -168,5 +168,4 @@ def _shorten_warmup(cfg: Config, old: int, limit: int) -> None:
         elif entry.get('end') == old:
             entry['end'] = new
     unit = 'epochs' if by_epoch(cfg) else 'iterations'
-    message = f'the warm-up of {old} {unit} is shortened to {new}, as training has {limit}'
-    print_log(message, logger='current', level=logging.WARNING)
+    return f'the warm-up of {old} {unit} is shortened to {new}, as training has {limit}'

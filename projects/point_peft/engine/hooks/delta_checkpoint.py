@@ -31,9 +31,9 @@ class DeltaCheckpointHook(Hook):
     """Saves what training changed, plus the hash of the base weights, in plain types; loads it back.
 
     On saving, ``state_dict`` keeps the tensors that are not, bit for bit, in the pre-trained file; the memory
-    bank is a file of its own and left out. On loading, the base hash is compared, the base weights fill the
-    rest, and one line says what came from where. See the functions in ``engine/checkpoint`` for the format
-    and the errors.
+    bank is a file of its own and left out. A file that leaves out nothing is a complete one. On loading, the
+    base hash is compared, the base weights fill the rest, and one line says what came from where. See the
+    functions in ``engine/checkpoint`` for the format and the errors.
 
     Args:
         full (bool): Write complete files, base weights and memory bank included.
@@ -91,9 +91,12 @@ class DeltaCheckpointHook(Hook):
         What a hook of later priority changes is refused at loading, since the hashes would not be true any more.
         """
         model = unwrap(runner.model)
+        state = checkpoint['state_dict']
         if not self.full:
-            checkpoint['state_dict'] = adapter_state(model, checkpoint['state_dict'])
-        checkpoint['meta'][META_KEY] = describe_checkpoint(model, 'full' if self.full else 'delta')
+            checkpoint['state_dict'] = adapter_state(model, state)
+        # Where training changed everything, nothing is left to the pre-trained file.
+        is_full = checkpoint['state_dict'].keys() == state.keys()
+        checkpoint['meta'][META_KEY] = describe_checkpoint(model, 'full' if is_full else 'delta')
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = reduce_message_hub(
                 checkpoint['message_hub'], with_curves='optimizer' in checkpoint
