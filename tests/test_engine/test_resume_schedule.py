@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from toy_engine import make_config, write_pretrained
 
 from point_peft.engine.checkpoint import load_checkpoint_file
 from point_peft.engine.errors import CheckpointError
+from point_peft.engine.runner import SparedRunner
 
 SCHEDULES = {
     'by step': [
@@ -34,7 +36,7 @@ def train(work_dir: Path, **changes: Any) -> Runner:
     del cfg.default_hooks['protocol']
     cfg.default_hooks.checkpoint.save_best = None
     cfg.default_hooks.logger.interval = 1
-    runner = Runner.from_cfg(cfg)
+    runner = SparedRunner.from_cfg(cfg)
     runner.train()
     return runner
 
@@ -136,11 +138,11 @@ def test_iterations(tmp_path: Path, log: list) -> None:
     )
 
 
-def test_warmup_of_a_single_step_is_told(tmp_path: Path, log: list) -> None:
-    schedule = SCHEDULES['by step']
-    runner = train(tmp_path / 'a', epochs=2, param_scheduler=schedule, **{'train_dataloader.dataset.size': 6})
-    assert rates(runner)[-1] <= 1e-6 * 1.01
-    assert any(
-        message.startswith('the warm-up has a single step, so the lr stays at 0.001')
-        for message in log.at('WARNING')
-    )
+@pytest.mark.parametrize('end', [1, 0.25])
+def test_warmup_of_a_single_step_is_left_out(tmp_path: Path, log: list, end: float) -> None:
+    """With one batch an epoch; the learning rate would stay at a thousandth of what is set."""
+    schedule = deepcopy(SCHEDULES['by step'])
+    schedule[0]['end'] = end
+    runner = train(tmp_path / 'a', epochs=3, param_scheduler=schedule, **{'train_dataloader.dataset.size': 6})
+    assert rates(runner) == pytest.approx([1e-3, 1e-3, 5e-4], rel=0.01)
+    assert any(message.startswith('the warm-up is left out') for message in log.at('WARNING'))

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 
 from ..files import spared
 from .config.required import check_loops
+from .config.schedule import drop_short_warmups
 from .console import SparedStream
 
 
@@ -36,6 +37,13 @@ class SparedRunner(Runner):
                 stream: Any = handler.stream
                 handler.stream = cast(Any, SparedStream(stream, handler.baseFilename))
         return logger
+
+    def build_param_scheduler(self, scheduler: Any) -> Any:
+        """Build the schedules, without warm-ups that are too short to end."""
+        scheduler, notes = drop_short_warmups(scheduler, len(self.train_dataloader))
+        for note in notes:
+            self.logger.warning(note)
+        return super().build_param_scheduler(scheduler)
 
     def dump_config(self) -> None:
         """Write the config to the work directory."""

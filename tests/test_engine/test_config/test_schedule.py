@@ -91,6 +91,8 @@ def test_length_of_the_cosine_and_milestones(tmp_path: Path) -> None:
         ('adamw_mini', 1, [(0, 1)]),
         ('adamw_mini', 3, [(0, 2), (2, 3)]),
         ('adamw_300e', 12, [(0, 10), (10, 12)]),
+        ('detection_mini', 1, [(0, 1)]),
+        ('scene_seg_50e', 5, [(0, 5)]),
     ],
 )
 def test_warmup_of_a_short_training(
@@ -102,6 +104,15 @@ def test_warmup_of_a_short_training(
     check_schedule(cfg)
     assert not log.at('WARNING')  # whoever tests or predicts with such a config trains nothing
     assert len(notes) == (expected[0][1] not in (2, 10) or (base, epochs) == ('adamw_300e', 6))
+
+
+def test_late_decline_of_a_short_training(tmp_path: Path) -> None:
+    """What begins late need not follow a warm-up, and is not called one."""
+    notes: list[str] = []
+    text = "param_scheduler = [dict(type='LinearLR', end_factor=0.01, begin=30)]\ntrain_cfg = dict(max_epochs=40)"
+    cfg = load_config(leaf(tmp_path, text), options('train_cfg.max_epochs=9'), notes=notes)
+    assert spans(cfg) == [(3, 9)]
+    assert notes == ['the learning rate comes down from epoch 3 on, not from 30, as training has 9']
 
 
 def test_iterations(tmp_path: Path) -> None:

@@ -121,6 +121,37 @@ def schedule_notes(cfg: Config) -> list[str]:
     return notes
 
 
+def drop_short_warmups(scheduler: Any, epoch_length: int) -> tuple[Any, list[str]]:
+    """Take away warm-ups of less than two steps: MMEngine would leave the learning rate where they start.
+
+    Only the data loader tells how many steps a part of an epoch has, so this is done last.
+
+    Args:
+        scheduler: ``param_scheduler`` of a config; what is no list of dicts is given back as it is.
+        epoch_length (int): Steps in an epoch.
+
+    Returns:
+        tuple: The schedule, and a sentence for each warm-up that it has no longer.
+    """
+    if not isinstance(scheduler, (list, tuple)):
+        return scheduler, []
+    short = [
+        entry
+        for entry in scheduler
+        if isinstance(entry, dict)
+        and entry.get('type') == 'LinearLR'
+        and entry.get('convert_to_iter_based')
+        and entry.get('begin', 0) == 0
+        and isinstance(entry.get('end'), (int, float))
+        and int(entry['end'] * epoch_length) < LEAST_STEPS
+    ]
+    notes = [
+        f'the warm-up is left out: {entry["end"]:g} epochs are less than {LEAST_STEPS} steps'
+        for entry in short
+    ]
+    return [entry for entry in scheduler if entry not in short], notes
+
+
 def schedulers(cfg: Config) -> list[dict[str, Any]]:
     """The schedulers of a config that are dicts; those of several optimizers are left to MMEngine."""
     found = cfg.get('param_scheduler')
@@ -154,7 +185,7 @@ def _owner(file: ConfigFile) -> ConfigFile | None:
 def _shorten_warmup(cfg: Config, old: int, limit: int) -> str:
     """Make room in a training of ``limit`` steps for what follows a warm-up that ended at ``old``, and say so."""
     entries = schedulers(cfg)
-    warmups = [entry for entry in entries if entry.get('end') == old]
+    warmups = [entry for entry in entries if entry.get('end') == old and entry.get('begin', 0) < old]
     by_step = all(entry.get('convert_to_iter_based') for entry in warmups)
     new = limit // WARMUP_SHARE
     new = max(new, 1) if by_step and limit > 1 else new if new >= LEAST_STEPS else 0
@@ -168,4 +199,8 @@ def _shorten_warmup(cfg: Config, old: int, limit: int) -> str:
         elif entry.get('end') == old:
             entry['end'] = new
     unit = 'epochs' if by_epoch(cfg) else 'iterations'
+    if not warmups:
+        return (
+            f'the learning rate comes down from {unit[:-1]} {new} on, not from {old}, as training has {limit}'
+        )
     return f'the warm-up of {old} {unit} is shortened to {new}, as training has {limit}'

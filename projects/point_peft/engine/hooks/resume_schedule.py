@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.optim import LinearParamScheduler, OptimWrapperDict, ReduceOnPlateauParamScheduler
+from mmengine.optim import OptimWrapperDict, ReduceOnPlateauParamScheduler
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
@@ -28,19 +28,6 @@ class ResumeScheduleHook(Hook):
     without a word; here the new schedule holds, from the place in it that the training has come to, and the moments of
     the optimizer are kept. One line says which of the two it is.
     """
-
-    def before_train(self, runner: Runner) -> None:
-        """Say so if a warm-up is too short to end: with one batch an epoch it may have a single step."""
-        for scheduler in _schedulers(runner):
-            if (
-                isinstance(scheduler, LinearParamScheduler)
-                and scheduler.total_iters < 1
-                and scheduler.begin == 0
-            ):
-                runner.logger.warning(
-                    f'the warm-up has a single step, so the {scheduler.param_name} stays at {scheduler.start_factor:g} '
-                    'of what is set; give it more epochs (param_scheduler.0.end), or the training smaller batches'
-                )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Replace what the checkpoint says of settings that have been changed."""
