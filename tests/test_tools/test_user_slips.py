@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,20 @@ def arguments(tool: ModuleType, monkeypatch: pytest.MonkeyPatch, *words: object)
             'default_hooks.loger.interval=5',
             "there is no such hook; did you mean 'logger'?",
         ),
+        ('train_dataloader.dataset=None', 'train_dataloader.dataset is None; give a dict.'),
+        ('custom_hooks=[bogus]', "custom_hooks[0] is 'bogus'; give a dict with a type."),
+        ('optim_wrapper.optimizer=None', 'optim_wrapper.optimizer is None; give a dict.'),
+        ('default_scope=bogus', "default_scope is 'bogus'; leave it at 'point_peft'"),
+        ('default_scope=None', "default_scope is None; leave it at 'point_peft'"),
+        ('env_cfg.mp_cfg.mp_start_method=bogus', "mp_start_method is 'bogus'; give one of fork, spawn"),
+        ('env_cfg.mp_cfg=None', 'env_cfg.mp_cfg is None; give a dict.'),
+        ('env_cfg.mp_cfg.opencv_num_threads=many', "a number stands there, which 'many' is not"),
+        ('env_cfg.dist_cfg.backend=bogus', "env_cfg.dist_cfg.backend is 'bogus'; give one of nccl, gloo"),
+        ('randomness.deterministic=maybe', "randomness.deterministic is 'maybe'; give True or False."),
+        ('log_level=None', 'log_level is None; give one of DEBUG, INFO'),
+        ('log_processor.window_size=0', 'log_processor.window_size is 0; give a whole number of at least 1.'),
+        ('activation_checkpointing=5', 'activation_checkpointing is 5; give the names of blocks, or None.'),
+        ('model.num_classes=many', "model.num_classes is 'many'; give a number."),
         ('max_epochs=2', 'did you mean train_cfg.max_epochs?'),
         ('train_dataloader.dataset.data_root=/no\x1b[2J', r'/no\x1b[2J'),
     ],
@@ -73,6 +88,55 @@ def test_values(
     assert message in error
     assert error.startswith('error: ') and error.count('\n') == 1
     assert not (config.parent / 'work').exists()
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (
+            {'optim_wrapper.optimizer.betas': (2, 2)},
+            'optim_wrapper cannot .*ValueError: Invalid beta parameter at',
+        ),
+        ({'optim_wrapper.constructor': 'bogus'}, 'optim_wrapper cannot be built .*KeyError: bogus is not in'),
+        (
+            {'train_dataloader.collate_fn': None},
+            'train_dataloader or train_cfg cannot .*collate_fn should be a',
+        ),
+        (
+            {'train_dataloader.timeout': -1},
+            'train_dataloader or train_cfg cannot .*timeout option should be non-neg',
+        ),
+        ({'train_cfg.dynamic_intervals': 5}, 'train_dataloader or train_cfg cannot be built'),
+        ({'param_scheduler': [{}]}, 'param_scheduler cannot be built .*should contain the key type'),
+        ({'visualizer.vis_backends': 'bogus'}, 'visualizer cannot be built .*vis_backends must be a list'),
+        ({'default_hooks.logger.priority': 'bogus'}, 'default_hooks or custom_hooks cannot be built .*BOGUS'),
+        ({'compile': 'bogus'}, 'compile cannot be built .*should be a dict or bool'),
+        (
+            {'optim_wrapper.clip_grad': dict(max_norn=3)},
+            "clip_grad has an unknown key 'max_norn'; by norm it takes",
+        ),
+    ],
+)
+def test_what_mmengine_refuses(
+    tmp_path: Path, changes: dict, message: str, load_tool, monkeypatch, capsys
+) -> None:
+    """Its words become one sentence with the section, before the first step."""
+    tool = load_tool('train.py')
+    args = arguments(tool, monkeypatch, write_config(tmp_path / 'c.py', epochs=1, **changes))
+    assert run_tool(tool.main, args) == 1
+    error = capsys.readouterr().err.strip().splitlines()
+    assert re.match(f'error: {message}' if 'cannot' in message else 'error: .*' + message, error[-1]), error[
+        -1
+    ]
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_errors_of_a_model_keep_their_traceback(tmp_path: Path, load_tool, monkeypatch) -> None:
+    """Only what the machinery says of a value is a sentence; a slip in somebody's class is to be found."""
+    tool = load_tool('train.py')
+    args = arguments(tool, monkeypatch, write_config(tmp_path / 'c.py', epochs=1, **{'model.hidden_dim': -4}))
+    with pytest.raises(RuntimeError, match='negative dimension'):
+        run_tool(tool.main, args)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,17 @@ from mmengine.runner import Runner
 from mmengine.runner.loops import EpochBasedTrainLoop, IterBasedTrainLoop, TestLoop, ValLoop
 from torch.utils.data import DataLoader
 
+from ..text import printable
 from .config import DATALOADERS
 from .config.required import check_has_type, check_required, check_whole
 from .config.schedule import check_schedule
 from .config.sections import SECTIONS
-from .config.signatures import accepted_arguments, registries, registries_with
+from .config.signatures import (
+    accepted_arguments,
+    registries,
+    registries_with,
+    takes_number_only,
+)
 from .config.values import check_values
 from .errors import ConfigError
 from .optional import MissingTierError, check_tiers
@@ -174,6 +180,7 @@ def _check_typed(node: Mapping, path: str) -> None:
         accepted = accepted_arguments(target)
         try:
             _check_arguments(node, path, target, None if accepted is None else accepted | extra)
+            _check_numbers(node, path, target)
             return
         except ConfigError as error:
             failures.append(error)
@@ -203,6 +210,13 @@ def _named_arguments(target: Any) -> set[str]:
         if '__init__' in vars(cls) and cls is not object:
             names |= set(inspect.signature(vars(cls)['__init__']).parameters)
     return names - {'self', 'args', 'kwargs'}
+
+
+def _check_numbers(node: Mapping, path: str, target: Any) -> None:
+    """Refuse a text where ``target`` takes a number and nothing else."""
+    for key, value in node.items():
+        if isinstance(value, str) and takes_number_only(target, key):
+            raise ConfigError(f'{path}.{key} is {printable(repr(value))}; give a number.')
 
 
 def _unknown_type(kind: str, path: str) -> str:

@@ -23,6 +23,14 @@ def root_registries() -> dict[str, Registry]:
     }
 
 
+def known_scopes() -> set[str]:
+    """Names of the packages whose types a config can name without a prefix, as far as they are imported.
+
+    MMEngine's own is none of them: it does not see the types of this project.
+    """
+    return {SCOPE, *(scope for root in root_registries().values() for scope in root.children)}
+
+
 def _make_missing_children() -> dict[str, Registry]:
     """Add an empty child of the project's scope where there is none."""
     return {

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from .options import apply_option
 from .paths import bind_data_root, expand_home
 from .reading import read_config
+from .required import check_whole
 from .schedule import bound_schedulers, fit_schedule
 from .variables import check_options, check_variables
 from .work_dir import default_work_dir
@@ -41,7 +42,7 @@ def load_config(
 
     Raises:
         MissingFileError: The file does not exist; names similar ones beside it.
-        ConfigError: The file cannot be read, or a variable or an option has no effect.
+        ConfigError: The file cannot be read, a variable or an option has no effect, or a section is of another kind.
     """
     cfg, files = read_config(path)
     check_variables(cfg, files)
@@ -52,6 +53,7 @@ def load_config(
         options, key=lambda key: key != 'data_root'
     ):  # first, so that those of single loaders win
         apply_option(cfg, key, options[key])
+    check_whole(cfg)
     said = fit_schedule(cfg, bound, options)
     if notes is not None:
         notes += said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +21,36 @@ def takes_text(kind: Any, name: str) -> bool:
         name (str): Name of the argument.
     """
     targets = [registry.get(kind) for registry in registries_with(kind)] if isinstance(kind, str) else [kind]
-    notes = [parameter.annotation for target in targets if (parameter := _parameter(target, name))]
-    texts = [note if isinstance(note, str) else getattr(note, '__name__', str(note)) for note in notes]
+    texts = [_annotation(parameter) for target in targets if (parameter := _parameter(target, name))]
     return any('str' in text and 'int' not in text and 'float' not in text for text in texts)
+
+
+def takes_number_only(target: Any, name: str) -> bool:
+    """Whether a class or function takes numbers, and perhaps None, as an argument, as its signature says.
+
+    Args:
+        target: Class or function.
+        name (str): Name of the argument.
+    """
+    parameter = _parameter(target, name)
+    words = set(re.findall(r'\w+', _annotation(parameter))) - {'typing'} if parameter else set()
+    return bool(words & {'int', 'float'}) and words <= {
+        'int',
+        'float',
+        'bool',
+        'None',
+        'NoneType',
+        'Optional',
+        'Union',
+    }
+
+
+def _annotation(parameter: inspect.Parameter) -> str:
+    """The type of a parameter as text; empty if it has none."""
+    note = parameter.annotation
+    if note is parameter.empty:
+        return ''
+    return note.__name__ if isinstance(note, type) else str(note)
 
 
 def registries() -> Iterator[Registry]:
