@@ -75,7 +75,7 @@ OTHER_CONTENTS: dict[str, Callable[[Path], bytes]] = {
     'empty': lambda elsewhere: b'',
     'outside': lambda elsewhere: str(elsewhere / 'epoch_3.pth').encode(),
     'outside by a way round': lambda elsewhere: str(elsewhere / '../elsewhere/epoch_3.pth').encode(),
-    'relative': lambda elsewhere: b'epoch_2.pth',
+    'relative': lambda elsewhere: b'epoch_3.pth',
     'a directory': lambda elsewhere: str(elsewhere.parent / 'work').encode(),
     '100 kB': lambda elsewhere: b'x' * 100_000,
     'slashes': lambda elsewhere: b'/' * 100_000,
@@ -95,6 +95,15 @@ def test_pointer_that_lies(tmp_path: Path, log: list[str], content: str) -> None
     pointer.write_bytes(OTHER_CONTENTS[content](tmp_path / 'elsewhere'))
     assert find_resumable_checkpoint(tmp_path / 'work') == tmp_path / 'work' / 'epoch_2.pth'
     assert log == [f'{pointer} names no checkpoint of this run and is passed over; the newest file counts']
+
+
+@pytest.mark.parametrize('before', ['/moved/from/work/', '../work/', ''])
+def test_moved_directory(tmp_path: Path, log: list[str], before: str) -> None:
+    """A pointer with the name of an own file is as good as one with its path."""
+    write(tmp_path / 'work', 'epoch_2.pth')
+    (tmp_path / 'work/last_checkpoint').write_text(f'{before}epoch_2.pth')
+    assert find_resumable_checkpoint(tmp_path / 'work') == tmp_path / 'work/epoch_2.pth'
+    assert log == []
 
 
 @pytest.mark.parametrize('name', ['last_checkpoint', 'epoch_9.pth'])

@@ -126,16 +126,14 @@ def _warn_of_pointer(directories: Sequence[Path]) -> None:
 
 
 def _names_own(pointer: Path, directories: Sequence[Path]) -> bool:
-    """Whether the pointer is the path of a file in one of the directories."""
+    """Whether the pointer has the name of a checkpoint in one of the directories, which may have been moved."""
     if not _is_regular(pointer):
         return False
     try:
         with pointer.open('rb') as file:
             text = file.read(LONGEST_PATH + 1)
         path = Path(os.fsdecode(text).strip()) if len(text) <= LONGEST_PATH else Path()
-        return path.is_file() and Path(os.path.realpath(path)).parent in [
-            Path(os.path.realpath(directory)) for directory in directories
-        ]
+        return _step(path) >= 0 and any((directory / path.name).is_file() for directory in directories)
     except (OSError, ValueError):  # unreadable, not UTF-8, or no path at all
         return False
 
