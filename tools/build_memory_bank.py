@@ -8,7 +8,7 @@ import sys
 from mmengine.dist import is_main_process
 from mmengine.registry import init_default_scope
 
-from point_peft.engine.arguments import at_least
+from point_peft.engine.arguments import at_least, check_output, path
 from point_peft.engine.checkpoint import init_pretrained
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import load_config
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Build a memory bank from the training split of a config')
     parser.add_argument('config', help='config with a Point-prior Prompt')
-    parser.add_argument('--out', required=True, help='safetensors file to write')
+    parser.add_argument('--out', type=path, required=True, help='safetensors file to write')
     parser.add_argument('--batch-size', type=at_least(1), default=64, help='clouds per step')
     add_common_arguments(parser)
     return parser.parse_args()
@@ -34,6 +34,7 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.device import get_device
 
     select_device(args.device)
+    check_output(args.out, '--out')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     check_config(cfg)
     check_files(cfg, ['train_dataloader'])

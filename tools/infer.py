@@ -23,7 +23,7 @@ from point_peft.apis.prediction import (
     read_clouds,
 )
 from point_peft.datasets.readers import SUFFIXES
-from point_peft.engine.arguments import at_least, check_device, check_output, device, path
+from point_peft.engine.arguments import at_least, check_device, check_output, device, file_or_url, path
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
@@ -37,7 +37,9 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Classify files of clouds or meshes, or segment their parts')
     parser.add_argument('config', help='config the checkpoint was trained with')
-    parser.add_argument('checkpoint', help='checkpoint or adapter; an adapter has its memory bank beside it')
+    parser.add_argument(
+        'checkpoint', type=file_or_url, help='checkpoint or adapter; an adapter has its memory bank beside it'
+    )
     parser.add_argument('files', nargs='+', type=path, metavar='FILE', help=f'one of {" ".join(SUFFIXES)}')
     parser.add_argument(
         '--top-k', type=at_least(1), default=5, help='classes to print for each file (default: 5)'

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from point_peft.engine.arguments import at_least, check_output, path, share
+from point_peft.engine.arguments import at_least, check_output, file_or_url, path, share
 from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, write_atomically
 from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import load_config
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Evaluate a checkpoint on the test set')
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint or adapter')
+    parser.add_argument('checkpoint', type=file_or_url, help='checkpoint or adapter')
     parser.add_argument('--out', type=path, metavar='JSON', help='file to write the metrics to')
     parser.add_argument(
         '--show-dir',

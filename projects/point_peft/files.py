@@ -52,7 +52,8 @@ def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
         path (str | Path): File to write; its directory is created if needed, and a link is followed.
 
     Raises:
-        OSError: The disk is full, read-only ...; the old file is untouched and nothing is left beside it.
+        OSError: The disk is full, read-only ...; it names the file. The old file is untouched and nothing is left
+            beside it.
     """
     path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,9 +65,13 @@ def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
             os.replace(partial, path)
-    except BaseException:  # an interrupt must not leave litter either
+    except BaseException as error:  # an interrupt must not leave litter either
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
+            raise OSError(
+                error.errno, error.strerror, str(path)
+            ) from error  # which a full disk does not name
         raise
     _sync_directory(path.parent)
 

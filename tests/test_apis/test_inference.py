@@ -81,6 +81,12 @@ def test_adapter(training: Training, log: list) -> None:
     assert log.at('WARNING') == []
 
 
+def test_home_directory(training: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bank of an adapter below ``~`` is found beside it."""
+    monkeypatch.setenv('HOME', str(training.folder.parent))
+    init_model(training.config, f'~/{training.folder.name}/{training.adapter.name}')
+
+
 def test_adapter_is_small(training: Training) -> None:
     """It holds what training changed and what no file gives: no frozen tensor, no pre-trained copy, no bank."""
     model = init_model(training.config, training.adapter)

@@ -23,7 +23,7 @@ def write_log(work_dir: Path, start: str, accuracy: float) -> Path:
     """A log of one epoch."""
     path = work_dir / start / 'vis_data' / 'scalars.json'
     path.parent.mkdir(parents=True)
-    path.write_text(f'{{"loss": 1.0, "step": 7}}\n{{"overall_accuracy": {accuracy}, "step": 1}}\n')
+    path.write_text(f'{{"loss": 1.0, "iter": 7, "step": 7}}\n{{"overall_accuracy": {accuracy}, "step": 1}}\n')
     return path
 
 
@@ -51,5 +51,5 @@ def test_bad_input(analyze: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match='give the work dir of a training'):
         analyze.newest_log(tmp_path)
     write_log(tmp_path, '20260101_000000', 50)
-    with pytest.raises(ValueError, match="has no 'mAP'; it has loss, overall_accuracy"):
+    with pytest.raises(ValueError, match="has no 'mAP'; it has iter, loss, overall_accuracy"):
         analyze.main(argparse.Namespace(work_dirs=[tmp_path], key='mAP', out=tmp_path / 'curves.png'))

@@ -36,3 +36,31 @@ def test_counts(
     error = capsys.readouterr().err.splitlines()[-1]
     assert end.value.code == 2
     assert f"argument {flag}: '{value}': give a whole number of at least 1." in error
+
+
+@pytest.mark.parametrize(
+    'tool, arguments',
+    [
+        ('test.py', 'CONFIG ~/a --out ~/b --show-dir ~/c'),
+        ('infer.py', 'CONFIG ~/a ~/b --png ~/c --html ~/d'),
+        ('build_memory_bank.py', 'CONFIG --out ~/a'),
+        ('model_converters/merge_adapter.py', 'CONFIG ~/a ~/b'),
+        ('model_converters/publish_model.py', '~/a ~/b'),
+        ('model_converters/convert_official.py', '~/a ~/b --prior ~/c --memory-bank ~/d'),
+        ('analysis_tools/analyze_logs.py', '~/a ~/b --out ~/c'),
+        ('analysis_tools/benchmark_ops.py', '--json ~/a'),
+        ('analysis_tools/probe.py', 'CONFIG --checkpoint ~/a --out ~/b'),
+        ('dataset_converters/collect_meshes.py', '~/a ~/b --up z'),
+        ('dataset_converters/indoor.py', 's3dis --root-path ~/a --out-dir ~/b'),
+        ('experiments/run.py', '~/a --work-dir ~/b'),
+        ('misc/browse_dataset.py', 'CONFIG --out-dir ~/a'),
+        ('few_shot.py', 'CONFIG --work-dir ~/a'),
+    ],
+)
+def test_home_directory(tool: str, arguments: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell leaves a ``~`` in quotes to the tool."""
+    monkeypatch.setattr(sys, 'argv', [tool, *arguments.split()])
+    monkeypatch.setenv('HOME', '/home/me')
+    args = runpy.run_path(str(TOOLS / tool), run_name='tool')['parse_args']()
+    assert str(vars(args)).count('/home/me/') == arguments.count('~')
+    assert '~' not in str(vars(args))

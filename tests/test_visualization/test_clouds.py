@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,6 +120,18 @@ def test_written_picture(tmp_path: Path) -> None:
     picture = imread(path)[..., :3]
     assert picture.shape[:2] == (242, 220)
     assert 0.01 < (picture < 1).any(axis=-1).mean() < 0.5
+
+
+def test_full_disk_leaves_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the file."""
+
+    def fail(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', fail)
+    with pytest.raises(OSError, match='No space left on device: .*cloud.png'):
+        save_figure(new_figure(1, 1), tmp_path / 'cloud.png')
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from point_peft.visualization import plot_curves, read_curve
+from point_peft.visualization import plot_curves, read_curve, step_unit
 
-LOG = """{"loss": 2.5, "lr": 0.1, "step": 10}
-{"loss": 1.5, "lr": 0.1, "step": 20}
+LOG = """{"loss": 2.5, "lr": 0.1, "iter": 10, "step": 10}
+{"loss": 1.5, "lr": 0.1, "iter": 20, "step": 20}
 
 {"overall_accuracy": 50.0, "step": 1}
 {"test/overall_accuracy": 40.0, "step": 1}
@@ -31,6 +31,13 @@ def test_read_curve(log: Path) -> None:
     """Only the lines that have the quantity, in their order."""
     assert read_curve(log, 'loss') == [(10, 2.5), (20, 1.5)]
     assert read_curve(log, 'overall_accuracy') == [(1, 50.0)]
+
+
+def test_step_unit(log: Path) -> None:
+    """What a training step logs counts iterations; metrics, of whatever name, count epochs."""
+    log.write_text(log.read_text() + '{"instance_miou": 40.0, "step": 1}\n')
+    units = {name: step_unit(log, name) for name in ('loss', 'lr', 'test/overall_accuracy', 'instance_miou')}
+    assert units == dict.fromkeys(units, 'epoch') | dict(loss='iteration', lr='iteration')
 
 
 @given(st.lists(st.tuples(st.integers(0, 9999), st.floats(-1e6, 1e6)), min_size=1, max_size=20))
@@ -62,7 +69,7 @@ def test_unusable_logs(tmp_path: Path, log: Path) -> None:
     with pytest.raises(FileNotFoundError, match='give the vis_data/scalars.json'):
         read_curve(tmp_path / 'none.json', 'loss')
     with pytest.raises(
-        ValueError, match="has no 'acc'; it has loss, lr, overall_accuracy, test/overall_accuracy"
+        ValueError, match="has no 'acc'; it has iter, loss, lr, overall_accuracy, test/overall_accuracy"
     ):
         read_curve(log, 'acc')
     for text in ('not json', '[1, 2]', '{"loss": 1}', '3'):

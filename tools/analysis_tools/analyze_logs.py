@@ -6,33 +6,33 @@ import argparse
 import sys
 from pathlib import Path
 
+from point_peft.engine.arguments import check_output, path
 from point_peft.engine.cli import run_tool
 from point_peft.engine.errors import MissingFileError
 from point_peft.text import printable
-from point_peft.visualization import plot_curves, read_curve, save_figure
+from point_peft.visualization import plot_curves, read_curve, save_figure, step_unit
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Draw a curve of one or several trainings')
-    parser.add_argument('work_dirs', nargs='+', type=Path, metavar='WORK_DIR', help='of the trainings')
+    parser.add_argument('work_dirs', nargs='+', type=path, metavar='WORK_DIR', help='of the trainings')
     parser.add_argument(
         '--key',
         default='overall_accuracy',
         help='loss, lr, overall_accuracy (validation, the default), test/overall_accuracy ...',
     )
-    parser.add_argument('--out', type=Path, default=Path('curves.png'), help='picture (default: curves.png)')
+    parser.add_argument('--out', type=path, default=Path('curves.png'), help='picture (default: curves.png)')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     """Read the newest log of each training and draw all in one picture."""
-    curves = {str(path): read_curve(newest_log(path), args.key) for path in args.work_dirs}
-    # MMEngine counts what a training step logs in iterations, and metrics in epochs.
-    is_metric = args.key.endswith('accuracy')
-    save_figure(
-        plot_curves(curves, x_label='epoch' if is_metric else 'iteration', y_label=args.key), args.out
-    )
+    check_output(args.out, '--out')
+    logs = {str(work_dir): newest_log(work_dir) for work_dir in args.work_dirs}
+    curves = {name: read_curve(log, args.key) for name, log in logs.items()}
+    units = {step_unit(log, args.key): None for log in logs.values()}
+    save_figure(plot_curves(curves, x_label=' or '.join(units), y_label=args.key), args.out)
     print(printable(args.out))
 
 

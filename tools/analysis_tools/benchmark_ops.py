@@ -8,7 +8,6 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -16,7 +15,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from point_peft.engine.arguments import at_least, check_device, check_output, device
+from point_peft.engine.arguments import at_least, check_device, check_output, device, path
 from point_peft.engine.cli import run_tool
 from point_peft.ops import (
     chamfer_distance,
@@ -92,7 +91,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--device', type=device, default='auto', help='cpu, cuda, cuda:1 ... or auto')
     parser.add_argument('--threads', type=at_least(1), default=1, help='CPU threads')
     parser.add_argument('--min-run-time', type=float, default=0.2, help='seconds spent on each row')
-    parser.add_argument('--json', type=Path, help='file to write the rows to')
+    parser.add_argument('--json', type=path, help='file to write the rows to')
     return parser.parse_args(arguments)
 
 

@@ -19,6 +19,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from point_peft.engine.arguments import file_or_url, path
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError
@@ -39,6 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('configs', nargs='+', help='configs with a backbone; the first one says which data')
     parser.add_argument(
         '--checkpoint',
+        type=file_or_url,
         help='weights for the backbone of the first config, in place of those it names; any file that holds it',
     )
     parser.add_argument('--shots', type=int, nargs='*', default=[1, 5, 10], help='labels per class')
@@ -51,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='seed of the random weights and of the choices')
     parser.add_argument('--no-random', action='store_true', help='leave the random weights out')
     parser.add_argument('--threads', type=int, help='threads of torch')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/probe'), help='directory for the results')
+    parser.add_argument('--out', type=path, default=Path('work_dirs/probe'), help='directory for the results')
     add_config_options(parser)
     return parser.parse_args()
 

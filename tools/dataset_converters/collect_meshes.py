@@ -18,6 +18,7 @@ import numpy as np
 from point_peft.datasets.collection_files import Collection, read_folder
 from point_peft.datasets.errors import DatasetError, DatasetNotFoundError
 from point_peft.datasets.orientation import UP_AXES, turn_up
+from point_peft.engine.arguments import path
 from point_peft.engine.cli import run_tool
 
 STORED_UP = 'z'
@@ -27,8 +28,8 @@ LARGEST = np.iinfo(np.int16).max
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Make a collection of objects for pre-training')
-    parser.add_argument('folder', type=Path, help='folder of meshes and clouds, in any depth')
-    parser.add_argument('out', type=Path, help='h5 file to write')
+    parser.add_argument('folder', type=path, help='folder of meshes and clouds, in any depth')
+    parser.add_argument('out', type=path, help='h5 file to write')
     parser.add_argument('--up', choices=UP_AXES, required=True, help='axis that points up in the files')
     parser.add_argument('--source', help='where the meshes come from (default: name of the folder)')
     parser.add_argument('--licence', default='unknown', help='their licence, for the record')

@@ -23,6 +23,7 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from point_peft.datasets.scannet_scans import ARRAYS, SCAN_FILES, export_scan, read_class_ids
+from point_peft.engine.arguments import path
 from point_peft.engine.cli import run_tool
 from point_peft.engine.errors import MissingFileError, PointPEFTError
 from point_peft.engine.optional import INSTALL, check_tiers
@@ -53,8 +54,8 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Prepare an indoor dataset with mmdet3d's converters")
     parser.add_argument('dataset', choices=list(DATASETS_OF), help='which dataset')
-    parser.add_argument('--root-path', type=Path, required=True, help='directory with the downloaded files')
-    parser.add_argument('--out-dir', type=Path, help='data_root of the configs (default: --root-path)')
+    parser.add_argument('--root-path', type=path, required=True, help='directory with the downloaded files')
+    parser.add_argument('--out-dir', type=path, help='data_root of the configs (default: --root-path)')
     parser.add_argument('--workers', type=int, default=4, help='scenes at a time (default: 4)')
     return parser.parse_args()
 

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from point_peft.engine.arguments import path
 from point_peft.engine.checkpoint import write_atomically
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.errors import ConfigError
@@ -35,8 +36,8 @@ TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train all cells of a comparison and report them')
-    parser.add_argument('matrix', type=Path, help='matrix file, such as tools/experiments/labels.py')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/experiments/MATRIX')
+    parser.add_argument('matrix', type=path, help='matrix file, such as tools/experiments/labels.py')
+    parser.add_argument('--work-dir', type=path, help='default: work_dirs/experiments/MATRIX')
     parser.add_argument('--jobs', type=int, help='trainings at once on the CPU, or per GPU (default: 1)')
     parser.add_argument(
         '--devices', nargs='+', metavar='DEVICE', help='cpu, or numbers of GPUs (default: all GPUs, else cpu)'

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from point_peft.apis.conversion import OFFICIAL, Conversion, convert_checkpoint
 from point_peft.backbones.pretrained import unwrap_state_dict
+from point_peft.engine.arguments import check_output, path
 from point_peft.engine.checkpoint import (
     META_KEY,
     check_finite,
@@ -30,13 +31,19 @@ from point_peft.engine.cli import run_tool
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Convert a published checkpoint')
-    parser.add_argument('src', help='published file: pre-trained or fine-tuned, plain or Point-PEFT')
-    parser.add_argument('dst', help='file to write (.pth or .safetensors)')
     parser.add_argument(
-        '--prior', help='Point-PEFT: the file of its frozen prior, Point-MAE or Point-M2AE, pre-trained'
+        'src', type=path, help='published file: pre-trained or fine-tuned, plain or Point-PEFT'
+    )
+    parser.add_argument('dst', type=path, help='file to write (.pth or .safetensors)')
+    parser.add_argument(
+        '--prior',
+        type=path,
+        help='Point-PEFT: the file of its frozen prior, Point-MAE or Point-M2AE, pre-trained',
     )
     parser.add_argument(
-        '--memory-bank', help="Point-PEFT: the published bank, a (C, N) tensor ('train_f_pos_shape_scan.pt')"
+        '--memory-bank',
+        type=path,
+        help="Point-PEFT: the published bank, a (C, N) tensor ('train_f_pos_shape_scan.pt')",
     )
     return parser.parse_args()
 
@@ -56,21 +63,22 @@ def report(conversion: Conversion) -> None:
 
 def main(args: argparse.Namespace) -> None:
     """Read, convert, report, write."""
+    check_output(args.dst, 'the file to write')
     conversion = convert_checkpoint(
         _tensors(args.src),
-        source=args.src,
+        source=str(args.src),
         prior=_tensors(args.prior) if args.prior else None,
         memory_bank=load_tensor_file(args.memory_bank) if args.memory_bank else None,
     )
     report(conversion)
-    check_finite(conversion.state_dict, args.src)
+    check_finite(conversion.state_dict, str(args.src))
     meta = {META_KEY: {'format': 'full', 'kind': conversion.kind, 'source': Path(args.src).name}}
     save_checkpoint(args.dst, conversion.state_dict, meta)
     print(f'wrote {args.dst}')
 
 
-def _tensors(path: str) -> Mapping[str, Tensor]:
-    return unwrap_state_dict(load_checkpoint_file(path))
+def _tensors(file: Path) -> Mapping[str, Tensor]:
+    return unwrap_state_dict(load_checkpoint_file(file))
 
 
 def _listing(names: list[str]) -> str:

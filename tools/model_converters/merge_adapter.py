@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from point_peft.apis import init_model
+from point_peft.engine.arguments import check_output, file_or_url, path
 from point_peft.engine.checkpoint import (
     META_KEY,
     check_finite,
@@ -25,14 +25,15 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Merge an adapter with its base weights')
     parser.add_argument('config', help='config the adapter was trained with')
-    parser.add_argument('adapter', help='checkpoint of that training')
-    parser.add_argument('out', type=Path, help='file to write, .safetensors or .pth')
+    parser.add_argument('adapter', type=file_or_url, help='checkpoint of that training')
+    parser.add_argument('out', type=path, help='file to write, .safetensors or .pth')
     add_config_options(parser)
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     """Build the model with base weights, adapter and memory bank, and write everything."""
+    check_output(args.out, 'the file to write')
     cfg = load_config(args.config, args.cfg_options)
     model = init_model(cfg, args.adapter)
     state = full_state(model)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from point_peft.backbones.pretrained import strip_prefix, unwrap_state_dict
+from point_peft.engine.arguments import check_output, path
 from point_peft.engine.checkpoint import check_finite, load_checkpoint_file, save_checkpoint
 from point_peft.engine.cli import run_tool
 from point_peft.engine.errors import CheckpointError
@@ -20,20 +21,21 @@ ENCODER = 'MAE_encoder.'
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Keep the encoder of a masked autoencoder, as safetensors')
-    parser.add_argument('checkpoint', help='checkpoint of a configs/pretrain run')
-    parser.add_argument('out', help='.safetensors file to write')
+    parser.add_argument('checkpoint', type=path, help='checkpoint of a configs/pretrain run')
+    parser.add_argument('out', type=path, help='.safetensors file to write')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     """Read, keep the encoder, write."""
+    check_output(args.out, 'the file to write')
     checkpoint = load_checkpoint_file(args.checkpoint)
     state = strip_prefix(unwrap_state_dict(checkpoint), ENCODER)
     if not state:
         raise CheckpointError(
             f'{args.checkpoint} has no tensors under {ENCODER!r}; give a checkpoint of configs/pretrain.'
         )
-    check_finite(state, args.checkpoint)
+    check_finite(state, str(args.checkpoint))
     meta = checkpoint.get('meta') or {}
     provenance = {
         key: meta[key] for key in ('epoch', 'seed', 'experiment_name', 'dataset_meta') if key in meta

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def init_model(
         _start_without_checkpoint(model, cfg, allow_random or torch.device(device).type == 'meta')
     else:
         allowed = _allowed(cfg)
+        checkpoint = os.path.expanduser(checkpoint)
         report = load_weights(model, checkpoint, **allowed)
         _find_bank(model, cfg, Path(checkpoint), report.meta, allowed['allow_other_bank'])
     return model.to(device).eval()

@@ -52,6 +52,11 @@ def path(text: str) -> Path:
     return Path(os.path.expanduser(text))
 
 
+def file_or_url(text: str) -> str:
+    """Type of a flag that takes a path or an address; ``~`` is the home directory."""
+    return os.path.expanduser(text)
+
+
 def device(text: str) -> str:
     """Type of a flag that takes a device."""
     if not _is_device(text):

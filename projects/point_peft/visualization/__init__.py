@@ -1,7 +1,7 @@
 """Pictures and pages of clouds and curves; drawn without a display, and without pyplot's global state."""
 
 from .clouds import plot_clouds, project
-from .curves import Curve, plot_curves, read_curve
+from .curves import Curve, plot_curves, read_curve, step_unit
 from .embedding import plot_features
 from .figure import new_figure, save_figure
 from .page import write_page
@@ -26,5 +26,6 @@ __all__ = [
     'show_boxes',
     'show_labels',
     'show_sample',
+    'step_unit',
     'write_page',
 ]

@@ -71,22 +71,37 @@ def read_curve(path: str | Path, name: str) -> Curve:
         ValueError: The file is no such log, or does not have the quantity; names those it has.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"'{printable(path)}' does not exist; give the vis_data/scalars.json of a training."
-        )
-    try:
-        entries: list[dict] = [
-            dict(json.loads(line)) for line in path.read_text().splitlines() if line.strip()
-        ]
-        curve = [(entry['step'], entry[name]) for entry in entries if name in entry]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"'{printable(path)}' is not a log of one JSON object with a step per line ({printable(error)})."
-        ) from error
+    entries = _read_entries(path)
+    curve = [(entry['step'], entry[name]) for entry in entries if name in entry]
     if not curve:
         known = sorted({key for entry in entries for key in entry} - {'step'})
         raise ValueError(
             f"'{printable(path)}' has no '{printable(name)}'; it has {printable(', '.join(known) or 'nothing')}."
         )
     return curve
+
+
+def step_unit(path: str | Path, name: str) -> str:
+    """What the steps of a quantity are: ``iteration`` for what training steps log, else ``epoch``.
+
+    Args:
+        path (str | Path): As for :func:`read_curve`.
+        name (str): Quantity.
+    """
+    logged = [entry for entry in _read_entries(Path(path)) if name in entry]
+    return 'iteration' if any('iter' in entry for entry in logged) else 'epoch'
+
+
+def _read_entries(path: Path) -> list[dict]:
+    """The lines of a log, each with its step."""
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"'{printable(path)}' does not exist; give the vis_data/scalars.json of a training."
+        )
+    try:
+        entries = [dict(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
+        return [{**entry, 'step': entry['step']} for entry in entries]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"'{printable(path)}' is not a log of one JSON object with a step per line ({printable(error)})."
+        ) from error

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..files import open_atomically
 from ..text import label
 
 DPI = 110
@@ -47,6 +48,5 @@ def draw_legend(
 
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as a picture, in the format that the suffix of ``path`` names; makes its directory."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)
+    with open_atomically(path) as file:
+        figure.savefig(file, dpi=DPI, format=Path(path).suffix[1:] or None)

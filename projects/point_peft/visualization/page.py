@@ -11,6 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.io import to_html
 
+from ..files import write_atomically
 from ..text import printable, printable_lines
 from .clouds import BOX_COLOR, view_direction
 from .palette import QUIET
@@ -81,9 +82,7 @@ def write_page(clouds: Sequence[ShownCloud], path: str | Path, *, title: str) ->
         config=dict(displaylogo=False),
         post_script=LINKED_CAMERAS if several else None,
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(PAGE.format(title=html.escape(printable(title)), plot=plot), encoding='utf-8')
+    write_atomically(path, PAGE.format(title=html.escape(printable(title)), plot=plot).encode())
 
 
 def build_figure(clouds: Sequence[ShownCloud]) -> go.Figure:

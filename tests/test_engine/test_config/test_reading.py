@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from point_peft.engine.config import load_config
 from point_peft.engine.errors import ConfigError, MissingFileError
@@ -71,3 +73,15 @@ def test_diamond_is_no_circle_and_other_formats_are_read(tmp_path: Path) -> None
     assert (cfg.x, cfg.name) == (dict(a=1, b=1), 'leaf.py')
     (tmp_path / 'c.json').write_text('{"model": {"a": 1}}')
     assert load_config(tmp_path / 'c.json').model.a == 1
+
+
+def test_full_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MMEngine copies configs there; the config is not to blame."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    (tmp_path / 'c.py').write_text('a = 1')
+    monkeypatch.setattr(Config, 'fromfile', fail)
+    with pytest.raises(ConfigError, match=r'copies it to /.* \(No space left on device\); make room there'):
+        load_config(tmp_path / 'c.py')

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import difflib
+import errno
 import re
+import tempfile
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +78,16 @@ def read_config(path: str | Path) -> tuple[Config, ConfigFile]:
             pass
         return cfg, files
     except (Exception, SystemExit) as error:  # a config is a program, which may fail in any way
+        if isinstance(error, OSError) and error.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EFBIG,
+            errno.EROFS,
+        ):
+            raise ConfigError(
+                f'config {printable(path)} cannot be read, as MMEngine copies it to {tempfile.gettempdir()} '
+                f'({error.strerror}); make room there, or set TMPDIR to another directory.'
+            ) from error
         raise ConfigError(
             f'config {printable(path)} cannot be read ({_describe(error, files)}); mend the file.'
         ) from error
