@@ -122,6 +122,15 @@ def test_written_picture(tmp_path: Path) -> None:
     assert 0.01 < (picture < 1).any(axis=-1).mean() < 0.5
 
 
+def test_letters_without_a_glyph(tmp_path: Path, log: Any, recwarn: pytest.WarningsRecorder) -> None:
+    """One line for all of them, and none for letters that the font has."""
+    for title in ('stühle', '椅子'):
+        save_figure(plot_clouds([np.eye(3)], [title]), tmp_path / 'cloud.png')
+    assert not recwarn.list
+    (message,) = log.at('WARNING')
+    assert 'cloud.png has boxes for 2 letters' in message
+
+
 def test_full_disk_leaves_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the file."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,10 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from mmengine.logging import print_log
 
 from ..files import open_atomically
-from ..text import label
+from ..text import label, printable
 
 DPI = 110
 """Resolution of saved pictures, in pixels per inch."""
@@ -48,5 +51,17 @@ def draw_legend(
 
 def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as a picture, in the format that the suffix of ``path`` names; makes its directory."""
-    with open_atomically(path) as file:
+    with open_atomically(path) as file, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
         figure.savefig(file, dpi=DPI, format=Path(path).suffix[1:] or None)
+    missing = [warning for warning in caught if str(warning.message).startswith('Glyph')]
+    for warning in caught:
+        if warning not in missing:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if missing:
+        print_log(
+            f'{printable(path)} has boxes for {len(missing)} letters that its font has not (names in them are in the '
+            'logs and tables)',
+            logger='current',
+            level=logging.WARNING,
+        )
