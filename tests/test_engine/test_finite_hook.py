@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +14,13 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from mmengine.runner import Runner
+from small_models import small_config
 from toy_engine import make_config, write_pretrained
 from toy_tools import run, run_python, write_config
 
 from point_peft.engine.checkpoint import load_checkpoint_file
 from point_peft.engine.errors import NonFiniteError
+from point_peft.engine.hooks import finite
 
 STEPS = 4
 """Steps of an epoch of the toy."""
@@ -141,13 +146,104 @@ def test_mask_of_infinities_is_no_fault(tmp_path: Path) -> None:
     assert (tmp_path / 'epoch_1.pth').exists()
 
 
+class Arrival:
+    """Stands for the arrival of a flag from a GPU."""
+
+    def synchronize(self) -> None:
+        """It was queued before what MMEngine has waited for."""
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> dict[int, torch.Tensor]:
+    """Flags arrive late, as they do from a GPU; these, by their place in memory."""
+    arrived: dict[int, torch.Tensor] = {}
+
+    def to_host(flag: torch.Tensor) -> tuple[torch.Tensor, Arrival]:
+        host = flag.clone()
+        arrived[host.data_ptr()] = host
+        return host, Arrival()
+
+    monkeypatch.setattr(finite, 'to_host', to_host)
+    return arrived
+
+
+@pytest.mark.parametrize('place', ['data', 'head.0.running_var'])
+def test_late_flag(tmp_path: Path, late: dict[int, torch.Tensor], place: str) -> None:
+    """A loss stops training at once, a weight or statistic one step later, with the number of the right step."""
+    first = 2 if place == 'data' else 3  # the hook of the test breaks what is in the model behind the check
+    assert train(tmp_path, **poison(step=2, place=place)) == (2 if place == 'data' else 4)
+    assert f'at iteration {first} (epoch 1), so training stops before' in (tmp_path / 'sentence').read_text()
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_late_flag_at_the_end_of_an_epoch(tmp_path: Path, late: dict[int, torch.Tensor]) -> None:
+    """It is looked at before validation and saving."""
+    place = 'head.0.running_var'
+    assert train(tmp_path, **poison(step=2 * STEPS - 1, place=place)) == 2 * STEPS
+    sentence = (tmp_path / 'sentence').read_text()
+    assert f'({place}) at iteration {2 * STEPS} (epoch 2), so training stops; ' in sentence
+    assert f'the last good checkpoint is {tmp_path / "epoch_1.pth"}:' in sentence
+    assert len(list(tmp_path.glob('best_*.pth'))) == 1 and all_files_are_finite(tmp_path)
+
+
+READING = ('item', 'tolist', 'cpu', 'numpy', 'nonzero', '__bool__', '__float__', '__int__', '__index__')
+"""What takes numbers out of a tensor, for which a GPU has to be waited for."""
+
+
+class ReadingHook(Hook):
+    """Counts where the project reads tensors in training steps, but for those at some places of memory."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, spared: Container[int]) -> None:
+        self.spared, self.places, self.patches = spared, Counter(), pytest.MonkeyPatch()
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        for name in READING:
+            self.patches.setattr(torch.Tensor, name, self._watched(getattr(torch.Tensor, name)))
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.patches.undo()
+
+    def _watched(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def read(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            code = sys._getframe(1).f_code
+            if tensor.data_ptr() not in self.spared:
+                self.places[f'{Path(code.co_filename).name}:{code.co_name}'] += 1
+            return original(tensor, *args, **kwargs)
+
+        return read
+
+
+def test_no_step_waits_for_the_device(tmp_path: Path, late: dict[int, torch.Tensor]) -> None:
+    """A training step reads a number where MMEngine does, and nowhere else."""
+    cfg = small_config(tmp_path)
+    cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs = 8, 1
+    runner, reading = Runner.from_cfg(cfg), ReadingHook(late)
+    runner.register_hook(reading)
+    runner.train()
+    assert runner.iter == len(late) == 4
+    on_the_host = {
+        'cls_head.py:_labels',  # as the loader gives them
+        'gather.py:_check_range',  # on a CPU only
+        'optimizer.py:_get_value',  # torch's number of the step
+    }
+    assert reading.places.keys() - on_the_host == {
+        'message_hub.py:_get_valid_value',  # the losses, for the log
+        'optimizer_wrapper.py:_clip_grad',  # the norm, for the log
+    }, reading.places
+
+
 @OPTIM_WRAPPERS.register_module()
 class ScaledOptimWrapper(OptimWrapper):
     """Loss scaling as in mixed precision, on the CPU."""
 
-    def __init__(self, break_steps: int, **kwargs: Any) -> None:
+    def __init__(self, break_steps: int, is_fixed: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.loss_scaler = torch.amp.GradScaler('cpu', init_scale=8.0)
+        self._scale_update_param = 8.0 if is_fixed else None
         self.break_steps = break_steps
 
     def backward(self, loss: torch.Tensor, **kwargs: Any) -> None:
@@ -158,7 +254,7 @@ class ScaledOptimWrapper(OptimWrapper):
 
     def step(self, **kwargs: Any) -> None:
         self.loss_scaler.step(self.optimizer)
-        self.loss_scaler.update()
+        self.loss_scaler.update(self._scale_update_param)
 
 
 def test_skipped_steps_of_mixed_precision(tmp_path: Path) -> None:
@@ -170,6 +266,26 @@ def test_skipped_steps_of_mixed_precision(tmp_path: Path) -> None:
     steps = train(tmp_path / 'all', epochs=20, optim_wrapper=dict(**wrapper, break_steps=1000))
     assert 24 < steps < 32
     assert 'not finite at any loss scale' in (tmp_path / 'all' / 'sentence').read_text()
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_fixed_scale_that_never_fits(tmp_path: Path, fused: bool) -> None:
+    """It is named after a number of steps in a row, by fused optimizers at the end of the epoch, or of a short run."""
+    wrapper = dict(type='ScaledOptimWrapper', clip_grad=None, is_fixed=True)
+    wrapper['optimizer'] = dict(type='AdamW', lr=0.001, fused=fused)
+    cfg = make_config(tmp_path / 'some', epochs=2, optim_wrapper=dict(**wrapper, break_steps=6))
+    Runner.from_cfg(cfg).train()
+    assert (tmp_path / 'some' / 'epoch_2.pth').exists()
+    steps = train(tmp_path / 'all', epochs=20, optim_wrapper=dict(**wrapper, break_steps=1000))
+    assert steps == (28 if fused else 25)
+    sentence = (tmp_path / 'all' / 'sentence').read_text()
+    assert sentence.startswith(
+        'mixed precision skipped the last 25 steps, because the gradients are not finite'
+    )
+    assert f'fixed loss scale of 8 at iteration {steps} (epoch 7), so training stops; ' in sentence
+    assert 'loss_scale to a lower number' in sentence
+    assert train(tmp_path / 'short', epochs=2, optim_wrapper=dict(**wrapper, break_steps=1000)) == 8
+    assert 'skipped all 8 steps of this training' in (tmp_path / 'short' / 'sentence').read_text()
 
 
 def test_tool_ends_in_one_sentence(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ class PointClsHead(BaseModule):
         pooled = pool_tokens(features, self.pool)
         # The work of one token among hundreds, but half of the error of the logits if it were rounded.
         with torch.autocast(pooled.device.type, enabled=False):
-            return self.cls_head_finetune(pooled.to(self.cls_head_finetune[-1].weight.dtype))
+            return self.cls_head_finetune(pooled.to(next(self.cls_head_finetune.parameters()).dtype))
 
     def loss(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
         """Cross-entropy against ``gt_label``.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -20,8 +21,31 @@ from .sync_batch_norm import trained_batch_norms
 SMALLEST_SCALE = 2.0**-24
 """Loss scale below which mixed precision has skipped so many steps that it is not learning any more."""
 
+LONGEST_SKIP = 25
+"""Steps in a row that a loss scale which never changes may skip."""
+
+ADVICE = 'lower the learning rate or look for what is wrong with the data'
+LOWER_SCALE = "set optim_wrapper.loss_scale to a lower number or to 'dynamic', or train longer"
+
 STATISTICS = ('running_mean', 'running_var')
 """Last parts of the names of a batch norm's statistics."""
+
+
+@dataclass
+class Verdict:
+    """What was found out about a step.
+
+    Attributes:
+        flag (Tensor): On the host; not zero if something may not be finite on any process.
+        arrived (torch.cuda.Event | None): When the flag has arrived from the device; None if it was on the host.
+        problem (str | None): What this process knows already, as the beginning of a sentence.
+        place (str): Which step it was.
+    """
+
+    flag: Tensor
+    arrived: torch.cuda.Event | None
+    problem: str | None
+    place: str
 
 
 @HOOKS.register_module()
@@ -29,9 +53,15 @@ class FiniteHook(Hook):
     """Stops training at the first NaN or infinite loss, weight or batch-norm statistic.
 
     Looks after every step, before any other hook uses the weights, and at every state that is about to be saved,
-    so that no file ever holds such a model. All processes stop in the same step. MMEngine fetches the loss from the
-    device in every step, so that looking at it waits for nothing new. A step that the loss scaler of mixed precision
-    skips is normal, and stops nothing until the scale has vanished.
+    so that no file ever holds such a model. All processes stop in the same step.
+
+    A GPU is not waited for. The losses are those that MMEngine has fetched for the log. What concerns the weights, and
+    the other processes, is put together on the GPU and looked at in the next step, when MMEngine has fetched losses
+    that were queued behind it; so training stops one step later, with the number of the step that went wrong. On a
+    CPU it stops at once.
+
+    A step that the loss scaler of mixed precision skips is normal, and stops nothing until so many in a row have been
+    skipped that a changing scale has vanished, or that a fixed one is never going to fit.
     """
 
     priority = 'HIGH'  # behind the hook that notes the loss, before those that average or save the weights
@@ -39,6 +69,9 @@ class FiniteHook(Hook):
     def __init__(self) -> None:
         self._watched: dict[str, Tensor] = {}
         self._masks: set[str] = set()
+        self._verdict: Verdict | None = None
+        self._losses_are_fetched = False
+        self._skips: SkippedSteps | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Look at the weights that training starts from.
@@ -54,6 +87,9 @@ class FiniteHook(Hook):
                 f'the weights that training would start from are not finite ({_list(broken)}); '
                 f'give other ones than those of {runner._load_from or "the config"}.'
             )
+        self._verdict = None
+        self._losses_are_fetched = any(isinstance(hook, RuntimeInfoHook) for hook in runner.hooks)
+        self._skips = SkippedSteps.of(runner.optim_wrapper)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Forget which tensors are trained; a hook may freeze or thaw some between epochs."""
@@ -67,12 +103,51 @@ class FiniteHook(Hook):
         Raises:
             NonFiniteError: Something is NaN or infinite, on this process or another one.
         """
+        self._look(runner)
         self._watched = self._watched or trained_tensors(unwrap(runner.model))
-        problem = _find_problem(outputs, self._watched) or _vanished_scale(runner)
-        if _on_any_process(problem is not None):
-            problem = problem or 'another process has a number that is not finite'
-            place = f'at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
-            raise NonFiniteError(f'{problem} {place}, so training stops{_way_back(runner)}')
+        problem = _broken_loss(self._losses(runner, outputs))
+        if problem is None and self._skips is not None:
+            problem = self._skips.after_step(runner.optim_wrapper)
+        flag = _flag(self._watched, problem)
+        if get_world_size() > 1:
+            all_reduce(flag, op='max')
+        place = f'at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
+        self._verdict = Verdict(*to_host(flag), problem, place)
+        if self._verdict.arrived is None or (problem and get_world_size() == 1):
+            self._look(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Look at the last step of the epoch.
+
+        Raises:
+            NonFiniteError: It went wrong.
+        """
+        self._look(runner)
+        if self._skips is not None and self._skips.too_many():
+            place = f'at iteration {runner.iter} (epoch {runner.epoch + 1})'
+            raise NonFiniteError(
+                f'{self._skips.problem} {place}, so training stops{_way_back(runner, LOWER_SCALE)}'
+            )
+
+    def before_val(self, runner: Runner) -> None:
+        """Look at the last step before a validation.
+
+        Raises:
+            NonFiniteError: It went wrong.
+        """
+        self._look(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        """Look whether anything was learned.
+
+        Raises:
+            NonFiniteError: Mixed precision skipped every single step.
+        """
+        if self._skips is not None and self._skips.all_were_skipped():
+            raise NonFiniteError(
+                f'mixed precision skipped all {self._skips.in_a_row} steps of this training, so nothing was learned: '
+                f'its gradients are not finite at a loss scale of {self._skips.scale:g}; {LOWER_SCALE}.'
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Look at everything that is about to be saved.
@@ -80,6 +155,7 @@ class FiniteHook(Hook):
         Raises:
             NonFiniteError: It holds NaN or infinite weights; nothing is written.
         """
+        self._look(runner)
         broken = non_finite_tensors(checkpoint.get('state_dict') or {}, self._masks)
         if broken:
             done = (checkpoint.get('meta') or {}).get('iter', runner.iter)
@@ -87,6 +163,88 @@ class FiniteHook(Hook):
                 f'the model is not finite after iteration {done} ({_list(broken)}), so it is not saved and training '
                 f'stops{_way_back(runner)}'
             )
+
+    def _losses(self, runner: Runner, outputs: Any) -> dict[str, float]:
+        """The losses of this step by name, from the log where they are there."""
+        names = [name for name in outputs if 'loss' in name] if isinstance(outputs, Mapping) else []
+        if self._losses_are_fetched:
+            return {name: float(runner.message_hub.get_scalar(f'train/{name}').current()) for name in names}
+        return {name: float(torch.as_tensor(outputs[name]).detach()) for name in names}
+
+    def _look(self, runner: Runner) -> None:
+        """Stop if the last step went wrong.
+
+        Raises:
+            NonFiniteError: It did.
+        """
+        verdict, self._verdict = self._verdict, None
+        if verdict is None:
+            return
+        if verdict.arrived is not None:
+            verdict.arrived.synchronize()
+        if not verdict.flag.item():
+            return
+        # The sums of the flag may have overflowed, so all processes look again, and closely.
+        broken = [] if verdict.problem else non_finite_tensors(self._watched)
+        problem = verdict.problem or (
+            f'the model is not finite any more ({_list(broken)})' if broken else None
+        )
+        if _on_any_process(problem is not None):
+            problem = problem or 'another process has a number that is not finite'
+            advice = LOWER_SCALE if self._skips is not None and problem == self._skips.problem else ADVICE
+            raise NonFiniteError(f'{problem} {verdict.place}, so training stops{_way_back(runner, advice)}')
+
+
+class SkippedSteps:
+    """Counts the steps in a row that mixed precision has skipped, without waiting for the device.
+
+    Args:
+        optim_wrapper (OptimWrapper): Wrapper with a ``loss_scaler``.
+    """
+
+    def __init__(self, optim_wrapper: Any) -> None:
+        scaler = optim_wrapper.loss_scaler
+        self.scale = float(scaler.get_scale())
+        self.count = 0
+        self.in_a_row: int | Tensor = 0
+        if getattr(optim_wrapper, '_scale_update_param', None) is None:
+            halvings = math.log(self.scale / SMALLEST_SCALE) / -math.log(scaler.get_backoff_factor())
+            self.limit = max(LONGEST_SKIP, math.ceil(halvings))
+            self.problem = 'the gradients are not finite at any loss scale of mixed precision'
+        else:
+            self.limit = LONGEST_SKIP
+            self.problem = (
+                f'mixed precision skipped the last {LONGEST_SKIP} steps, because the gradients are not finite at the '
+                f'fixed loss scale of {self.scale:g}'
+            )
+        optim_wrapper.optimizer.register_step_post_hook(self._take)
+
+    @classmethod
+    def of(cls, optim_wrapper: Any) -> SkippedSteps | None:
+        """The counter of a wrapper; None if it scales no losses."""
+        scaler = getattr(optim_wrapper, 'loss_scaler', None)
+        return None if scaler is None or not scaler.is_enabled() else cls(optim_wrapper)
+
+    def after_step(self, optim_wrapper: Any) -> str | None:
+        """Count a training iteration; the beginning of a sentence if too many in a row are known to be skipped."""
+        if not optim_wrapper.should_update():
+            return None
+        self.count += 1
+        self.in_a_row = self.in_a_row + 1
+        return self.problem if isinstance(self.in_a_row, int) and self.too_many() else None
+
+    def too_many(self) -> bool:
+        """Whether too many steps in a row were skipped."""
+        return int(self.in_a_row) >= self.limit
+
+    def all_were_skipped(self) -> bool:
+        """Whether there were steps, and none was taken."""
+        return int(self.in_a_row) == self.count > 0
+
+    def _take(self, optimizer: Any, *_: Any) -> None:
+        """The optimizer took a step, which is counted right after this; a fused one may have skipped it inside."""
+        skipped = getattr(optimizer, 'found_inf', None)
+        self.in_a_row = -1 if skipped is None else torch.where(skipped > 0, self.in_a_row, -1)
 
 
 def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -125,27 +283,28 @@ def non_finite_tensors(state: Mapping[str, Any], but: Collection[str] = ()) -> l
     ]
 
 
-def _find_problem(outputs: Any, watched: Mapping[str, Tensor]) -> str | None:
-    """What is not finite after a step, as the beginning of a sentence."""
-    if isinstance(outputs, Mapping):
-        for name in [name for name in outputs if 'loss' in name]:
-            value = float(torch.as_tensor(outputs[name]).detach())
-            if not math.isfinite(value):
-                return f'{name} is {value}'
+def _broken_loss(losses: Mapping[str, float]) -> str | None:
+    """The first loss that is not finite, as the beginning of a sentence."""
+    return next((f'{name} is {value}' for name, value in losses.items() if not math.isfinite(value)), None)
+
+
+def _flag(watched: Mapping[str, Tensor], problem: str | None) -> Tensor:
+    """One on the device if there is a problem, or some tensor is not finite (or its sum overflows), else zero."""
     # A sum per tensor reads it once; only where one is broken, or overflows, all are looked at.
     sums = [_local(tensor.detach()).sum(dtype=torch.float32) for tensor in watched.values()]
-    if not sums or bool(torch.stack(sums).isfinite().all()):
-        return None
-    broken = non_finite_tensors(watched)
-    return f'the model is not finite any more ({_list(broken)})' if broken else None
+    if not sums:
+        return torch.full((), float(problem is not None))
+    return torch.ones_like(sums[0]) if problem else 1 - torch.stack(sums).isfinite().all().float()
 
 
-def _vanished_scale(runner: Runner) -> str | None:
-    """Whether mixed precision skips all steps: its loss scale has been halved until nothing is left."""
-    scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
-    if scaler is None or scaler.get_scale() >= SMALLEST_SCALE:
-        return None
-    return 'the gradients are not finite at any loss scale of mixed precision'
+def to_host(flag: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """A copy on the host, and when it has arrived there; from a GPU it is not waited for."""
+    if flag.device.type != 'cuda':
+        return flag.cpu(), None
+    host = torch.empty_like(flag, device='cpu', pin_memory=True).copy_(flag, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+    return host, arrived
 
 
 def _on_any_process(found: bool) -> bool:
@@ -157,11 +316,10 @@ def _on_any_process(found: bool) -> bool:
     return bool(flag)
 
 
-def _way_back(runner: Runner) -> str:
+def _way_back(runner: Runner, advice: str = ADVICE) -> str:
     """Where to go on from, as the end of a sentence."""
     saved = [getattr(hook, 'last_good', None) or getattr(hook, 'last_ckpt', None) for hook in runner.hooks]
     last = next((str(path) for path in saved if path), None)
-    advice = 'lower the learning rate or look for what is wrong with the data'
     if last is None:
         return f' before any checkpoint was saved; {advice}.'
     return f'; the last good checkpoint is {last}: {advice}, and go on from it with --resume.'
