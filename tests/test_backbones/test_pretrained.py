@@ -55,16 +55,39 @@ def test_best_prefix_wins(tmp_path: Path) -> None:
     assert net[0].bias.eq(1).all()
 
 
-def test_partial_match(tmp_path: Path, log: list) -> None:
-    """Tensors of another shape are left out, and the log counts and names what is missing."""
-    state = ones() | {'0.weight': torch.ones(2, 4)}
-    save_file(state, tmp_path / 'file.safetensors')
+def test_partial_match_is_refused(tmp_path: Path) -> None:
+    """A tensor that is missing or of another shape is named, and nothing is loaded."""
     net = network()
-    assert sorted(load_pretrained(net, tmp_path / 'file.safetensors')) == ['0.bias', '1.bias', '1.weight']
-    assert net[0].weight.eq(0).all()
+    save_file(ones() | {'0.weight': torch.ones(2, 4)}, tmp_path / 'wide.safetensors')
+    with pytest.raises(
+        UnmatchedCheckpointError,
+        match=r'fits Sequential only in part: 0.weight of another shape \(\(2, 4\) in the file, \(2, 3\) in',
+    ):
+        load_pretrained(net, tmp_path / 'wide.safetensors', optional=['0'])
+    save_file(
+        {name: value for name, value in ones().items() if name[0] == '0'}, tmp_path / 'half.safetensors'
+    )
+    with pytest.raises(
+        UnmatchedCheckpointError, match=r'only in part: it lacks 1.weight, 1.bias, which would stay'
+    ):
+        load_pretrained(net, tmp_path / 'half.safetensors')
+    assert all(parameter.eq(0).all() for parameter in net.parameters())
+
+
+def test_what_a_file_may_lack(tmp_path: Path, log: list) -> None:
+    """What is new in fine-tuning, and counters of batch norms, keep their values; the log counts and names them."""
+    net = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    state = {name: torch.ones_like(value) for name, value in net.state_dict().items()}
+    del state['1.num_batches_tracked'], state['1.bias']
+    save_file(state | {'head.weight': torch.ones(3)}, tmp_path / 'file.safetensors')
+    assert len(load_pretrained(net, tmp_path / 'file.safetensors', optional=[r'1\.bias'])) == 5
     (message,) = [text for _, text in log]
-    assert 'loaded 3 of 4 tensors of Sequential' in message
-    assert "1 unused in the file; kept at their initial values: ['0.weight']" in message
+    assert 'loaded 5 of 7 tensors of Sequential' in message
+    assert (
+        "1 unused in the file; kept at their initial values: ['1.bias', '1.num_batches_tracked']" in message
+    )
+    with pytest.raises(UnmatchedCheckpointError, match=r'it lacks 1\.bias, which'):
+        load_pretrained(net, tmp_path / 'file.safetensors')
 
 
 def test_nothing_fits(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,6 +49,10 @@ class PointBackbone(BaseModule, ABC):
 
     checkpoint_renames: Sequence[tuple[str, str]] = ()
     """Pairs (regular expression, replacement) from official names to ours, where they differ."""
+
+    checkpoint_optional: Sequence[str] = ()
+    """Regular expressions for the beginnings of the names of tensors that official checkpoints lack, as they are new in
+    fine-tuning; prefix tokens that are not pre-trained need not be named."""
 
     def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(init_cfg=None)
@@ -119,11 +124,16 @@ class PointBackbone(BaseModule, ABC):
 
         Raises:
             MissingFileError: If the file does not exist.
-            UnmatchedCheckpointError: If no tensor in it fits this network.
+            UnmatchedCheckpointError: If it does not fill this network.
         """
         if self.checkpoint and not self.pretrained_names:
+            fresh = () if self.prefix_is_pretrained else self.prefix_parameters()
             self.pretrained_names = load_pretrained(
-                self, self.checkpoint, prefixes=self.checkpoint_prefixes, renames=self.checkpoint_renames
+                self,
+                self.checkpoint,
+                prefixes=self.checkpoint_prefixes,
+                renames=self.checkpoint_renames,
+                optional=(*self.checkpoint_optional, *map(re.escape, fresh)),
             )
         elif not self.checkpoint:
             print_log(

@@ -51,6 +51,8 @@ class PointGPT(PointBackbone):
         (r'\.mlp\.2\.', '.mlp.fc2.'),
     )
 
+    checkpoint_optional = (r'norm\.',)
+
     def __init__(
         self,
         *,

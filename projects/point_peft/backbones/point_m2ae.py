@@ -42,6 +42,8 @@ class PointM2AE(PointBackbone):
 
     num_prefix_tokens = 0
 
+    checkpoint_optional = (r'norm\.',)
+
     def __init__(
         self,
         *,
