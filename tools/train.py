@@ -17,7 +17,7 @@ from point_peft.engine.config_check import check_config
 from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.errors import ConfigError
 from point_peft.engine.output import make_directories
-from point_peft.engine.preflight import check_batches, check_files
+from point_peft.engine.preflight import check_bank_comes, check_batches, check_files
 from point_peft.engine.recomputation import check_recomputation
 from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
 from point_peft.engine.runner import SparedRunner
@@ -109,6 +109,7 @@ def main(args: argparse.Namespace) -> None:
         runner = SparedRunner.from_cfg(cfg)
         for note in notes + schedule_notes(cfg):
             runner.logger.warning(note)
+        check_bank_comes(runner)
         check_batches(runner)
         check_recomputation(runner)
         runner.train()

@@ -26,6 +26,7 @@ from point_peft.engine.memory_bank import (
     load_bank,
     save_bank,
 )
+from point_peft.engine.preflight import check_bank_comes
 from point_peft.models import PointClassifier, PointDataPreprocessor
 from point_peft.tuners import MemoryBank
 
@@ -144,6 +145,11 @@ def test_an_empty_bank_and_several_processes(
         ConfigError, match='the memory bank is empty, with which several processes cannot train; set'
     ):
         DeltaCheckpointHook().before_train(Run(model, tmp_path, shapes()))
+    run: Any = SimpleNamespace(model=model, hooks=[], _load_from=None)
+    with pytest.raises(ConfigError, match='the memory bank is empty'):  # before anything is built or drawn
+        check_bank_comes(run)
+    for comes in (dict(hooks=[MemoryBankHook()]), dict(_load_from='full.pth')):
+        check_bank_comes(SimpleNamespace(**(vars(run) | comes)))
     fill_bank(model)
     check_bank(model)
     fill_bank(model, rows=3)

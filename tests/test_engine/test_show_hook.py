@@ -76,6 +76,19 @@ def test_first_vote_of_the_first_clouds(tmp_path: Path, written: list) -> None:
     assert len(written) == 2
 
 
+@pytest.mark.parametrize('name', ['cloud_000.png', 'clouds.html'])
+def test_full_disk(tmp_path: Path, log, name: str) -> None:
+    """Pictures and the page cost one warning, not the test."""
+    place = tmp_path / name
+    if name == 'clouds.html':  # its writer replaces what has the name
+        place.mkdir()
+    else:
+        place.symlink_to('/dev/full')
+    run(ShowHook(str(tmp_path), num_samples=1))
+    (warning,) = log.at('WARNING')
+    assert warning.startswith(f'the pictures in {tmp_path} could not be written (')
+
+
 def test_limits_of_boxes(tmp_path: Path, written: list, monkeypatch: pytest.MonkeyPatch) -> None:
     """Score and number reach what picks the boxes; by default they are those of a call without them."""
     given: list = []

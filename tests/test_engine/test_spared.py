@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
+from small_models import METHODS, build_classifier
 from toy_engine import make_config
 
+from point_peft.datasets import ProceduralShapes
+from point_peft.engine.hooks import MemoryBankHook
+from point_peft.engine.memory_bank import expected_provenance, find_prompt, load_bank
 from point_peft.engine.runner import SparedRunner
+from point_peft.models import PointDataPreprocessor
+from point_peft.tuners import MemoryBank
 
 FULL: list[str] = []
 """Ends of the names of files that cannot be opened to write; the hook below lasts as long as the process."""
@@ -21,7 +30,7 @@ FULL: list[str] = []
 
 def refuse(event: str, arguments: tuple[Any, ...]) -> None:
     writes = event == 'open' and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-    if writes and FULL and str(arguments[0]).endswith(tuple(FULL)):
+    if writes and FULL and str(arguments[0]).removesuffix(f'.{os.getpid()}.partial').endswith(tuple(FULL)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
 
 
@@ -68,3 +77,28 @@ def test_log_that_is_full_later(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert errors.count('.log cannot be written') == 1
     assert 'Traceback' not in errors
     assert (tmp_path / 'work' / 'epoch_2.pth').exists()
+
+
+def test_bank_that_cannot_be_written(tmp_path: Path, log: Any) -> None:
+    """Training goes on with the bank that it built, and its file is written when there is room."""
+    model = build_classifier(METHODS['point_peft'])
+    model.data_preprocessor = PointDataPreprocessor(num_points=48)
+    run: Any = SimpleNamespace(
+        model=model, work_dir=str(tmp_path), _load_from=None, _resume=False, logger=logging.getLogger('test')
+    )
+    run.train_dataloader = SimpleNamespace(dataset=ProceduralShapes(num_samples=16, num_points=64))
+    hook, file = MemoryBankHook(), tmp_path / 'memory_bank.safetensors'
+    FULL.append(file.name)
+    hook.before_train(run)
+    hook.after_train_epoch(run)
+    assert not list(tmp_path.iterdir())
+    assert len(log.at('WARNING')) == 2 and all(
+        f'the memory bank {file} could not be written' in line and 'No space left on device' in line
+        for line in log.at('WARNING')
+    )
+    rows, bank = find_prompt(model)[1].bank.keys.clone(), MemoryBank(find_prompt(model)[1].bank.dim)
+    assert len(rows) == 16
+    FULL.clear()
+    hook.after_train_epoch(run)
+    load_bank(file, bank, expected_provenance(model, run.train_dataloader.dataset))
+    assert torch.equal(bank.keys, rows)

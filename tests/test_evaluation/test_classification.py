@@ -101,6 +101,18 @@ def test_files(tmp_path: Path) -> None:
     assert (tmp_path / 'new' / 'confusion_matrix.png').read_bytes().startswith(b'\x89PNG')
 
 
+@pytest.mark.parametrize('name', ['confusion_matrix.npy', 'confusion_matrix.png'])
+def test_files_on_a_full_disk(tmp_path: Path, log, name: str) -> None:
+    """They cost one warning; the accuracies are those of any other run."""
+    (tmp_path / name).symlink_to('/dev/full')
+    found, _ = evaluate([0, 1], [1, 1], out_dir=str(tmp_path))
+    assert found == evaluate([0, 1], [1, 1])[0]
+    (warning,) = log.at('WARNING')
+    assert warning.startswith(
+        f'the confusion matrix in {tmp_path} could not be written ([Errno 28] No space left'
+    )
+
+
 def test_class_outside() -> None:
     """A label or prediction beyond the classes is said, not counted elsewhere."""
     with pytest.raises(ValueError, match=r'prediction 4 lies outside \[0, 4\)'):

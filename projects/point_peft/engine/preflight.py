@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from ..datasets.restricted_pickle import read_pickle
 from ..registry import DATASETS
 from ..text import printable
 from .batches import check_batches
+from .checkpoint import unwrap
 from .config import DATALOADERS, walk_dicts
 from .config.walking import option_key
 from .errors import ConfigError, MissingFileError
+from .hooks import MemoryBankHook
+from .memory_bank import check_bank
 from .optional import check_tiers
 
-__all__ = ['check_batches', 'check_data', 'check_files']
+__all__ = ['check_bank_comes', 'check_batches', 'check_data', 'check_files']
 
 NO_DOWNLOAD_CONFIG = 'configs/point_peft/pointmae_mini_shapes.py'
 """Config that needs neither data nor weights from elsewhere."""
@@ -49,6 +53,22 @@ def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretra
             _check_weights(node.get('checkpoint') if node.get('type') == 'Pretrained' else None, place)
     _check_weights(cfg.get('load_from'), 'load_from')
     check_data(cfg, dataloaders)
+
+
+def check_bank_comes(runner: Runner) -> None:
+    """Check that several processes that need a memory bank will have one when they start.
+
+    A checkpoint to start from may bring it; that is known when it is loaded only.
+
+    Args:
+        runner (Runner): A runner that is about to train.
+
+    Raises:
+        ConfigError: The bank is empty, and nothing would fill it.
+    """
+    comes = runner._load_from or any(isinstance(hook, MemoryBankHook) for hook in runner.hooks)
+    if not comes:
+        check_bank(unwrap(runner.model))
 
 
 def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
