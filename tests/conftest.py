@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +62,31 @@ def load_tool() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+FULL: list[str] = []
+"""Ends of the names of files that cannot be opened to write."""
+
+
+def _refuse(event: str, arguments: tuple) -> None:
+    """Audit hook that lets there be no room for the files of :data:`FULL`, also under the name they have meanwhile."""
+    if event == 'open' and FULL and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR):
+        name = str(arguments[0]).removesuffix(f'.{os.getpid()}.partial')
+        if name.endswith(tuple(FULL)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
+
+
+@pytest.fixture(scope='session')
+def _audited() -> None:
+    """The hook lasts as long as the process."""
+    sys.addaudithook(_refuse)
+
+
+@pytest.fixture
+def full_disk(_audited: None) -> Iterator[list[str]]:
+    """A list that takes ends of the names of files for which the disk has no room, until the test is over."""
+    yield FULL
+    FULL.clear()
 
 
 class Exploit:

@@ -61,6 +61,20 @@ def test_what_only_looks_unfinished_is_left(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_pipes_and_devices_stay_what_they_are(tmp_path: Path) -> None:
+    """They are written to; a plain file in place of ``/dev/null`` would break the machine."""
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with open_atomically(pipe) as file:
+            file.write(b'content')
+        assert os.read(reader, 100) == b'content'
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+
+
 def test_failure_of_the_writer(tmp_path: Path) -> None:
     (tmp_path / 'a').write_bytes(b'old')
     with pytest.raises(ZeroDivisionError), open_atomically(tmp_path / 'a') as file:

@@ -49,13 +49,18 @@ def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
     The content goes to a hidden file beside it, is flushed to the disk and takes the name in one step.
 
     Args:
-        path (str | Path): File to write; its directory is created if needed, and a link is followed.
+        path (str | Path): File to write; its directory is created if needed, and a link is followed. What is there
+            and no file, such as ``/dev/null`` or a pipe, is written to as it is.
 
     Raises:
         OSError: The disk is full, read-only ...; it names the file. The old file is untouched and nothing is left
             beside it.
     """
     path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with open(path, 'wb') as file:  # a device would lose its name to a plain file
+            yield file
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f'.{path.name}.{os.getpid()}.partial'
     try:

@@ -77,16 +77,13 @@ def test_first_vote_of_the_first_clouds(tmp_path: Path, written: list) -> None:
 
 
 @pytest.mark.parametrize('name', ['cloud_000.png', 'clouds.html'])
-def test_full_disk(tmp_path: Path, log, name: str) -> None:
+def test_full_disk(tmp_path: Path, full_disk: list[str], log, name: str) -> None:
     """Pictures and the page cost one warning, not the test."""
-    place = tmp_path / name
-    if name == 'clouds.html':  # its writer replaces what has the name
-        place.mkdir()
-    else:
-        place.symlink_to('/dev/full')
+    full_disk.append(name)
     run(ShowHook(str(tmp_path), num_samples=1))
     (warning,) = log.at('WARNING')
-    assert warning.startswith(f'the pictures in {tmp_path} could not be written (')
+    assert warning.startswith(f'the pictures in {tmp_path} could not be written ([Errno 28] No space left')
+    assert not list(tmp_path.rglob(f'*{name}*'))
 
 
 def test_limits_of_boxes(tmp_path: Path, written: list, monkeypatch: pytest.MonkeyPatch) -> None:

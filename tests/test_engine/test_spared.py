@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,26 +21,6 @@ from point_peft.engine.runner import SparedRunner
 from point_peft.models import PointDataPreprocessor
 from point_peft.tuners import MemoryBank
 
-FULL: list[str] = []
-"""Ends of the names of files that cannot be opened to write; the hook below lasts as long as the process."""
-
-
-def refuse(event: str, arguments: tuple[Any, ...]) -> None:
-    writes = event == 'open' and (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-    if writes and FULL and str(arguments[0]).removesuffix(f'.{os.getpid()}.partial').endswith(tuple(FULL)):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(arguments[0]))
-
-
-@pytest.fixture(scope='module', autouse=True)
-def disk() -> None:
-    sys.addaudithook(refuse)
-
-
-@pytest.fixture(autouse=True)
-def room_afterwards() -> Iterator[None]:
-    yield
-    FULL.clear()
-
 
 def named_config(tmp_path: Path) -> Config:
     """Config of the toy that has a file name, which the run copies."""
@@ -53,9 +30,11 @@ def named_config(tmp_path: Path) -> Config:
 
 
 @pytest.mark.parametrize('name', ['scalars.json', '.json', 'config.py', 'toy.py', '.log'])
-def test_file_that_cannot_be_written(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
+def test_file_that_cannot_be_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], full_disk: list[str], name: str
+) -> None:
     cfg = named_config(tmp_path)
-    FULL.append(name)
+    full_disk.append(name)
     SparedRunner.from_cfg(cfg).train()
     work = tmp_path / 'work'
     assert (work / 'epoch_2.pth').exists()
@@ -79,7 +58,7 @@ def test_log_that_is_full_later(tmp_path: Path, capfd: pytest.CaptureFixture[str
     assert (tmp_path / 'work' / 'epoch_2.pth').exists()
 
 
-def test_bank_that_cannot_be_written(tmp_path: Path, log: Any) -> None:
+def test_bank_that_cannot_be_written(tmp_path: Path, full_disk: list[str], log: Any) -> None:
     """Training goes on with the bank that it built, and its file is written when there is room."""
     model = build_classifier(METHODS['point_peft'])
     model.data_preprocessor = PointDataPreprocessor(num_points=48)
@@ -88,7 +67,7 @@ def test_bank_that_cannot_be_written(tmp_path: Path, log: Any) -> None:
     )
     run.train_dataloader = SimpleNamespace(dataset=ProceduralShapes(num_samples=16, num_points=64))
     hook, file = MemoryBankHook(), tmp_path / 'memory_bank.safetensors'
-    FULL.append(file.name)
+    full_disk.append(file.name)
     hook.before_train(run)
     hook.after_train_epoch(run)
     assert not list(tmp_path.iterdir())
@@ -98,7 +77,7 @@ def test_bank_that_cannot_be_written(tmp_path: Path, log: Any) -> None:
     )
     rows, bank = find_prompt(model)[1].bank.keys.clone(), MemoryBank(find_prompt(model)[1].bank.dim)
     assert len(rows) == 16
-    FULL.clear()
+    full_disk.clear()
     hook.after_train_epoch(run)
     load_bank(file, bank, expected_provenance(model, run.train_dataloader.dataset))
     assert torch.equal(bank.keys, rows)
