@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from point_peft.engine.errors import ConfigError, MissingFileError
-from point_peft.experiments import load_matrix
+from point_peft.engine.protocol import LAST
+from point_peft.experiments import Cell, CellRun, load_matrix
 
 SHIPPED = sorted((Path(__file__).parents[2] / 'tools/experiments').glob('*.py'))
 
@@ -76,3 +78,16 @@ def test_shipped(path: Path) -> None:
     """The matrices that come with the project are valid and have at least three draws."""
     matrix = load_matrix(path)
     assert len(matrix.draws) >= 3 and len(matrix.methods) >= 2
+
+
+def test_unfinished_run_has_no_result(tmp_path: Path) -> None:
+    """A report that ends before the last epoch does not count."""
+    cell = Cell('', 'full', 'seed 0', 'configs/full/x.py', {})
+    run = CellRun(cell, tmp_path, '', max_epochs=6)
+    run.work_dir.mkdir()
+    assert run.result('accuracy') is None
+    for epoch, expected in ((5, None), (6, 70.0)):
+        rows = [dict(label=LAST, epoch=epoch, val={}, test=dict(accuracy=70.0))]
+        (run.work_dir / 'protocol.json').write_text(json.dumps(dict(rows=rows)))
+        result = run.result('accuracy')
+        assert (result and result['last']) == expected

@@ -118,14 +118,20 @@ def test_failure(tool: ModuleType, tmp_path: Path) -> None:
 def test_other_config_is_refused(tool: ModuleType, tmp_path: Path) -> None:
     """A matrix that changed does not mix with what an earlier one left."""
     tool.main(arguments(tmp_path))
-    with pytest.raises(ConfigError, match='with another config'):
+    with pytest.raises(
+        ConfigError, match=r'config\.py.* of an earlier run has train_cfg\.max_epochs=2 where this one has 3'
+    ):
         tool.main(arguments(tmp_path, MATRIX.replace("max_epochs': 2", "max_epochs': 3")))
 
 
-def test_arguments(tool: ModuleType, tmp_path: Path) -> None:
+def test_arguments(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     """Zero jobs and a device that is not there are refused."""
-    with pytest.raises(ConfigError, match='--jobs 0'):
-        tool.main(arguments(tmp_path, jobs=0))
+    monkeypatch.setattr(sys, 'argv', ['run.py', 'matrix.py', '--jobs', '0'])
+    with pytest.raises(SystemExit):
+        tool.parse_args()
+    assert "'0': give a whole number of at least 1" in capsys.readouterr().err
     with pytest.raises(ConfigError, match='--devices 99 is not there'):
         tool.main(arguments(tmp_path, devices=['99']))
 

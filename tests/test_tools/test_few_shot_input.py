@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 
 from point_peft.datasets import DatasetError, DatasetNotFoundError
 from point_peft.engine.errors import ConfigError, MissingFileError
+from point_peft.engine.protocol import BEST_ON_TEST, LAST
+from point_peft.experiments import CellRun, runner
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/point_peft/pointmae_mini_fewshot_shapes.py'
@@ -37,11 +39,18 @@ def stubbed(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.chdir(ROOT)
     seen: list[Any] = []
 
-    def train(cfg: Any, *_: Any) -> dict[str, float]:
+    def train(run: CellRun, **_: Any) -> None:
+        cfg = Config.fromstring(run.config_text, '.py')
         seen.append(cfg)
-        return dict(last=50.0 + 10 * len(seen), best_on_test=80.0, best_epoch=1)
+        row = dict(epoch=cfg.train_cfg.max_epochs, val={}, test=dict(overall_accuracy=50.0 + 10 * len(seen)))
+        best = dict(row, test=dict(overall_accuracy=80.0))
+        rows = [dict(row, label=LAST), dict(best, label=BEST_ON_TEST)]
+        run.work_dir.mkdir(parents=True)
+        run.config_file.write_text(run.config_text)
+        costs = dict(trainable_parameters=1, adapter_mb=0.5, bank_mb=0.0, train_seconds=1.0)
+        (run.work_dir / 'protocol.json').write_text(json.dumps(dict(rows=rows, **costs)))
 
-    monkeypatch.setattr(tool, 'run_fold', train)
+    monkeypatch.setattr(runner, 'train_cell', train)
     return seen
 
 
@@ -50,13 +59,13 @@ def arguments(work_dir: Path, options: Sequence[str] = (), **changes: Any) -> ar
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='*', action=DictAction, default={})
     parsed = parser.parse_args(['--cfg-options', *options])
-    defaults = dict(config=CONFIG, ways=3, shots=4, folds=2, work_dir=work_dir, device='cpu')
+    defaults = dict(config=CONFIG, ways=3, shots=4, folds=2, work_dir=work_dir, device='cpu', jobs=1)
     return argparse.Namespace(**{**defaults, **changes}, cfg_options=parsed.cfg_options)
 
 
-def results_of(work_dir: Path) -> dict[str, Any]:
+def results_of(work_dir: Path) -> list[dict[str, Any]]:
     """What the tool wrote."""
-    return json.loads((work_dir / 'results.json').read_text())
+    return [json.loads(line) for line in (work_dir / 'results.jsonl').read_text().splitlines()]
 
 
 def test_other_settings_are_refused(tool: ModuleType, stubbed: list[Any], tmp_path: Path) -> None:
@@ -76,17 +85,20 @@ def test_other_settings_are_refused(tool: ModuleType, stubbed: list[Any], tmp_pa
         ),
         (dict(options=[*SMALL, 'optim_wrapper.optimizer.eps=1e-7']), r'has no optim_wrapper\.optimizer\.eps'),
     ):
-        with pytest.raises(ConfigError, match=rf'fold_0\.py.*{message}.*another --work-dir'):
+        with pytest.raises(ConfigError, match=rf'fold_0/config\.py.*({message}).*another --work-dir'):
             tool.main(arguments(work_dir, **change))
     assert results_of(work_dir) == before and len(stubbed) == 4
 
 
-def test_fold_without_config_is_refused(tool: ModuleType, tmp_path: Path) -> None:
+def test_fold_without_config_is_refused(tool: ModuleType, stubbed: list[Any], tmp_path: Path) -> None:
     """Its result could be one of any settings."""
-    (tmp_path / 'fold_0').mkdir()
-    with pytest.raises(ConfigError, match=r"fold_0' exists, but not its config '.*fold_0\.py'; give another"):
+    run = tmp_path / 'cells' / Path(CONFIG).stem / 'fold_1' / 'run'
+    run.mkdir(parents=True)
+    with pytest.raises(
+        ConfigError, match=r"fold_1/run' exists, but not its config '.*config\.py'; give another"
+    ):
         tool.main(arguments(tmp_path, SMALL))
-    assert [path.name for path in tmp_path.iterdir()] == ['fold_0']
+    assert not stubbed and not list(run.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -165,23 +177,12 @@ def test_published_pickles_reach_the_training(
         for loader in (cfg.train_dataloader, cfg.test_dataloader):
             assert (loader.dataset.fold, loader.dataset.num_ways, loader.dataset.num_shots) == (fold, 3, 4)
         assert cfg.model.head.num_classes == 3 and cfg.train_dataloader.batch_size == 12
-    results = results_of(tmp_path / 'work')
-    assert results['last']['mean'] == 65 and results['last']['std'] == pytest.approx(50**0.5)
-    assert (results['best_on_test']['mean'], results['best_on_test']['std']) == (80, 0)
-
-
-def test_unfinished_fold_has_no_result(tool: ModuleType, tmp_path: Path) -> None:
-    """A report that ends before the last epoch does not count."""
-    row = dict(epoch=5, val={}, test=dict(overall_accuracy=70.0))
-    cfg = tool.load_config(ROOT / CONFIG, {'train_cfg.max_epochs': 6}, str(tmp_path))
-    assert tool.read_result(cfg) is None
-    for epoch, expected in ((5, None), (6, dict(last=70.0, best_on_test=70.0, best_epoch=5))):
-        rows = [dict(row, label=tool.LAST, epoch=epoch), dict(row, label=tool.BEST_ON_TEST)]
-        (tmp_path / 'protocol.json').write_text(json.dumps(dict(rows=rows)))
-        assert tool.read_result(cfg) == expected
+    assert [result['last'] for result in results_of(tmp_path / 'work')] == [60, 70]
+    table = (tmp_path / 'work' / 'table.md').read_text()
+    assert '| 65.00 +- 7.07 |  | 80.00 +- 0.00 |' in table
 
 
 def test_one_fold_has_no_deviation(tool: ModuleType) -> None:
     """A dash, not a zero."""
-    table = tool.format_table([dict(last=50.0, best_on_test=60.0)])
+    table = tool.format_table([dict(draw='fold 0', last=50.0, best_on_test=60.0)])
     assert re.search(r'^standard deviation +- +-$', table, re.MULTILINE)

@@ -13,6 +13,7 @@ from .modelnet import ModelNet
 from .part_dataset import PartDataset
 from .procedural import ProceduralParts, ProceduralShapes
 from .procedural.variety import ProceduralVariety
+from .scanned import Scanned
 from .scanobjectnn import ScanObjectNN
 from .shapenet import ShapeNet55
 from .shapenetpart import ShapeNetPart
@@ -34,6 +35,7 @@ __all__ = [
     'ProceduralShapes',
     'ProceduralVariety',
     'ScanObjectNN',
+    'Scanned',
     'ShapeNet55',
     'ShapeNetPart',
     'unrepeated',

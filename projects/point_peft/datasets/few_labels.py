@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from ..registry import DATASETS
 from .errors import DatasetError
+from .wrapped import WrappedDataset
 
 
 @DATASETS.register_module()
-class FewLabels(Dataset):
+class FewLabels(WrappedDataset):
     """Some objects of every class, drawn at random.
 
     Fewer objects are the first of more, so that curves over the number of labels are nested. Unlike :class:`FewShot` it
@@ -44,36 +44,10 @@ class FewLabels(Dataset):
             raise ValueError(f'per_class={per_class} leaves nothing to train on; give at least 1.')
         if fraction is not None and not 0 < fraction <= 1:
             raise ValueError(f'fraction={fraction} is not in (0, 1].')
-        self.dataset = DATASETS.build(dict(dataset))
+        super().__init__(dataset)
         self.per_class, self.fraction, self.seed = per_class, fraction, seed
-        drawn = [self._draw(label) for label in range(len(self.dataset.classes))]
+        drawn = [self._draw(label) for label in range(len(self.classes))]
         self.index = np.sort(np.concatenate(drawn))
-        self.labels = self.dataset.labels[self.index]
-        self.classes = self.dataset.classes
-
-    @property
-    def metainfo(self) -> dict:
-        """Facts of the underlying dataset."""
-        return self.dataset.metainfo
-
-    @property
-    def split(self) -> str:
-        """Split of the underlying dataset."""
-        return self.dataset.split
-
-    def __len__(self) -> int:
-        """Number of objects."""
-        return len(self.index)
-
-    def __getitem__(self, index: int) -> dict:
-        """Object ``index`` as the underlying dataset gives it."""
-        item = self.dataset[int(self.index[index])]
-        item['data_samples'].set_metainfo(dict(sample_idx=index))
-        return item
-
-    def class_counts(self) -> dict[str, int]:
-        """Number of objects of every class."""
-        return dict(zip(self.classes, np.bincount(self.labels, minlength=len(self.classes)).tolist()))
 
     def __repr__(self) -> str:
         """Settings and underlying dataset."""

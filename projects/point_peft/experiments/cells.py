@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..engine.config import load_config
+from ..engine.config.required import check_loops
 from ..engine.config_check import check_config
 from ..engine.errors import ConfigError
 from ..engine.preflight import check_files
@@ -37,14 +38,12 @@ class CellRun:
         cell (Cell): What is trained.
         directory (Path): Holds ``config.py``, ``log.txt`` and the work directory ``run``.
         config_text (str): The resolved config.
-        config_hash (str): Its digest, without places on the disk.
         max_epochs (int): Epochs of the training.
     """
 
     cell: Cell
     directory: Path
     config_text: str
-    config_hash: str
     max_epochs: int
 
     @property
@@ -56,6 +55,27 @@ class CellRun:
     def work_dir(self) -> Path:
         """Where the training writes."""
         return self.directory / 'run'
+
+    def check_directory(self) -> None:
+        """Make sure that what an earlier run left in the directory had the same config.
+
+        Raises:
+            ConfigError: It had another, or its config is gone.
+        """
+        if not self.config_file.is_file():
+            if self.work_dir.exists():
+                raise ConfigError(
+                    f"'{self.work_dir}' exists, but not its config '{self.config_file}'; give another --work-dir."
+                )
+            return
+        earlier, wanted = Config.fromfile(self.config_file), Config.fromstring(self.config_text, '.py')
+        earlier.work_dir = wanted.work_dir  # the directory may have been moved
+        difference = first_difference(earlier.to_dict(), wanted.to_dict())
+        if difference is not None:
+            raise ConfigError(
+                f"'{self.config_file}' of an earlier run has {difference}; give another --work-dir, or the settings of "
+                'that run to go on with it.'
+            )
 
     def result(self, metric: str) -> dict[str, Any] | None:
         """Accuracies and costs, from ``protocol.json``; None if the last epoch has not been evaluated.
@@ -77,6 +97,20 @@ class CellRun:
         return dict({name: found.get(name) for name in ROWS}, **costs)
 
 
+def first_difference(old: Any, new: Any, place: str = '') -> str | None:
+    """Where two configs differ first, with both values, as part of a sentence; None if they agree."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        return None if old == new else f'{place}={old!r} where this one has {new!r}'
+    for key in sorted({*old, *new}, key=str):
+        name = f'{place}.{key}' if place else str(key)
+        if key not in old or key not in new:
+            return f'{"no " if key in new else ""}{name}, unlike this one'
+        found = first_difference(old[key], new[key], name)
+        if found is not None:
+            return found
+    return None
+
+
 def prepare_cell(cell: Cell, root: Path) -> CellRun:
     """Resolve and check a cell's config.
 
@@ -93,6 +127,7 @@ def prepare_cell(cell: Cell, root: Path) -> CellRun:
     for note in notes:
         print_log(f'{cell.name}: {note}', logger='current', level=logging.WARNING)
     check_config(cfg)
+    check_loops(cfg)
     check_files(
         cfg, [name for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if cfg.get(name)]
     )
@@ -101,11 +136,4 @@ def prepare_cell(cell: Cell, root: Path) -> CellRun:
             f'{cell.config} has no default_hooks.protocol, which measures the accuracy; add it.'
         )
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), COST_HOOK]
-    return CellRun(cell, directory, cfg.pretty_text, _config_hash(cfg), int(cfg.train_cfg.max_epochs))
-
-
-def _config_hash(cfg: Config) -> str:
-    content = {key: value for key, value in cfg.to_dict().items() if key not in ('work_dir', 'filename')}
-    return hashlib.blake2b(
-        json.dumps(content, sort_keys=True, default=str).encode(), digest_size=8
-    ).hexdigest()
+    return CellRun(cell, directory, cfg.pretty_text, int(cfg.train_cfg.max_epochs))

@@ -45,13 +45,8 @@ class Records:
         Raises:
             ConfigError: The directory has that cell with another config.
         """
-        entry = self.lines.get(run.cell.name)
-        if entry is not None and entry['config_hash'] != run.config_hash:
-            raise ConfigError(
-                f"'{self.path}' has {run.cell.name} with another config; give another --work-dir, or delete its line "
-                f"and '{run.directory}' to train it anew."
-            )
-        return entry
+        run.check_directory()
+        return self.lines.get(run.cell.name)
 
     def add(self, run: CellRun, result: dict[str, Any], *, device: str) -> dict[str, Any]:
         """Note a finished run."""
@@ -64,7 +59,6 @@ class Records:
             candidate=cell.candidate,
             config=cell.config,
             options=dict(cell.options),
-            config_hash=run.config_hash,
             device=device,
             **environment(),
             **result,

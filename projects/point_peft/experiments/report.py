@@ -97,11 +97,16 @@ def markdown_report(matrix: Matrix, reports: Sequence[SettingReport]) -> str:
         if matrix.candidates
         else 'All methods have the settings of their configs; nothing was tuned here.'
     )
+    differences = (
+        f'Differences are to {matrix.reference}, within draws, with their bootstrap interval, which is too narrow for '
+        'few draws; * where it leaves zero out. '
+        if len(matrix.methods) > 1
+        else ''
+    )
     lines = [
         f'# {matrix.title}\n',
         f'Mean +- standard deviation over {len(matrix.draws)} draws ({", ".join(matrix.draws)}), in percent. '
-        f'Differences are to {matrix.reference}, within draws, with their bootstrap interval, which is too narrow for '
-        'few draws; * where it leaves zero out. Seconds: training alone. MB: stored per task, memory bank included. '
+        f'{differences}Seconds: training alone. MB: stored per task, memory bank included. '
         f'{budget}\n',
     ]
     for report in reports:

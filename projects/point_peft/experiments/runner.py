@@ -83,6 +83,9 @@ class CellRunner:
             )
         with self.lock:
             self.records.add(run, result, device=_device_name(device))
+        score = result['val'] if run.cell.candidate is not None else result['last']
+        if score is not None:
+            progress.console.print(f'{escape(run.cell.name)}: {score:.2f} after {run.max_epochs} epochs')
 
 
 def _raise_first(done: set[Future]) -> None:

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import torch
+
 from ..engine.checkpoint import write_atomically
-from ..engine.errors import PointPEFTError
+from ..engine.errors import ConfigError, PointPEFTError
 from .cells import CellRun
 
 EPOCH = re.compile(r'Epoch\(train\) +\[(\d+)\]')
@@ -88,6 +90,23 @@ def train_cell(
             f'{run.cell.name} stopped with exit code {process.returncode}; the last lines of {log} are\n{tail}'
             'The same command goes on from here.'
         )
+
+
+def find_devices(wanted: Sequence[str] | None = None) -> list[str]:
+    """Devices to train on, as :class:`CellRunner` takes them.
+
+    Args:
+        wanted (Sequence[str] | None): ``cpu``, or numbers of GPUs; by default all GPUs, else the CPU.
+
+    Raises:
+        ConfigError: A device is not there.
+    """
+    available = [str(index) for index in range(torch.cuda.device_count())]
+    for device in wanted or ():
+        if device != 'cpu' and device not in available:
+            known = ' or '.join(['cpu', *available])
+            raise ConfigError(f'--devices {device} is not there; give {known}.')
+    return list(wanted or available or ['cpu'])
 
 
 def training_environment(device: str, processes: int) -> dict[str, str]:

@@ -5,20 +5,17 @@ from .curves import Curve, plot_curves, read_curve, step_unit
 from .embedding import plot_features
 from .figure import new_figure, save_figure
 from .page import write_page
-from .results import MethodResult, plot_results
 from .samples import show_sample
 from .scenes import show_boxes, show_labels
 from .shown import ShownCloud, plot_shown
 
 __all__ = [
     'Curve',
-    'MethodResult',
     'ShownCloud',
     'new_figure',
     'plot_clouds',
     'plot_curves',
     'plot_features',
-    'plot_results',
     'plot_shown',
     'project',
     'read_curve',

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -28,14 +27,6 @@ def plot_curves(curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> F
         curves (Mapping[str, Curve]): Curves by the name that the legend shows.
         x_label (str): What the steps are.
         y_label (str): What the values are, with their unit.
-    """
-    figure = new_figure(WIDTH, HEIGHT)
-    draw_curves(figure.add_subplot(), curves, x_label=x_label, y_label=y_label)
-    return figure
-
-
-def draw_curves(axes: Axes, curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> None:
-    """As :func:`plot_curves`, into axes that are there.
 
     Raises:
         ValueError: There is no curve, or one has no points.
@@ -45,6 +36,8 @@ def draw_curves(axes: Axes, curves: Mapping[str, Curve], *, x_label: str, y_labe
         raise ValueError(
             f'curves without points: {empty or "all, none were given"}; train at least one epoch.'
         )
+    figure = new_figure(WIDTH, HEIGHT)
+    axes = figure.add_subplot()
     lines: list[Line2D] = []
     for name, curve in curves.items():
         steps, values = zip(*curve)
@@ -54,6 +47,7 @@ def draw_curves(axes: Axes, curves: Mapping[str, Curve], *, x_label: str, y_labe
     axes.set_ylabel(label(y_label))
     axes.grid(alpha=0.3)
     draw_legend(axes, lines, list(curves))
+    return figure
 
 
 def read_curve(path: str | Path, name: str) -> Curve:

@@ -1,0 +1,85 @@
+"""A comparison from its matrix to its report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..engine.checkpoint import write_atomically
+from ..engine.errors import ConfigError
+from ..engine.work_dir import check_work_dir, locked_work_dir
+from ..visualization import save_figure
+from .cells import CellRun, prepare_cell
+from .matrix import Matrix
+from .plots import plot_report
+from .records import Records
+from .report import SettingReport, markdown_report, summarize
+from .runner import CellRunner
+
+Pair = tuple[str, str]
+"""A setting and a method."""
+
+
+def compare(matrix: Matrix, root: Path, *, tool: Path, devices: Sequence[str]) -> list[SettingReport]:
+    """Train every cell that has no record yet, and leave records, table and picture in a directory.
+
+    Everything is checked before the first training. What was interrupted is resumed.
+
+    Args:
+        matrix (Matrix): The comparison.
+        root (Path): Its directory.
+        tool (Path): ``tools/train.py``.
+        devices (Sequence[str]): One entry per process: ``cpu``, or the number of a GPU.
+
+    Returns:
+        list[SettingReport]: What the trainings say together, in the order of the matrix's settings.
+
+    Raises:
+        PointPEFTError: A config has a mistake, the directory holds something else, or a training failed.
+    """
+    check_work_dir(root)
+    pairs = [(setting, method) for setting in matrix.settings for method in matrix.methods]
+    tuning = {pair: [prepare_cell(cell, root) for cell in matrix.tuning_cells(*pair)] for pair in pairs}
+    if matrix.candidates:  # the reported cells are prepared once more with what was chosen
+        for pair in pairs:
+            prepare_cell(matrix.cells(*pair, chosen={})[-1], root)
+    with locked_work_dir(root):
+        records = Records(root)
+        runner = CellRunner(records, metric=matrix.metric, tool=tool, devices=devices)
+        runner.run([run for runs in tuning.values() for run in runs])
+        chosen = {pair: choose(matrix, runs, records) for pair, runs in tuning.items() if runs}
+        runs = [
+            prepare_cell(cell, root)
+            for pair in pairs
+            for cell in matrix.cells(*pair, chosen=chosen.get(pair, {}))
+        ]
+        runner.run(runs)
+        entries = [entry for run in runs if (entry := records.find(run)) is not None]
+        reports = summarize(matrix, entries, chosen)
+        write_report(matrix, reports, root)
+    return reports
+
+
+def choose(matrix: Matrix, runs: Sequence[CellRun], records: Records) -> Mapping[str, Any]:
+    """The candidate with the best accuracy on validation; the first of equals.
+
+    Raises:
+        ConfigError: The config has no validation split to choose on.
+    """
+    scores = [entry['val'] for run in runs if (entry := records.find(run)) is not None]
+    if any(score is None for score in scores):
+        raise ConfigError(
+            f'{runs[0].cell.config} is not validated, so nothing can be chosen; give it a val_dataloader, or leave the '
+            "matrix's candidates out."
+        )
+    return matrix.candidates[max(range(len(scores)), key=lambda index: (scores[index], -index))]
+
+
+def write_report(matrix: Matrix, reports: Sequence[SettingReport], root: Path) -> None:
+    """Write ``table.md``, ``report.json`` and ``picture.png``."""
+    write_atomically(root / 'table.md', markdown_report(matrix, reports).encode())
+    write_atomically(root / 'report.json', json.dumps([asdict(part) for part in reports], indent=1).encode())
+    save_figure(plot_report(reports, title=matrix.title), root / 'picture.png')
