@@ -11,7 +11,9 @@ from point_peft.engine.errors import ConfigError, MissingFileError
 from point_peft.engine.protocol import LAST
 from point_peft.experiments import Cell, CellRun, load_matrix
 
-SHIPPED = sorted((Path(__file__).parents[2] / 'tools/experiments').glob('*.py'))
+SHIPPED = sorted(
+    (Path(__file__).parents[2] / 'tools/experiments').glob('[!_r]*.py')
+)  # not what they share, nor run.py
 
 CONTENT = """
 title = 'a test'
@@ -46,6 +48,18 @@ def test_cells(tmp_path: Path) -> None:
     assert tried[0].options['randomness.seed'] not in (0, 1)  # no reported run helped to choose
 
 
+def test_data_root_reaches_the_described_datasets(tmp_path: Path) -> None:
+    """So a comparison of few labels runs where the data is."""
+    inner = "{'train_dataloader.dataset': dict(type='FewLabels', dataset=dict(data_root='x'))}"
+    path = write(tmp_path, CONTENT.replace("{'c': 3}", inner))
+    (cell, _) = load_matrix(path, {'data_root': '/disk'}).cells('few', 'full', {})
+    assert (
+        cell.options['train_dataloader.dataset']['dataset']['data_root']
+        == cell.options['data_root']
+        == '/disk'
+    )
+
+
 @pytest.mark.parametrize(
     ('old', 'new', 'said'),
     [
@@ -73,7 +87,7 @@ def test_missing(tmp_path: Path) -> None:
         load_matrix(tmp_path / 'none.py')
 
 
-@pytest.mark.parametrize('path', [p for p in SHIPPED if p.stem != 'run'], ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', SHIPPED, ids=lambda p: p.stem)
 def test_shipped(path: Path) -> None:
     """The matrices that come with the project are valid and have at least three draws."""
     matrix = load_matrix(path)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..engine.config import walk_dicts
 from ..engine.errors import ConfigError, MissingFileError
 
 KEYS = (
@@ -108,7 +109,8 @@ def load_matrix(path: str | Path, options: Options | None = None) -> Matrix:
     Args:
         path (str | Path): The file. ``methods`` maps names to a config, or to ``dict(config=..., options=...)``;
             ``seeds`` is short for draws that differ in ``randomness.seed``; ``options`` holds for every run.
-        options (Mapping | None): Further changes to every run, from the command line.
+        options (Mapping | None): Further changes to every run, from the command line; ``data_root`` reaches the
+            datasets that the file describes as well.
 
     Raises:
         MissingFileError: There is no such file.
@@ -130,6 +132,10 @@ def load_matrix(path: str | Path, options: Options | None = None) -> Matrix:
         raise ConfigError(
             f"matrix '{path}' has {unknown[0]!r}, which nothing reads; it may have {', '.join(KEYS)}."
         )
+    if 'data_root' in (options or {}):
+        for _, node in walk_dicts(content):
+            if 'data_root' in node:
+                node['data_root'] = options['data_root']
     common = {**content.get('options', {}), **(options or {})}
     methods = {name: _method(name, spec, path) for name, spec in content.get('methods', {}).items()}
     reference = content.get('reference')

@@ -1,0 +1,12 @@
+"""What the comparisons on the mini Point-MAE have in common."""
+
+_config = 'configs/{}/pointmae_mini_modelnet10.py'
+methods = {
+    'linear probing': _config.format('linear_probe'),
+    'VPT-deep': _config.format('vpt_deep'),
+    'LoRA': _config.format('lora'),
+    'Point-PEFT': _config.format('point_peft'),
+    'full fine-tuning': _config.format('full'),
+}
+reference = 'full fine-tuning'
+candidates = [{'optim_wrapper.optimizer.lr': rate} for rate in (3e-4, 1e-3, 3e-3)]
