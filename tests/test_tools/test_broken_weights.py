@@ -44,7 +44,9 @@ def test_publish(
     load_tool: Callable[[str], ModuleType], pretraining: dict[str, Tensor], tmp_path: Path
 ) -> None:
     torch.save(dict(state_dict=pretraining, meta={}), tmp_path / 'src.pth')
-    args = argparse.Namespace(checkpoint=str(tmp_path / 'src.pth'), out=str(tmp_path / 'out.safetensors'))
+    args = argparse.Namespace(
+        checkpoint=str(tmp_path / 'src.pth'), out=str(tmp_path / 'out.safetensors'), half=False
+    )
     with pytest.raises(NonFiniteWeightsError, match=r'src\.pth has a NaN or an infinity in norm\.weight'):
         load_tool('model_converters/publish_model.py').main(args)
     assert not (tmp_path / 'out.safetensors').exists()

@@ -1,6 +1,6 @@
 """Publish a pre-trained encoder as a small safetensors file.
 
-usage: python tools/model_converters/publish_model.py CHECKPOINT OUT.safetensors
+usage: python tools/model_converters/publish_model.py CHECKPOINT OUT.safetensors [--half]
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Keep the encoder of a masked autoencoder, as safetensors')
     parser.add_argument('checkpoint', type=path, help='checkpoint of a configs/pretrain run')
     parser.add_argument('out', type=path, help='.safetensors file to write')
+    parser.add_argument(
+        '--half', action='store_true', help='store 16-bit floats: half the size, read as 32-bit ones'
+    )
     return parser.parse_args()
 
 
@@ -36,6 +39,9 @@ def main(args: argparse.Namespace) -> None:
             f'{args.checkpoint} has no tensors under {ENCODER!r}; give a checkpoint of configs/pretrain.'
         )
     check_finite(state, str(args.checkpoint))
+    if args.half:
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+        check_finite(state, f'{args.checkpoint} as 16-bit floats')
     meta = checkpoint.get('meta') or {}
     provenance = {
         key: meta[key] for key in ('epoch', 'seed', 'experiment_name', 'dataset_meta') if key in meta
