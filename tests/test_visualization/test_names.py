@@ -12,12 +12,11 @@ import pytest
 
 from point_peft.evaluation.classification import _format_table as class_table
 from point_peft.evaluation.confusion_matrix import save_confusion_matrix
+from point_peft.experiments import MethodRow, SettingReport, plot_report
 from point_peft.visualization import (
-    MethodResult,
     ShownCloud,
     plot_clouds,
     plot_curves,
-    plot_results,
     plot_shown,
     save_figure,
     write_page,
@@ -49,11 +48,12 @@ def shown(name: str) -> list[ShownCloud]:
 
 @pytest.mark.parametrize('name', NAMES)
 def test_pictures(tmp_path: Path, name: str) -> None:
-    result = MethodResult(name, 1, 50.0, [(1, 2.0), (2, 3.0)])
+    row = MethodRow(name, 10, dict(last=(50.0, 1.0)), None, 2.0, 0.1)
+    reports = [SettingReport(setting, 'last', 2, [row]) for setting in (name, 'other')]
     figures = [
         plot_clouds([CLOUD], [name]),
         plot_curves({name: [(1, 2)], 'b': [(1, 0)]}, x_label=name, y_label=name),
-        plot_results([result], clouds=[CLOUD], predicted=[name], true=['b'], title=name),
+        plot_report(reports, title=name),
         plot_shown(shown(name)),
         plot_shown(shown(name)[:1]),
     ]

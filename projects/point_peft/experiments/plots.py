@@ -8,7 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..text import label as literal
 from ..visualization import new_figure
+from ..visualization.figure import draw_legend
 from .report import MethodRow, SettingReport
 
 WIDTH, HEIGHT = 5.2, 4.0
@@ -29,7 +31,7 @@ def plot_report(reports: Sequence[SettingReport], *, title: str) -> Figure:
     """
     several = len(reports) > 1
     figure = new_figure(WIDTH * (2 + several), HEIGHT)
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(literal(title))
     axes = figure.subplots(1, 2 + several, squeeze=False)[0]
     shown = reports[-1]
     _scatter(axes[0], shown, [row.trained for row in shown.rows], 'trained parameters')
@@ -37,7 +39,8 @@ def plot_report(reports: Sequence[SettingReport], *, title: str) -> Figure:
     _scatter(axes[1], shown, [row.seconds for row in shown.rows], 'seconds of training')
     if several:
         _by_setting(axes[2], reports)
-    axes[0].legend(fontsize=8)
+    drawn = [row.method for row in shown.rows if row.accuracy[shown.compared] is not None]
+    draw_legend(axes[0], axes[0].containers, drawn, fontsize=8)
     return figure
 
 
@@ -47,15 +50,15 @@ def _scatter(axes: Axes, report: SettingReport, places: Sequence[float | None], 
         value = row.accuracy[report.compared]
         if value is not None and x is not None:
             marker = MARKERS[index % len(MARKERS)]
-            axes.errorbar(x, value[0], yerr=value[1] or 0.0, fmt=marker, label=row.method, capsize=3)
+            axes.errorbar(x, value[0], yerr=value[1] or 0.0, fmt=marker, capsize=3)
     axes.set_xlabel(label)
     axes.set_ylabel(f'accuracy, {report.compared.replace("_", " ")} (%)')
-    axes.set_title(report.setting, fontsize=9, parse_math=False)
+    axes.set_title(literal(report.setting), fontsize=9)
 
 
 def _by_setting(axes: Axes, reports: Sequence[SettingReport]) -> None:
     """One line per method over the settings."""
-    names = [report.setting for report in reports]
+    names = [literal(report.setting) for report in reports]
     for index in range(len(reports[0].rows)):
         means, spreads = np.array([_mean(report.rows[index], report.compared) for report in reports]).T
         axes.errorbar(
@@ -63,7 +66,6 @@ def _by_setting(axes: Axes, reports: Sequence[SettingReport]) -> None:
             means,
             yerr=spreads,
             marker=MARKERS[index % len(MARKERS)],
-            label=reports[0].rows[index].method,
             capsize=3,
         )
     axes.tick_params(axis='x', rotation=30)
