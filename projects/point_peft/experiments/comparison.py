@@ -43,9 +43,8 @@ def compare(matrix: Matrix, root: Path, *, tool: Path, devices: Sequence[str]) -
     check_work_dir(root)
     pairs = [(setting, method) for setting in matrix.settings for method in matrix.methods]
     tuning = {pair: [prepare_cell(cell, root) for cell in matrix.tuning_cells(*pair)] for pair in pairs}
-    if matrix.candidates:  # the reported cells are prepared once more with what was chosen
-        for pair in pairs:
-            prepare_cell(matrix.cells(*pair, chosen={})[-1], root)
+    for pair in pairs:  # a mistake in the last cell shows before the first is trained
+        prepare_cell(matrix.cells(*pair, chosen={})[-1], root)
     with locked_work_dir(root):
         records = Records(root)
         runner = CellRunner(records, metric=matrix.metric, tool=tool, devices=devices)
