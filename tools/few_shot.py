@@ -80,7 +80,7 @@ def few_shot_matrix(args: argparse.Namespace) -> Matrix:
     cfg = load_config(args.config, args.cfg_options)
     init_default_scope('point_peft')
     check_config(cfg)
-    of_all: dict[str, Any] = {'num_classes': args.ways, 'model.head.num_classes': args.ways}
+    of_all: dict[str, Any] = {'model.head.num_classes': args.ways}
     if cfg.train_dataloader.get('drop_last'):  # a support set smaller than a batch is one batch, not none
         of_all['train_dataloader.batch_size'] = min(cfg.train_dataloader.batch_size, args.ways * args.shots)
     draws = {}

@@ -142,7 +142,7 @@ def test_resume_after_interruption(finished: tuple[Path, str], tiny: list[str], 
     with subprocess.Popen(
         command(work_dir, tiny), cwd=ROOT, env=environment(), stdout=subprocess.DEVNULL
     ) as process:
-        while not log.is_file() or not re.search(r'Epoch\(train\) +\[12\]', log.read_text()):
+        while not log.is_file() or not re.search(r'Epoch\(train\) +\[4\]', log.read_text()):
             assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)

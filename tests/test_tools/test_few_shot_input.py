@@ -87,7 +87,7 @@ def test_other_settings_are_refused(tool: ModuleType, stubbed: list[Any], tmp_pa
     ):
         with pytest.raises(ConfigError, match=rf'fold_0/config\.py.*({message}).*another --work-dir'):
             tool.main(arguments(work_dir, **change))
-    assert results_of(work_dir) == before and len(stubbed) == 4
+    assert results_of(work_dir) == before and len(stubbed) == 2
 
 
 def test_fold_without_config_is_refused(tool: ModuleType, stubbed: list[Any], tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def train_cell(
     command += ['--resume', 'auto', '--device', device]
     log = run.directory / 'log.txt'
     with (
-        log.open('w') as file,
+        log.open('w', buffering=1) as file,
         subprocess.Popen(
             command,
             env=environment,
