@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from point_peft.backbones import PointBackbone
+from point_peft.engine.config import load_config
 from point_peft.models import PointClassifier
 from point_peft.models.owner import BackboneOwner
 from point_peft.registry import MODELS
@@ -63,7 +64,7 @@ POINT_PEFT = [
     dict(type='GeometryAwareAdapter', num_neighbors=4),
     dict(type='SelectiveTuning'),
 ]
-"""The hooks of configs/_base_/tuners/point_peft.py, at the size of the small backbones."""
+"""The hooks of configs/_base_/methods/point_peft.py, at the size of the small backbones."""
 
 METHODS = {
     'point_peft': POINT_PEFT,
@@ -215,7 +216,7 @@ def state_of(module: nn.Module) -> dict[str, Tensor]:
 
 def small_config(folder: Path, *, method: str = 'point_peft', checkpoint: Path | None = None) -> Config:
     """A complete config for the built-in shapes on the small backbone, with the files in ``folder``."""
-    cfg = Config.fromfile(ROOT / 'configs' / 'point_peft' / 'pointmae_mini_shapes.py')
+    cfg = load_config(ROOT / 'configs' / 'point_peft' / 'pointmae_mini_shapes.py')
     init_cfg = None if checkpoint is None else dict(type='Pretrained', checkpoint=str(checkpoint))
     cfg.model.backbone = dict(BACKBONE, init_cfg=init_cfg)
     cfg.model.tuner = dict(type='PEFTBackbone', hooks=METHODS[method])

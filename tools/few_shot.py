@@ -40,7 +40,7 @@ SHOWN = {'last': 'last epoch', 'best_on_test': 'best on test'}
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Train and test all folds of a few-shot config')
-    parser.add_argument('config', help='few-shot config, configs/METHOD/BACKBONE_fewshot_DATASET.py')
+    parser.add_argument('config', help='few-shot config, METHOD/BACKBONE_fewshot_DATASET')
     parser.add_argument('--ways', type=at_least(1), default=5, help='classes (default: 5)')
     parser.add_argument(
         '--shots', type=at_least(1), default=10, help='training objects per class (default: 10)'
@@ -106,7 +106,7 @@ def few_shot_places(cfg: Config, name: str) -> Iterator[str]:
         if not found:
             raise ConfigError(
                 f'the {loader} of {name} has no few-shot dataset; use a config such as '
-                'configs/point_peft/pointmae_mini_fewshot_shapes.py, or see docs/few_shot.md.'
+                'point_peft/pointmae_mini_fewshot_shapes, or see docs/few_shot.md.'
             )
         yield from found
 

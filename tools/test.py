@@ -100,7 +100,7 @@ def main(args: argparse.Namespace) -> None:
         wrap_for_any_device(cfg)
     make_directories(cfg)
     # A test leaves its config beside the training's, under another name.
-    object.__setattr__(cfg, '_filename', f'test_{Path(args.config).name}')
+    object.__setattr__(cfg, '_filename', f'test_{Path(cfg.filename).name}')
     metrics = SparedRunner.from_cfg(cfg).test()
     if args.out and is_main_process():
         write_metrics(args.out, metrics)

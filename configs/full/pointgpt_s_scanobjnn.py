@@ -1,7 +1,2 @@
 """Full fine-tuning of PointGPT-S, ScanObjectNN PB_T50_RS."""
-_base_ = [
-    '../_base_/models/pointgpt_s.py', '../_base_/datasets/scanobjnn_hardest.py',
-    '../_base_/schedules/pointgpt_s_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))
-train_dataloader = dict(batch_size=64)
+parts = dict(backbone='pointgpt_s', task='scanobjnn', method='full')

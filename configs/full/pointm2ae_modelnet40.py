@@ -1,6 +1,2 @@
 """Full fine-tuning of Point-M2AE, ModelNet40, 1024 points."""
-_base_ = [
-    '../_base_/models/pointm2ae_modelnet.py', '../_base_/datasets/modelnet40.py',
-    '../_base_/schedules/adamw_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))
+parts = dict(backbone='pointm2ae', task='modelnet40', method='full')

@@ -1,6 +1,2 @@
 """Full fine-tuning of the mini Point-MAE, the built-in shapes."""
-_base_ = [
-    '../_base_/models/pointmae_mini.py', '../_base_/datasets/shapes.py',
-    '../_base_/schedules/adamw_mini.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))
+parts = dict(backbone='pointmae_mini', task='shapes', method='full')

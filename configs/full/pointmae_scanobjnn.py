@@ -1,6 +1,2 @@
 """Full fine-tuning of Point-MAE, ScanObjectNN PB_T50_RS."""
-_base_ = [
-    '../_base_/models/pointmae.py', '../_base_/datasets/scanobjnn_hardest.py',
-    '../_base_/schedules/adamw_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))
+parts = dict(backbone='pointmae', task='scanobjnn', method='full')

@@ -1,6 +1,2 @@
 """Full fine-tuning of ReCon, ScanObjectNN PB_T50_RS."""
-_base_ = [
-    '../_base_/models/recon.py', '../_base_/datasets/scanobjnn_hardest.py',
-    '../_base_/schedules/recon_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))
+parts = dict(backbone='recon', task='scanobjnn', method='full')

@@ -1,6 +1,2 @@
 """Full fine-tuning of ReCon, ShapeNetPart."""
-_base_ = [
-    '../_base_/models/recon_part.py', '../_base_/datasets/shapenetpart.py',
-    '../_base_/schedules/recon_part_seg_300e.py', '../_base_/part_seg_runtime.py'
-]
-model = dict(head=dict(parts_per_category={{_base_.parts_per_category}}))
+parts = dict(backbone='recon', task='shapenetpart', method='full')

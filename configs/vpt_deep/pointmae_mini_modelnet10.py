@@ -1,6 +1,2 @@
 """VPT-deep on the mini Point-MAE, ModelNet10, 1024 points."""
-_base_ = [
-    '../_base_/models/pointmae_mini.py', '../_base_/tuners/vpt_deep.py', '../_base_/datasets/modelnet10.py',
-    '../_base_/schedules/adamw_mini.py', '../_base_/default_runtime.py'
-]
-model = dict(tuner={{_base_.tuner}}, head=dict(num_classes={{_base_.num_classes}}))
+parts = dict(backbone='pointmae_mini', task='modelnet10', method='vpt_deep')

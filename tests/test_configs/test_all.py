@@ -1,4 +1,4 @@
-"""Every config file: it parses, is short, has no typo, builds, and runs without any other file."""
+"""Every combination of parts and every file: has no typo, builds, and runs without any other file; files are short."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from typing import Any
 
 import pytest
 import torch
+from golden_configs import NAMES
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from point_peft.apis import init_model
-from point_peft.engine.config import load_config
+from point_peft.engine.config import Combination, load_config, part_files, reason_against
 from point_peft.engine.config_check import check_config
 from point_peft.models import PointClassifier
+from point_peft.registry import MODELS
 from point_peft.tuners import PEFTBackbone
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
 FRAGMENTS = sorted((CONFIGS / '_base_').rglob('*.py'))
 DETECTION = ('_scannet', '_sunrgbd', '_shapes_scene')
-"""Ends of the names of detection configs, which have a test of their own (test_detection)."""
+"""Ends of the names of detection configs; the detectors are built in tests/test_detection, with mmdet3d."""
 
-LEAVES = sorted(
-    path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts and not path.stem.endswith(DETECTION)
-)
-SMALL = [path for path in LEAVES if 'mini' in path.stem and not path.stem.endswith('_seg')]
+FILES = sorted(path for path in CONFIGS.rglob('*.py') if '_base_' not in path.parts)
+LEAVES = [path for path in FILES if not path.stem.endswith(DETECTION)]
+SMALL = sorted({CONFIGS / f'{name}.py' for name in NAMES if 'mini' in name}.union(LEAVES))
+SMALL = [path for path in SMALL if 'mini' in path.stem and not path.stem.endswith((*DETECTION, '_seg'))]
 """Those of scene segmentation are run in tests/test_scene_seg."""
 
 BACKBONES = ('pointmae', 'pointbert', 'pointm2ae', 'recon', 'act', 'pointgpt_s', 'pointgpt_b', 'pointgpt_l')
 DATASETS = ('scanobjnn', 'modelnet40', 'modelnet10', 'shapes')
+METHODS = ('point_peft', 'linear_probe', 'full', 'lora', 'vpt_deep')
 
 TRAINING = ('train_dataloader', 'optim_wrapper', 'train_cfg', 'data_preprocessor')
 """Sections of every leaf that trains; a leaf without training has none of them."""
@@ -63,11 +66,16 @@ def test_fragment(path: Path) -> None:
     assert len(Config.fromfile(path)) > 0
 
 
-@every_leaf
-def test_leaf(path: Path) -> None:
-    """Short, says what it is, inherits the runtime, and has no typo."""
+@pytest.mark.parametrize('path', FILES, ids=names(FILES))
+def test_file(path: Path) -> None:
+    """Short, and says what it is."""
     lines = path.read_text().splitlines()
     assert len(lines) <= MAX_LINES.get(path.parent.name, 30) and lines[0].startswith('"""')
+
+
+@every_leaf
+def test_leaf(path: Path) -> None:
+    """Inherits the runtime, and has no typo."""
     cfg = load_config(path)
     init_default_scope('point_peft')
     check_config(cfg)
@@ -83,26 +91,64 @@ def test_leaf(path: Path) -> None:
 @pytest.mark.usefixtures('nowhere')
 def test_build(path: Path) -> None:
     """Every model builds from its config alone, with something to train."""
+    cfg = load_config(path)
     with torch.device('meta'):
         model = init_model(path, device='meta')
-    cfg = load_config(path)
-    if cfg.model.type == 'PointDescriptor':
-        return
+    if cfg.model.type != 'PointDescriptor':
+        check_trained(model, cfg, path.parent.name, path.stem)
+
+
+@pytest.mark.parametrize('backbone', part_files('backbone'))
+@pytest.mark.parametrize('method', part_files('method'))
+@pytest.mark.usefixtures('nowhere')
+def test_every_combination(method: str, backbone: str) -> None:
+    """Whatever is not refused has no typo and builds; each model once. Of detectors, the encoder and the neck."""
+    init_default_scope('point_peft')
+    built: list[dict[str, Any]] = []
+    for combination in (Combination(method, backbone, task) for task in part_files('task')):
+        if reason_against(combination):
+            continue
+        cfg = load_config(str(combination))
+        detector = combination.task.endswith(DETECTION)
+        if not detector:
+            check_config(cfg)
+        said = {name: cfg.model[name] for name in (('backbone', 'neck') if detector else cfg.model)}
+        if said in built:
+            continue
+        built.append(said)
+        with torch.device('meta'):
+            if not detector:
+                model = init_model(cfg, device='meta')
+                check_trained(model, cfg, method, f'{backbone}_{combination.task}')
+                continue
+            encoder, neck = MODELS.build(cfg.model.backbone), MODELS.build(cfg.model.neck)
+        widths = (sum(encoder.backbone.layer_dims[layer] for layer in stage) for stage in encoder.stages)
+        assert tuple(widths) == neck.in_channels, combination
+        frozen = [name for name, p in encoder.named_parameters() if not p.requires_grad]
+        if method == 'full':
+            assert all(name.startswith(WITHOUT_ROLE + IN_SEGMENTATION) for name in frozen), combination
+        else:
+            assert frozen and (len(frozen) == len(list(encoder.parameters()))) == (method == 'linear_probe')
+    assert len(built) >= 2
+
+
+def check_trained(model: Any, cfg: Config, method: str, name: str) -> None:
+    """Full fine-tuning trains everything that has a role, linear probing the head, the others little else."""
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     assert 0 < trainable <= total
     if isinstance(model, PointClassifier):
-        check_classifier(model, cfg, path.parent.name)
-    if path.parent.name in ('full', 'pretrain'):
+        check_classifier(model, cfg, method)
+    if method in ('full', 'pretrain'):
         frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
         of_task = IN_CLASSIFICATION if isinstance(model, PointClassifier) else IN_SEGMENTATION
         assert all(name.startswith(WITHOUT_ROLE + of_task) for name in frozen)
-        assert bool(frozen) == path.stem.startswith('pointgpt')
+        assert bool(frozen) == name.startswith('pointgpt')
         return
     in_head = sum(p.numel() for p in model.head.parameters())
-    if path.parent.name == 'linear_probe':
+    if method == 'linear_probe':
         assert trainable == in_head
-    elif 'mini' not in path.stem:  # of the backbone, since decoders are large
+    elif 'mini' not in name:  # of the backbone, since decoders are large
         assert trainable - in_head < 0.06 * (total - in_head)
 
 
@@ -163,19 +209,15 @@ def test_full_models_run(name: str, log: Any) -> None:
 
 @pytest.mark.parametrize('backbone', BACKBONES)
 def test_promised_leaves(backbone: str) -> None:
-    """Every backbone and dataset with Point-PEFT, full fine-tuning and linear probing; the other methods on one."""
-    promised = [
-        CONFIGS / method / f'{backbone}_{dataset}.py'
-        for method in ('point_peft', 'full', 'linear_probe')
-        for dataset in DATASETS + (('scanobjnn_objbg', 'scanobjnn_objonly') if backbone == 'pointmae' else ())
-    ]
-    promised += [CONFIGS / method / f'{backbone}_scanobjnn.py' for method in ('lora', 'vpt_deep')]
-    assert not set(promised) - set(LEAVES)
+    """Every backbone and dataset with every method."""
+    for method in METHODS:
+        for dataset in (*DATASETS, 'scanobjnn_objbg', 'scanobjnn_objonly', 'folder'):
+            assert reason_against(Combination(method, backbone, dataset)) is None
 
 
 def test_leaves_say_what_they_are() -> None:
     """No two leaves have the same first line, as would happen when one is copied."""
-    titles = [path.read_text().splitlines()[0] for path in LEAVES]
+    titles = [path.read_text().splitlines()[0] for path in FILES]
     assert len(set(titles)) == len(titles)
 
 
@@ -191,11 +233,7 @@ def test_one_change_between_methods(leaf: str) -> None:
     ReCon and PointGPT have a published schedule of their own for full fine-tuning; a frozen Point-M2AE keeps the norms
     that its descriptor uses.
     """
-    methods = ['point_peft', 'linear_probe', 'full', 'lora', 'vpt_deep']
-    reference, *others = (
-        load_config(path) for path in (CONFIGS / m / f'{leaf}.py' for m in methods) if path in LEAVES
-    )
-    assert len(others) >= 2
+    reference, *others = (load_config(CONFIGS / method / f'{leaf}.py') for method in METHODS)
     for cfg in others:
         tuned = 'tuner' in cfg.model
         if tuned or not leaf.startswith(('recon', 'pointgpt')):

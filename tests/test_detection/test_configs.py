@@ -12,11 +12,10 @@ pytest.importorskip('mmdet3d')
 
 from mmengine.registry import DefaultScope
 
-from point_peft.engine.config import load_config
+from point_peft.engine.config import load_config, part_files
 from point_peft.engine.config_check import check_config
 from point_peft.registry import MODELS
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 BACKBONES = ('pointmae', 'pointmae_mini', 'pointbert', 'act', 'recon', 'pointgpt_s', 'pointm2ae')
 TASKS = [
     f'{detector}_{data}'
@@ -36,30 +35,18 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize('task', TASKS)
-def test_every_method_builds(task: str) -> None:
-    """On the mini backbone, with heads of one size; only what is tuned differs."""
+@pytest.mark.parametrize('backbone', BACKBONES)
+def test_every_method_builds(task: str, backbone: str) -> None:
+    """With heads of one size; only what is tuned differs."""
     heads, trained = set(), {}
-    for method in ('full', 'linear_probe', 'point_peft', 'lora'):
-        cfg = load_config(CONFIGS / method / f'pointmae_mini_{task}.py')
+    for method in part_files('method'):
+        cfg = load_config(f'{method}/{backbone}_{task}')
         check_config(cfg)
         with torch.device('meta'):
             model = MODELS.build(cfg.model)
         heads.add(sum(p.numel() for part in (model.neck, model.bbox_head) for p in part.parameters()))
-        trained[method] = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    (head,) = heads
-    assert (
-        trained['linear_probe'] == head < trained['lora'] < trained['full'] and head < trained['point_peft']
-    )
-
-
-@pytest.mark.parametrize('backbone', BACKBONES)
-@pytest.mark.parametrize('task', ['votenet_scannet', 'groupfree3d_sunrgbd', '3detr_scannet'])
-def test_every_backbone_builds(backbone: str, task: str) -> None:
-    cfg = load_config(CONFIGS / 'point_peft' / f'{backbone}_{task}.py')
-    check_config(cfg)
-    with torch.device('meta'):
-        model = MODELS.build(cfg.model)
-    tuned = sum(p.numel() for p in model.backbone.parameters() if p.requires_grad)
-    assert (
-        0 < tuned < (1 if 'mini' in backbone else 0.06) * sum(p.numel() for p in model.backbone.parameters())
-    )
+        trained[method] = sum(p.numel() for p in model.backbone.parameters() if p.requires_grad)
+    assert len(heads) == 1 and trained['linear_probe'] == 0
+    share = 1 if 'mini' in backbone else 0.06
+    tuned = [trained[method] for method in ('point_peft', 'lora', 'vpt_deep')]
+    assert all(0 < number < share * trained['full'] for number in tuned)

@@ -50,7 +50,7 @@ def test_generalised_iou_pulls_boxes_that_do_not_touch() -> None:
 def detector() -> Detr3D:
     """The detector of the base configs for the mini backbone, without pre-trained weights and with 16 queries."""
     cfg = Config.fromfile(MODEL_CONFIGS / 'detr3d.py').model
-    encoder = Config.fromfile(MODEL_CONFIGS / 'pointmae_mini_scene.py')
+    encoder = Config.fromfile(MODEL_CONFIGS.parent / 'backbones' / 'pointmae_mini.py')
     cfg.backbone.update(
         backbone={**encoder.backbone, 'num_groups': 32, 'init_cfg': None}, stages=encoder.stages
     )

@@ -10,6 +10,7 @@ import pytest
 from mmengine.config import Config
 
 from point_peft.engine import optional
+from point_peft.engine.config import load_config
 from point_peft.engine.optional import MissingTierError, check_tiers
 from point_peft.engine.preflight import check_files
 
@@ -43,7 +44,7 @@ def test_missing(dataset: dict[str, Any]) -> None:
 @pytest.mark.usefixtures('missing')
 def test_shipped_config() -> None:
     """The tools report it before they miss any file."""
-    cfg = Config.fromfile(ROOT / 'configs' / 'point_peft' / 'pointmae_scannet_seg.py')
+    cfg = load_config(ROOT / 'configs' / 'point_peft' / 'pointmae_scannet_seg.py')
     with pytest.raises(MissingTierError, match=SENTENCE):
         check_files(cfg)
 
@@ -64,7 +65,7 @@ def test_unfitting_versions(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures('missing')
 def test_other_configs_pass() -> None:
     """Nothing of the tier is imported for configs that do not use it; other packages and unused variables are fine."""
-    check_tiers(Config.fromfile(ROOT / 'configs' / 'point_peft' / 'pointmae_mini_shapes.py'))
+    check_tiers(load_config(ROOT / 'configs' / 'point_peft' / 'pointmae_mini_shapes.py'))
     check_tiers(Config(dict(pipeline=[dict(type='mmdet3d.Pack3DDetInputs')], train_dataloader=None)))
     check_tiers(
         Config(dict(model=dict(type='torch.nn.Linear'), custom_hooks=[dict(type='mmengine.EMAHook')]))

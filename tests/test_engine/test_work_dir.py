@@ -104,6 +104,8 @@ def test_what_cannot_be_a_work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ('configs/point_peft/release/x.py', 'work_dirs/point_peft/release/x'),
         ('configs/full/../lora/x.py', 'work_dirs/lora/x'),
         ('my_project/classify.py', 'work_dirs/classify'),
+        ('lora/recon_shapes', 'work_dirs/lora/recon_shapes'),
+        ('point_peft/pointmae_mini_shapes', 'work_dirs/point_peft/pointmae_mini_shapes'),
     ],
 )
 def test_default(config: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from small_part_models import CHANGES, HEADS, build_segmentor, head_of, part_bat
 from torch.nn import functional as F
 
 from point_peft.backbones import PointMAE
+from point_peft.engine.config import load_config
 from point_peft.models import PartSegmentor
 from point_peft.tuners import PEFTBackbone
 
@@ -106,7 +107,7 @@ def test_pretrained_weights(tmp_path: Path) -> None:
 
 def run_config(folder: Path, method: str) -> Config:
     """A complete run on a few of the built-in shapes."""
-    cfg = Config.fromfile(ROOT / 'configs' / method / 'pointmae_mini_shapes_part.py')
+    cfg = load_config(ROOT / 'configs' / method / 'pointmae_mini_shapes_part.py')
     cfg.model.backbone = small_config_of('PointMAE', class_token=False)
     if 'tuner' in cfg.model:
         cfg.model.tuner.hooks = methods_for('PointMAE')[method]

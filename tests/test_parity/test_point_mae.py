@@ -9,9 +9,9 @@ import golden_inputs
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.model import BaseModel
 
+from point_peft.engine.config import load_config
 from point_peft.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -78,7 +78,7 @@ def test_prior_inside_the_tuned_backbone(convert: Callable[[str], Path]) -> None
 
     The pre-trained file is loaded through the config's ``init_cfg``.
     """
-    cfg = Config.fromfile(CONFIGS / 'point_peft' / 'pointmae_scanobjnn.py')
+    cfg = load_config(CONFIGS / 'point_peft' / 'pointmae_scanobjnn.py')
     cfg.model.backbone.init_cfg.checkpoint = str(convert('pointmae_prior_eval'))
     model = MODELS.build(cfg.model)
     model.init_weights()

@@ -9,7 +9,7 @@ import torch
 from rooms import blocks
 
 from point_peft.apis import init_model
-from point_peft.engine.config import load_config
+from point_peft.engine.config import find_config, load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 METHODS = ('full', 'linear_probe', 'point_peft')
@@ -55,8 +55,8 @@ def test_model(
 
 def test_promised_leaves() -> None:
     """Every backbone, method and dataset."""
-    for name in (f'{m}/{b}_{d}_seg.py' for m in METHODS for b in BACKBONES for d in DATASETS):
-        assert (CONFIGS / name).is_file(), name
+    for name in (f'{m}/{b}_{d}_seg' for m in METHODS for b in BACKBONES for d in DATASETS):
+        assert str(find_config(name)) == name
 
 
 @pytest.mark.parametrize('dataset', DATASETS)

@@ -10,11 +10,9 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from mmengine.config import Config
 from small_models import (
     METHODS,
     NUM_CLASSES,
-    ROOT,
     SMALL_BACKBONES,
     build_classifier,
     build_plain,
@@ -26,6 +24,8 @@ from small_models import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from point_peft.apis import get_config
+from point_peft.engine.config import part_files
 from point_peft.models import PointClassifier, PointDescriptor
 from point_peft.tuners import LoRA, MemoryBank, PEFTBackbone
 
@@ -36,8 +36,9 @@ BATCH = clouds(32, seed=9)
 WIDTH = (256, 256)
 """The classification head's hidden layers in the configs."""
 
-TUNERS = ('full', *sorted(path.stem for path in (ROOT / 'configs/_base_/tuners').glob('*.py')))
-OWN_FILE = dict(PointM2AE='point_peft_m2ae', PointBERT='point_peft_pointbert')
+PARTS = {name: 'pointgpt_s' if name == 'PointGPT' else name.lower() for name in SMALL_BACKBONES}
+"""The backbones in the names of configs."""
+
 every_backbone = pytest.mark.parametrize('name', SMALL_BACKBONES)
 
 
@@ -66,13 +67,13 @@ def tuned(name: str, way: str) -> PointClassifier:
 
 
 def shipped(name: str, way: str) -> PointClassifier:
-    """A tuned model with the hooks of a file of configs/_base_/tuners and the head that goes with them."""
+    """A tuned model with the hooks of a method in configs and the head that goes with them."""
     changes: dict[str, Any] = dict(name=name, head=dict(hidden_dims=() if way == 'linear_probe' else WIDTH))
     if name == 'PointM2AE':
         changes['num_groups'] = (64, 32, 16)  # the adapter's neighbours are 16
     if way == 'full':
         return move(build_classifier(None, **changes))
-    hooks = Config.fromfile(ROOT / f'configs/_base_/tuners/{way}.py').tuner.hooks
+    hooks = get_config(f'{way}/{PARTS[name]}_scanobjnn').tuner.hooks
     model = build_classifier(hooks, fresh=True, **changes)
     for tuner in model.backbone.tuners:
         if not isinstance(tuner, LoRA):
@@ -111,11 +112,9 @@ def distance(one: Tensor, other: Tensor) -> float:
 
 
 @every_backbone
-@pytest.mark.parametrize('way', TUNERS)
+@pytest.mark.parametrize('way', sorted(part_files('method')))
 def test_logits_and_gradients(name: str, way: str) -> None:
     """Within 0.04 and with a cosine of 0.99 for all that ships, and no further off than rounding explains."""
-    if way.startswith('point_peft') and way != OWN_FILE.get(name, 'point_peft'):
-        pytest.skip(f'configs of {name} use another file')
     model = shipped(name, way)
     exact, rough = (logits_and_gradient(model, autocast=autocast) for autocast in (False, True))
     assert rough[0].dtype == torch.float32 and 0 < (rough[0] - exact[0]).abs().max() < 0.04

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from small_models import METHODS, POINT_PEFT, build_classifier, clouds, fill_bank, logits, train
 from torch.nn import functional as F
 
+from point_peft.engine.config import load_config
 from point_peft.models import PointClassifier
 from point_peft.registry import MODELS
 
@@ -104,10 +104,10 @@ def test_float64(model: PointClassifier) -> None:
 @pytest.mark.parametrize('dataset', ['scanobjnn', 'modelnet40', 'shapes'])
 def test_share_of_trainable_parameters(dataset: str) -> None:
     """At full size under 5 % of the parameters are trained; frozen ones are all those of Point-MAE but a few."""
-    config = Config.fromfile(ROOT / 'configs' / 'point_peft' / f'pointmae_{dataset}.py')
+    config = load_config(ROOT / 'configs' / 'point_peft' / f'pointmae_{dataset}.py')
     with torch.device('meta'):
         model = MODELS.build(config.model)
-        plain = MODELS.build(Config.fromfile(ROOT / 'configs' / 'full' / f'pointmae_{dataset}.py').model)
+        plain = MODELS.build(load_config(ROOT / 'configs' / 'full' / f'pointmae_{dataset}.py').model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
     added = sum(p.numel() for p in model.backbone.tuners.parameters())
@@ -118,7 +118,7 @@ def test_share_of_trainable_parameters(dataset: str) -> None:
 
 def test_trainable_parameters_of_scanobjectnn() -> None:
     """By hand, part by part: those of the release without what takes no part there."""
-    config = Config.fromfile(ROOT / 'configs' / 'point_peft' / 'pointmae_scanobjnn.py')
+    config = load_config(ROOT / 'configs' / 'point_peft' / 'pointmae_scanobjnn.py')
     with torch.device('meta'):
         model = MODELS.build(config.model)
     prompts = 6 * (10 * 384 + 384 * 8 + 8 + 8 * 384 + 384)

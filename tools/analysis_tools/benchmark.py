@@ -37,7 +37,7 @@ from point_peft.structures import PointDataSample
 
 DEFAULT_CONFIGS = (
     'configs/full/pointmae_scanobjnn.py',
-    'configs/linear_probe/pointmae_scanobjnn.py',
+    'linear_probe/pointmae_scanobjnn',
     'configs/point_peft/pointmae_scanobjnn.py',
 )
 MEGABYTE = 2**20

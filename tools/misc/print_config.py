@@ -7,13 +7,15 @@ import sys
 
 from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
+from point_peft.engine.config.origin import origins
 from point_peft.engine.config_check import check_config
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Print a config with everything it inherits')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or name METHOD/BACKBONE_TASK')
+    parser.add_argument('--origin', action='store_true', help='print each value with the file that says so')
     add_config_options(parser)
     return parser.parse_args()
 
@@ -21,7 +23,11 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Print the config, and check it for typos."""
     cfg = load_config(args.config, args.cfg_options)
-    print(cfg.pretty_text)
+    if args.origin:
+        for place, value, origin in origins(args.config, cfg):
+            print(f'{place} = {value!r}  # {origin}')
+    else:
+        print(cfg.pretty_text)
     check_config(cfg)
 
 

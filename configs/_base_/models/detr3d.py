@@ -1,19 +1,33 @@
 """3DETR (Misra et al., ICCV 2021), seeds from a pre-trained transformer; numbers as in its training script for ScanNet.
 
-The encoder's parts come from <backbone>_scene.py, the numbers of classes and sizes from the dataset.
+The encoder's parts come from the backbone, the numbers of classes and sizes from the dataset.
 """
+_base_ = '../detection_runtime.py'
+tags = ('detection', )
 model = dict(
     type='point_peft.Detr3D',
     _scope_='mmdet3d',
     data_preprocessor=dict(type='Det3DDataPreprocessor'),
-    backbone=dict(type='point_peft.SceneEncoder', _scope_='point_peft', extra_channels=1),
-    neck=dict(type='point_peft.SeedNeck', out_channels=256),
+    backbone=dict(
+        type='point_peft.SceneEncoder',
+        _scope_='point_peft',
+        backbone='${backbone}',
+        stages='${stages}',
+        extra_channels=1),
+    neck=dict(type='point_peft.SeedNeck', in_channels='${seed_channels}', out_channels=256),
     bbox_head=dict(
         type='point_peft.Detr3DHead',
         num_queries=256,
         center_range=1.0,
         position_scale=1.0,
-        bbox_coder=dict(type='GroupFree3DBBoxCoder', size_cls_agnostic=True),
+        num_classes='${num_classes}',
+        bbox_coder=dict(
+            type='GroupFree3DBBoxCoder',
+            size_cls_agnostic=True,
+            num_sizes='${box_coder.num_sizes}',
+            num_dir_bins='${box_coder.num_dir_bins}',
+            with_rot='${box_coder.with_rot}',
+            mean_sizes='${box_coder.mean_sizes}'),
         decoder=dict(
             num_layers=8,
             return_intermediate=True,
@@ -43,3 +57,4 @@ model = dict(
                 dict(type='point_peft.ObjectnessCost', weight=0.0),
             ])),
     test_cfg=dict(nms_thr=0.25, score_thr=0.05, per_class_proposal=True, min_points=5))
+when = {'not full': dict(model=dict(backbone=dict(tuner='${tuner}')))}

@@ -1,20 +1,34 @@
 """Group-Free 3D (Liu et al., ICCV 2021) of mmdet3d, seeds from a pre-trained transformer; head and losses as in its config.
 
-The encoder's parts come from <backbone>_scene.py, the numbers of classes and sizes from the dataset.
+The encoder's parts come from the backbone, the numbers of classes and sizes from the dataset.
 """
+_base_ = '../detection_runtime.py'
+tags = ('detection', )
 model = dict(
     type='mmdet3d.GroupFree3DNet',
     _scope_='mmdet3d',
     data_preprocessor=dict(type='Det3DDataPreprocessor'),
-    backbone=dict(type='point_peft.SceneEncoder', _scope_='point_peft', extra_channels=1),
-    neck=dict(type='point_peft.SeedNeck', out_channels=288),
+    backbone=dict(
+        type='point_peft.SceneEncoder',
+        _scope_='point_peft',
+        backbone='${backbone}',
+        stages='${stages}',
+        extra_channels=1),
+    neck=dict(type='point_peft.SeedNeck', in_channels='${seed_channels}', out_channels=288),
     bbox_head=dict(
         type='GroupFree3DHead',
         in_channels=288,
         num_decoder_layers=6,
         num_proposal=256,
         size_cls_agnostic=False,
-        bbox_coder=dict(type='GroupFree3DBBoxCoder', size_cls_agnostic=False),
+        num_classes='${num_classes}',
+        bbox_coder=dict(
+            type='GroupFree3DBBoxCoder',
+            size_cls_agnostic=False,
+            num_sizes='${box_coder.num_sizes}',
+            num_dir_bins='${box_coder.num_dir_bins}',
+            with_rot='${box_coder.with_rot}',
+            mean_sizes='${box_coder.mean_sizes}'),
         transformerlayers=dict(
             type='BaseTransformerLayer',
             attn_cfgs=dict(
@@ -39,3 +53,4 @@ model = dict(
     train_cfg=dict(sample_mode='kps'),
     test_cfg=dict(
         sample_mode='kps', nms_thr=0.25, score_thr=0.0, per_class_proposal=True, prediction_stages='last_three'))
+when = {'not full': dict(model=dict(backbone=dict(tuner='${tuner}')))}

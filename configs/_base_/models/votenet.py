@@ -1,16 +1,29 @@
 """VoteNet (Qi et al., ICCV 2019) of mmdet3d, seeds from a pre-trained transformer; head and losses as in mmdet3d's config.
 
-The encoder's parts come from <backbone>_scene.py, the numbers of classes and sizes from the dataset.
+The encoder's parts come from the backbone, the numbers of classes and sizes from the dataset.
 """
+_base_ = '../detection_runtime.py'
+tags = ('detection', )
 model = dict(
     type='mmdet3d.VoteNet',
     _scope_='mmdet3d',
     data_preprocessor=dict(type='Det3DDataPreprocessor'),
-    backbone=dict(type='point_peft.SceneEncoder', _scope_='point_peft', extra_channels=1),
-    neck=dict(type='point_peft.SeedNeck', out_channels=256),
+    backbone=dict(
+        type='point_peft.SceneEncoder',
+        _scope_='point_peft',
+        backbone='${backbone}',
+        stages='${stages}',
+        extra_channels=1),
+    neck=dict(type='point_peft.SeedNeck', in_channels='${seed_channels}', out_channels=256),
     bbox_head=dict(
         type='VoteHead',
-        bbox_coder=dict(type='PartialBinBasedBBoxCoder'),
+        num_classes='${num_classes}',
+        bbox_coder=dict(
+            type='PartialBinBasedBBoxCoder',
+            num_sizes='${box_coder.num_sizes}',
+            num_dir_bins='${box_coder.num_dir_bins}',
+            with_rot='${box_coder.with_rot}',
+            mean_sizes='${box_coder.mean_sizes}'),
         vote_module_cfg=dict(
             in_channels=256,
             vote_per_seed=1,
@@ -40,3 +53,4 @@ model = dict(
         semantic_loss=dict(type='mmdet.CrossEntropyLoss', reduction='sum', loss_weight=1.0)),
     train_cfg=dict(pos_distance_thr=0.3, neg_distance_thr=0.6, sample_mode='vote'),
     test_cfg=dict(sample_mode='seed', nms_thr=0.25, score_thr=0.05, per_class_proposal=True))
+when = {'not full': dict(model=dict(backbone=dict(tuner='${tuner}')))}

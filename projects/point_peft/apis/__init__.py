@@ -1,5 +1,5 @@
 """Python entry points."""
 
-from .inference import init_model
+from .inference import get_config, init_model
 
-__all__ = ['init_model']
+__all__ = ['get_config', 'init_model']

@@ -16,12 +16,34 @@ from mmengine.registry import init_default_scope
 
 from ..engine.arguments import check_device
 from ..engine.checkpoint import init_pretrained, load_weights
-from ..engine.config import load_config, walk_dicts
+from ..engine.config import compose, load_config, walk_dicts
 from ..engine.config_check import check_config
 from ..engine.errors import MissingFileError
 from ..engine.hooks.memory_bank import FILE_NAME
 from ..engine.memory_bank import attach_bank
 from ..registry import MODELS
+
+
+def get_config(name: str | Path, **options: Any) -> Config:
+    """Read a config.
+
+    Args:
+        name (str | Path): Name METHOD/BACKBONE_TASK, whether or not there is a file for it, or config file.
+        **options: Changes of it; ``data_root`` reaches every dataset. ``**{'model.head.dropout': 0.1}`` changes one
+            value.
+
+    Returns:
+        Config: Complete, as ``tools/train.py`` has it.
+
+    Raises:
+        PointPEFTError: There is no such config, or it cannot be read.
+
+    Examples:
+        >>> cfg = get_config('lora/pointmae_mini_shapes', num_classes=7)
+        >>> cfg.model.head.num_classes
+        7
+    """
+    return load_config(name, options)
 
 
 def init_model(
@@ -34,8 +56,8 @@ def init_model(
     """Build a task model for inference.
 
     Args:
-        config (str | Path | Config): Config file, or a config. What ``default_hooks.delta`` allows in it, such as
-            another network than the checkpoint's, is allowed here too.
+        config (str | Path | Config): Config file, a name such as ``lora/recon_shapenetpart``, or a config. What
+            ``default_hooks.delta`` allows in it, such as another network than the checkpoint's, is allowed here too.
         checkpoint (str | Path | None): A full checkpoint, or an adapter; an adapter also needs the base weights that
             the config names, and its memory bank beside it. None gives the pre-trained backbone that the config names,
             if any, a random head, and an empty bank, which leaves prompts un-enhanced.
@@ -56,7 +78,7 @@ def init_model(
         torch.Size([2, 16])
     """
     device = check_device(str(device))
-    cfg = config if isinstance(config, Config) else load_config(config)
+    cfg = compose(config) if isinstance(config, Config) else load_config(config)
     init_default_scope(cfg.get('default_scope', 'point_peft'))
     check_config(cfg)
     model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})

@@ -46,7 +46,9 @@ def check_files(cfg: Config, dataloaders: Sequence[str] = DATALOADERS, *, pretra
         ConfigError: A section that the run needs is missing.
     """
     if cfg.get('model') is None:
-        raise ConfigError('the config has no model; inherit one of configs/_base_/models.')
+        raise ConfigError(
+            'the config has no model; name its parts, as configs/point_peft/pointmae_mini_shapes.py does.'
+        )
     check_tiers(cfg)
     if pretrained:
         for place, node in walk_dicts(cfg.model, 'model'):

@@ -75,6 +75,16 @@ def test_diamond_is_no_circle_and_other_formats_are_read(tmp_path: Path) -> None
     assert load_config(tmp_path / 'c.json').model.a == 1
 
 
+@pytest.mark.parametrize(
+    ('name', 'text'), [('c.json', '{'), ('c.json', '[1]'), ('c.yaml', 'a: [1'), ('c.yaml', '- 1')]
+)
+def test_broken_files_of_other_formats(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=r'cannot be read \(.*mend the file') as caught:
+        load_config(tmp_path / name)
+    assert '\n' not in str(caught.value)
+
+
 def test_full_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """MMEngine copies configs there; the config is not to blame."""
 

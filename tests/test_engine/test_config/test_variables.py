@@ -8,15 +8,16 @@ from point_peft.engine.config import OptionText, load_config
 from point_peft.engine.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
-BASES = ['models/pointmae_mini.py', 'datasets/modelnet40.py', 'schedules/adamw_mini.py', 'default_runtime.py']
+BASES = ['datasets/modelnet40.py', 'schedules/adamw_mini.py', 'default_runtime.py']
 
 
 def leaf(tmp_path: Path, text: str, name: str = 'leaf.py') -> Path:
     bases = [f'{ROOT}/configs/_base_/{base}' for base in BASES]
     path = tmp_path / name
-    path.write_text(
-        f'_base_ = {bases}\n{text}\nmodel = dict(head=dict(num_classes={{{{_base_.num_classes}}}}))\n'
-    )
+    backbone = "backbone=dict(type='PointMAE', depth=4)"
+    head = "head=dict(type='PointClsHead', num_classes={{_base_.num_classes}})"
+    model = f"model = dict(type='PointClassifier', {backbone}, {head})"
+    path.write_text(f'_base_ = {bases}\n{text}\n{model}\n')
     return path
 
 

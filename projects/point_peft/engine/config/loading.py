@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from .options import apply_option
 from .paths import bind_data_root, expand_home
-from .reading import read_config
+from .reading import bound_last, read_config
 from .required import check_whole
 from .schedule import bound_schedulers, fit_schedule
 from .variables import check_options, check_variables
@@ -27,13 +27,13 @@ def load_config(
     *,
     notes: list[str] | None = None,
 ) -> Config:
-    """Read a config file.
+    """Read a config file, or the config of a name.
 
     A ``data_root`` at the top, wherever it is set, holds for all data loaders that do not set another one; ``~`` is the
     home directory in all paths; schedules of the learning rate that end with the training do so for any length of it.
 
     Args:
-        path (str | Path): The file.
+        path (str | Path): The file, or the name METHOD/BACKBONE_TASK.
         options (Mapping | None): ``--cfg-options``; texts from the command line get their types from what is in the
             config, see :class:`~.options.OptionText`. ``data_root`` reaches every dataset.
         work_dir (str | Path | None): Directory for logs and checkpoints; by default that of the config, or
@@ -41,18 +41,24 @@ def load_config(
         notes (list[str] | None): Gets what matters to who trains only: a sentence for each warm-up that was shortened.
 
     Raises:
-        MissingFileError: The file does not exist; names similar ones beside it.
+        MissingFileError: There is no such file or name; says similar ones.
         ConfigError: The file cannot be read, a variable or an option has no effect, or a section is of another kind.
     """
     cfg, files = read_config(path)
+    options = dict(options or {})
+    referred = bound_last(files)
+    late = {key: options[key] for key in options if key.partition('.')[0] in referred}
+    if late:  # before references are bound, with the types of what stands there
+        cfg, files = read_config(path, {key: apply_option(cfg, key, value) for key, value in late.items()})
     check_variables(cfg, files)
     bind_data_root(cfg, files)
-    options, bound = dict(options or {}), bound_schedulers(cfg, files)
+    bound = bound_schedulers(cfg, files)
     check_options(cfg, files, options)
     for key in sorted(
         options, key=lambda key: key != 'data_root'
     ):  # first, so that those of single loaders win
-        apply_option(cfg, key, options[key])
+        if key not in late:
+            apply_option(cfg, key, options[key])
     check_whole(cfg)
     said = fit_schedule(cfg, bound, options)
     if notes is not None:

@@ -48,13 +48,16 @@ class ConfigOptions(argparse.Action):
         setattr(namespace, self.dest, options)
 
 
-def apply_option(cfg: Config, key: str, value: Any) -> None:
+def apply_option(cfg: Config, key: str, value: Any) -> Any:
     """Put a value into a config.
 
     Args:
         cfg (Config): The config.
         key (str): Where, such as ``param_scheduler.0.end``; numbers address the entries of lists.
         value (Any): The value; an :class:`OptionText` gets the type of what it replaces.
+
+    Returns:
+        Any: The value with its type.
 
     Raises:
         ConfigError: The place does not exist, or holds another kind of value.
@@ -73,6 +76,7 @@ def apply_option(cfg: Config, key: str, value: Any) -> None:
             f'{FLAG} {printable(key)}: the config has nothing there that could be changed; '
             'look with tools/misc/print_config.py.'
         ) from error
+    return value
 
 
 def parse_value(text: str, old: Any, key: str, *, is_text: bool = False) -> Any:

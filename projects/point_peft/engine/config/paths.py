@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ from mmengine.config import Config
 from ...registry import DATASETS
 from ...text import printable
 from ..errors import ConfigError
-from .reading import ConfigFile, read_config
+from .files import ConfigFile
+from .reading import read_up_to
 from .signatures import accepted_arguments
 from .walking import DATALOADERS, walk_dicts
 
@@ -30,7 +31,7 @@ PATH_KEYS = (
 """Keys that hold the path of a file or directory."""
 
 
-def bind_data_root(cfg: Config, files: ConfigFile) -> None:
+def bind_data_root(cfg: Config, files: Sequence[ConfigFile]) -> None:
     """Let a ``data_root`` at the top of a config file hold for the data loaders that it inherits.
 
     MMEngine uses up the variable of the inherited file when it reads that. Its value is replaced wherever it stands;
@@ -38,20 +39,21 @@ def bind_data_root(cfg: Config, files: ConfigFile) -> None:
 
     Args:
         cfg (Config): The config that was read from the files.
-        files (ConfigFile): The files.
+        files (Sequence[ConfigFile]): The files, the config's own at the end.
 
     Raises:
         ConfigError: The variable reaches no data set.
     """
-    setting = [file for file in files.with_bases() if 'data_root' in file.assigned]
+    setting = [number for number, file in enumerate(files) if 'data_root' in file.assigned]
+    own = len(files) - 1
     if not setting or cfg.get('data_root') is None:
         return
-    inherited = {read_config(file.path)[0].get('data_root') for file in setting if file is not files}
+    inherited = {read_up_to(files, number).get('data_root') for number in setting if number != own}
     new = cfg.data_root
     for _, node in walk_dicts(cfg):
         if node.get('data_root') in inherited - {None, new}:
             node['data_root'] = new
-    if setting[0] is files and not inherited and files.bases and not _roots(cfg):
+    if setting == [own] and own and not _roots(cfg):
         set_data_root(cfg, new)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from mmengine.config import Config
 
 from ..errors import ConfigError
-from .reading import ConfigFile, read_config
+from .files import ConfigFile
+from .reading import read_up_to
 
 WARMUP_SHARE = 3
 """A warm-up that would last longer than the training gets one part of so many."""
@@ -17,15 +18,16 @@ LEAST_STEPS = 2
 """Steps of a warm-up: with a single one the learning rate would stay where it starts."""
 
 
-def bound_schedulers(cfg: Config, files: ConfigFile) -> set[int]:
+def bound_schedulers(cfg: Config, files: Sequence[ConfigFile]) -> set[int]:
     """Schedulers that end with the training, as their file states them, and so follow another length of it.
 
     Args:
         cfg (Config): The config as it was read, without options.
-        files (ConfigFile): The files it was read from.
+        files (Sequence[ConfigFile]): The files it was read from, the config's own at the end.
     """
-    owner = _owner(files)
-    stated = cfg if owner in (None, files) else read_config(owner.path)[0]
+    owners = [number for number, file in enumerate(files) if 'param_scheduler' in file.assigned]
+    own = not owners or owners[-1] == len(files) - 1
+    stated = cfg if own else read_up_to(files, owners[-1])
     limit = _length(stated if stated.get('train_cfg') else cfg)
     return {
         index
@@ -173,13 +175,6 @@ def counts_epochs(entry: dict[str, Any]) -> bool:
 def _length(cfg: Config) -> Any:
     """Epochs or iterations of a training; None if it does not say."""
     return (cfg.get('train_cfg') or {}).get('max_epochs' if by_epoch(cfg) else 'max_iters')
-
-
-def _owner(file: ConfigFile) -> ConfigFile | None:
-    """The file that states the schedule."""
-    if 'param_scheduler' in file.assigned:
-        return file
-    return next((owner for base in file.bases if (owner := _owner(base))), None)
 
 
 def _shorten_warmup(cfg: Config, old: int, limit: int) -> str:

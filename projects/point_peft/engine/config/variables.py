@@ -6,15 +6,16 @@ Helpers that a file uses itself are welcome; what nothing reads, but somebody ma
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 
 from ...text import printable
 from ..errors import ConfigError
+from .files import ConfigFile
 from .options import FLAG
-from .reading import ConfigFile
+from .reading import bound_last
 from .sections import OTHER_NAMES, PLACES, RENAMED, SECTIONS
 from .walking import find_leaves, walk_dicts
 
@@ -28,7 +29,7 @@ _CUTOFF = 0.85
 """Similarity from which a name that nothing uses counts as a misspelt setting."""
 
 
-def check_variables(cfg: Config, files: ConfigFile) -> None:
+def check_variables(cfg: Config, files: Sequence[ConfigFile]) -> None:
     """Refuse variables of config files that nothing reads, if they replace an inherited one or look like a setting.
 
     Those that look like a setting, but are used in their file, are taken out of the config: it will be written to the
@@ -37,11 +38,11 @@ def check_variables(cfg: Config, files: ConfigFile) -> None:
     Raises:
         ConfigError: There is one; says what was probably meant.
     """
-    whole = files.with_bases()
-    for file in whole:
-        for name in sorted(file.assigned - set(EVERYWHERE)):
+    effective = bound_last(files).union(EVERYWHERE)
+    for number, file in enumerate(files):
+        for name in sorted(file.assigned - effective):
             used = name in file.used or any(
-                f'_base_.{name}' in other.used for other in whole if other is not file
+                f'_base_.{name}' in other.used for other in files if other is not file
             )
             meant = setting_for(name)
             if used:
@@ -52,9 +53,9 @@ def check_variables(cfg: Config, files: ConfigFile) -> None:
                 raise ConfigError(
                     f"'{name}' in {printable(file.path)} has no effect, as nothing reads it; did you mean {meant}?"
                 )
-            inherited = [base for base in file.with_bases()[1:] if name in base.assigned]
+            inherited = [base for base in files[:number] if name in base.assigned]
             if any(name in base.used for base in inherited) or (
-                inherited and any(f'_base_.{name}' in other.used for other in whole)
+                inherited and any(f'_base_.{name}' in other.used for other in files)
             ):
                 raise ConfigError(
                     f"'{name}' in {printable(file.path)} has no effect, as the inherited value was used up when its "
@@ -62,16 +63,17 @@ def check_variables(cfg: Config, files: ConfigFile) -> None:
                 )
 
 
-def check_options(cfg: Config, files: ConfigFile, options: Mapping[str, Any]) -> None:
+def check_options(cfg: Config, files: Sequence[ConfigFile], options: Mapping[str, Any]) -> None:
     """Refuse options that change nothing that anything reads.
 
     Raises:
         ConfigError: There is one; says what was probably meant.
     """
-    used = {name for file in files.with_bases() for name in file.used}
+    used = {name for file in files for name in file.used}
+    effective = bound_last(files).union(EVERYWHERE)
     for key in options:
         name = key.partition('.')[0]
-        if name in EVERYWHERE:
+        if name in effective:
             continue
         if name not in cfg:
             meant = setting_for(name) or _suggest(cfg, key)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..errors import MissingFileError
+from .names import Combination, find_config
+
 ROOT = Path('work_dirs')
 
 CONFIGS = 'configs'
@@ -18,9 +21,15 @@ def default_work_dir(config: str | Path) -> Path:
     of its file.
 
     Args:
-        config (str | Path): The config file.
+        config (str | Path): The config file, which may not be there, or the name METHOD/BACKBONE_TASK.
     """
-    path = Path(os.path.abspath(config))  # without `..`, which would make two names of one place
+    try:
+        found = find_config(config)
+    except MissingFileError:
+        found = Path(config)
+    if isinstance(found, Combination):
+        return ROOT / str(found)
+    path = Path(os.path.abspath(found))  # without `..`, which would make two names of one place
     parents = path.parts[:-1]
     if CONFIGS not in parents:
         return ROOT / path.stem

@@ -1,0 +1,25 @@
+"""A frozen backbone and nothing else; the head is linear."""
+tuner = dict(type='PEFTBackbone', hooks=[])
+when = {
+    'classification': dict(model=dict(head=dict(pool=('max', 'mean'), hidden_dims=()))),
+    'few_shot + pointmae_mini': dict(optim_wrapper=dict(optimizer=dict(lr=2e-2))),  # see docs/few_shot.md
+    'part_seg': dict(
+        model=dict(
+            head=dict(
+                _delete_=True,
+                type='LinearPartSegHead',
+                hidden_layers='${hidden_layers}',
+                parts_per_category='${parts_per_category}'))),
+    'part_seg + pointm2ae': dict(model=dict(head=dict(hidden_dims='${backbone.embed_dims}'))),
+    'scene_seg': dict(
+        model=dict(
+            head=dict(
+                _delete_=True,
+                type='LinearSceneSegHead',
+                stages='${stages}',
+                num_classes='${num_classes}',
+                point_channels='${point_channels}',
+                class_weight='${class_weight}'))),
+    'scene_seg + pointm2ae': dict(model=dict(head=dict(stage_dims='${backbone.embed_dims}'))),
+    'detection': dict(model=dict(backbone=dict(extra_channels=0))),  # no gradient goes through a frozen encoder
+}

@@ -1,6 +1,0 @@
-"""PointGPT-S for scene segmentation: blocks of a room in place of objects, decoded from blocks 4, 8 and 12."""
-_base_ = 'pointgpt_s_part.py'
-model = dict(
-    type='SceneSegmentor',
-    auxiliary_head=None,
-    head=dict(_delete_=True, type='PropagationSceneSegHead', stages=((3, 7, 11), )))

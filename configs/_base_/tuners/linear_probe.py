@@ -1,2 +1,0 @@
-"""A frozen backbone and nothing else; the head is linear."""
-tuner = dict(type='PEFTBackbone', hooks=[])

@@ -1,7 +1,0 @@
-"""Full fine-tuning of PointGPT-B, ScanObjectNN PB_T50_RS."""
-_base_ = [
-    '../_base_/models/pointgpt_b.py', '../_base_/datasets/scanobjnn_hardest.py',
-    '../_base_/schedules/pointgpt_b_30e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))
-train_dataloader = dict(batch_size=64)

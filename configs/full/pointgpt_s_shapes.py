@@ -1,7 +1,0 @@
-"""Full fine-tuning of PointGPT-S, the built-in shapes."""
-_base_ = [
-    '../_base_/models/pointgpt_s.py', '../_base_/datasets/shapes.py',
-    '../_base_/schedules/pointgpt_s_300e_modelnet.py', '../_base_/default_runtime.py'
-]
-model = dict(backbone=dict(num_groups=64), head=dict(num_classes={{_base_.num_classes}}))
-train_dataloader = dict(batch_size=128)

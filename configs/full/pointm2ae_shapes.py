@@ -1,6 +1,0 @@
-"""Full fine-tuning of Point-M2AE, the built-in shapes."""
-_base_ = [
-    '../_base_/models/pointm2ae_modelnet.py', '../_base_/datasets/shapes.py',
-    '../_base_/schedules/adamw_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))

@@ -1,6 +1,0 @@
-"""Full fine-tuning of Point-MAE, ScanObjectNN OBJ_BG."""
-_base_ = [
-    '../_base_/models/pointmae.py', '../_base_/datasets/scanobjnn_objbg.py',
-    '../_base_/schedules/adamw_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(head=dict(num_classes={{_base_.num_classes}}))

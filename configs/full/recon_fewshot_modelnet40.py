@@ -1,6 +1,0 @@
-"""Full fine-tuning of ReCon, few-shot on ModelNet40, published folds."""
-_base_ = [
-    '../_base_/models/recon.py', '../_base_/datasets/fewshot_modelnet40.py',
-    '../_base_/schedules/fewshot_150e.py', '../_base_/few_shot_runtime.py'
-]
-model = dict(backbone=dict(num_groups=64, drop_path_rate=0.1), head=dict(num_classes={{_base_.num_classes}}))

@@ -1,6 +1,0 @@
-"""Full fine-tuning of ReCon, the built-in shapes."""
-_base_ = [
-    '../_base_/models/recon.py', '../_base_/datasets/shapes.py',
-    '../_base_/schedules/recon_300e_modelnet.py', '../_base_/default_runtime.py'
-]
-model = dict(backbone=dict(num_groups=64), head=dict(num_classes={{_base_.num_classes}}))

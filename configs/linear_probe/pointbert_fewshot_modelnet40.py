@@ -1,8 +1,0 @@
-"""Linear probing of Point-BERT, few-shot on ModelNet40, published folds."""
-_base_ = [
-    '../_base_/models/pointbert.py', '../_base_/tuners/linear_probe.py', '../_base_/datasets/fewshot_modelnet40.py',
-    '../_base_/schedules/fewshot_150e.py', '../_base_/few_shot_runtime.py'
-]
-model = dict(
-    tuner={{_base_.tuner}},
-    head=dict(pool=('max', 'mean'), hidden_dims=(), num_classes={{_base_.num_classes}}))

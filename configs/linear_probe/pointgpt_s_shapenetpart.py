@@ -1,9 +1,0 @@
-"""Linear probing of PointGPT-S, ShapeNetPart."""
-_base_ = [
-    '../_base_/models/pointgpt_s_part.py', '../_base_/tuners/linear_probe.py', '../_base_/datasets/shapenetpart.py',
-    '../_base_/schedules/part_seg_300e.py', '../_base_/part_seg_runtime.py'
-]
-model = dict(
-    tuner={{_base_.tuner}},
-    auxiliary_head=None,
-    head=dict(_delete_=True, type='LinearPartSegHead', parts_per_category={{_base_.parts_per_category}}))

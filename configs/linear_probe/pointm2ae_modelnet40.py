@@ -1,8 +1,0 @@
-"""Linear probing of Point-M2AE, ModelNet40, 1024 points."""
-_base_ = [
-    '../_base_/models/pointm2ae_modelnet.py', '../_base_/tuners/linear_probe.py', '../_base_/datasets/modelnet40.py',
-    '../_base_/schedules/adamw_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(
-    backbone=dict(stage_norms=True), tuner={{_base_.tuner}},
-    head=dict(pool=('max', 'mean'), hidden_dims=(), num_classes={{_base_.num_classes}}))

@@ -1,6 +1,0 @@
-"""Linear probing of Point-MAE, ScanObjectNN PB_T50_RS."""
-_base_ = [
-    '../_base_/models/pointmae.py', '../_base_/tuners/linear_probe.py', '../_base_/datasets/scanobjnn_hardest.py',
-    '../_base_/schedules/adamw_300e.py', '../_base_/default_runtime.py'
-]
-model = dict(tuner={{_base_.tuner}}, head=dict(pool=('max', 'mean'), hidden_dims=(), num_classes={{_base_.num_classes}}))

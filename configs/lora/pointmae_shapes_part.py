@@ -1,7 +1,0 @@
-"""LoRA on Point-MAE, parts of the built-in shapes."""
-_base_ = [
-    '../_base_/models/pointmae_part.py', '../_base_/tuners/lora.py', '../_base_/datasets/shapes_part.py',
-    '../_base_/schedules/part_seg_300e.py', '../_base_/part_seg_runtime.py'
-]
-model = dict(tuner={{_base_.tuner}}, head=dict(parts_per_category={{_base_.parts_per_category}}))
-train_dataloader = dict(batch_size=16)

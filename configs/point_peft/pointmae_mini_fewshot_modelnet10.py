@@ -1,7 +1,0 @@
-"""Point-PEFT on the mini Point-MAE, few-shot on ModelNet10."""
-_base_ = [
-    '../_base_/models/pointmae_mini.py', '../_base_/tuners/point_peft.py', '../_base_/datasets/fewshot_modelnet10.py',
-    '../_base_/schedules/fewshot_mini.py', '../_base_/few_shot_mini_runtime.py'
-]
-model = dict(tuner={{_base_.tuner}}, head=dict(num_classes={{_base_.num_classes}}))
-optim_wrapper = dict(optimizer=dict(lr=4e-3))  # see docs/few_shot.md

@@ -1,6 +1,0 @@
-"""Point-PEFT on the mini Point-MAE, parts of the built-in shapes."""
-_base_ = [
-    '../_base_/models/pointmae_mini_part.py', '../_base_/tuners/point_peft.py', '../_base_/datasets/shapes_part.py',
-    '../_base_/schedules/adamw_mini.py', '../_base_/part_seg_runtime.py'
-]
-model = dict(tuner={{_base_.tuner}}, head=dict(parts_per_category={{_base_.parts_per_category}}))

@@ -1,6 +1,0 @@
-"""VPT-deep on Point-BERT, ShapeNetPart."""
-_base_ = [
-    '../_base_/models/pointbert_part.py', '../_base_/tuners/vpt_deep.py', '../_base_/datasets/shapenetpart.py',
-    '../_base_/schedules/part_seg_300e.py', '../_base_/part_seg_runtime.py'
-]
-model = dict(tuner={{_base_.tuner}}, head=dict(parts_per_category={{_base_.parts_per_category}}))

@@ -1,0 +1,138 @@
+"""Laying one part of a config over another, and putting what ``${name}`` stands for in its place."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...text import printable
+from ..errors import ConfigError
+from .files import ConfigFile
+
+REFERENCE = re.compile(r'\$\{([\w.]+)\}')
+DELETE = '_delete_'
+CHANGED = '_changed_'
+"""Key of a dict that changes what a reference stands for; it holds the reference."""
+
+
+def merge(under: Any, over: Any, place: str = '') -> Any:
+    """Lay a value over another as MMEngine does; neither is modified.
+
+    Dicts are merged, unless the upper one has ``_delete_=True``; anything else replaces what is below. A dict whose
+    keys are numbers changes entries of a list, as on the command line; a dict over a reference changes what it stands
+    for.
+
+    Args:
+        under: What is there.
+        over: What has the last word.
+        place (str): Where this is, for errors.
+
+    Raises:
+        ConfigError: A dict meets something that is no dict, or an entry that a list does not have.
+    """
+    if not isinstance(over, Mapping) or over.get(DELETE) or under is None:
+        return over
+    if is_reference(under):
+        return {CHANGED: under, **over}
+    if isinstance(under, Mapping):
+        merged = dict(under)
+        for key, value in over.items():
+            merged[key] = merge(merged.get(key), value, _inside(place, key))
+        return merged
+    if isinstance(under, (list, tuple)) and over and all(str(key).isdigit() for key in over):
+        entries = list(under)
+        for key, value in over.items():
+            if int(key) >= len(entries):
+                raise ConfigError(f'{place} has {len(entries)} entries, so there is no {place}.{key}.')
+            entries[int(key)] = merge(entries[int(key)], value, _inside(place, key))
+        return type(under)(entries)
+    raise ConfigError(
+        f'{place} is {under!r}, which the dict {dict(over)!r} cannot change; add _delete_=True to it to replace that.'
+    )
+
+
+def lay_over(layers: Sequence[ConfigFile]) -> dict[str, Any]:
+    """Layers laid over one another, the last on top, before references are bound.
+
+    Raises:
+        ConfigError: A dict meets something that is no dict.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        try:
+            values = merge(values, layer.values)
+        except ConfigError as error:
+            raise ConfigError(f'{printable(layer.path)}: {error}') from None
+    imports = [layer.values['custom_imports'] for layer in layers if layer.values.get('custom_imports')]
+    if imports:  # of all parts, where one would replace those of another
+        listed = (
+            [each['imports']] if isinstance(each['imports'], str) else each['imports'] for each in imports
+        )
+        modules = dict.fromkeys(name for names in listed for name in names)
+        values['custom_imports'] = {**imports[-1], 'imports': list(modules)}
+    return values
+
+
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with the dots of their names as dicts in dicts."""
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        for key in reversed(name.split('.')):
+            value = {key: value}
+        values = merge(values, value)
+    return values
+
+
+def bind(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace every reference by a copy of what it stands for.
+
+    A reference is a whole string, ``'${num_classes}'`` or ``'${backbone.embed_dim}'``; it names a place in ``values``.
+
+    Raises:
+        ConfigError: A reference to nothing, to itself over others, or inside a longer string.
+    """
+
+    def value_of(node: Any, place: str, open_: tuple[str, ...]) -> Any:
+        if is_reference(node):
+            return look_up(node[2:-1], place, open_)
+        if isinstance(node, str) and '${' in node:
+            raise ConfigError(
+                f'{place} is {node!r}, but a reference is a whole string such as "${{num_classes}}".'
+            )
+        if isinstance(node, Mapping) and CHANGED in node:
+            changes = {key: value for key, value in node.items() if key != CHANGED}
+            return value_of(merge(value_of(node[CHANGED], place, open_), changes, place), place, open_)
+        if isinstance(node, Mapping):
+            return {k: value_of(v, _inside(place, k), open_) for k, v in node.items() if k != DELETE}
+        if isinstance(node, (list, tuple)):
+            return type(node)(value_of(v, _inside(place, i), open_) for i, v in enumerate(node))
+        return node
+
+    def look_up(name: str, place: str, open_: tuple[str, ...]) -> Any:
+        if name in open_:
+            raise ConfigError(f'references go in a circle: {" -> ".join((*open_, name))}, met at {place}.')
+        node: Any = values
+        for key in name.split('.'):
+            if is_reference(node) or (isinstance(node, Mapping) and CHANGED in node):
+                node = value_of(node, place, (*open_, name))
+            try:
+                node = node[int(key)] if isinstance(node, (list, tuple)) else node[key]
+            except (KeyError, IndexError, TypeError, ValueError):
+                near = difflib.get_close_matches(name, values, n=2)
+                hint = f'; did you mean {" or ".join(near)}?' if near else ', which no part has.'
+                raise ConfigError(f'{place} refers to ${{{name}}}{hint}') from None
+        return value_of(node, place, (*open_, name))
+
+    return {key: value_of(value, key, ()) for key, value in values.items()}
+
+
+def is_reference(node: Any) -> bool:
+    """Whether a value is a reference."""
+    return isinstance(node, str) and REFERENCE.fullmatch(node) is not None
+
+
+def _inside(place: str, key: Any) -> str:
+    """The place of an entry."""
+    return f'{place}.{key}' if place else str(key)
