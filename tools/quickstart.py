@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -39,7 +40,7 @@ NUM_CLOUDS = 12
 TITLES = ('method', 'trained\nparameters', 'test accuracy, %', 'seconds of\ntraining', 'MB per\ntask')
 
 WHAT_IT_SHOWS = (
-    'Scans with 20 labels per class, {draws} draws. The backbone is small and was pre-trained on whole objects of '
+    'Scans with 10 labels per class, {draws} draws. The backbone is small and was pre-trained on whole objects of '
     'these classes among others; how the methods compare on real objects is in docs/benchmarks.md.'
 )
 """Said under the table."""
@@ -52,7 +53,9 @@ def parse_args() -> argparse.Namespace:
         '--work-dir', type=path_argument, default=Path('work_dirs/quickstart'), help='where to write'
     )
     parser.add_argument(
-        '--jobs', type=at_least(1), help='trainings at once (default: one per two cores, or one per GPU)'
+        '--jobs',
+        type=at_least(1),
+        help='trainings at once (default: one per core, four at most, or one per GPU)',
     )
     add_config_options(parser)
     return parser.parse_args()
@@ -63,7 +66,7 @@ def main(args: argparse.Namespace) -> None:
     started = time.monotonic()
     matrix = load_matrix(MATRIX, args.cfg_options)
     devices = find_devices()
-    jobs = args.jobs or (max(1, (os.cpu_count() or 1) // 2) if devices == ['cpu'] else 1)
+    jobs = args.jobs or (min(os.cpu_count() or 1, 4) if devices == ['cpu'] else 1)
     (report,) = compare(matrix, args.work_dir, tool=TOOLS / 'train.py', devices=devices * jobs)
     draw(matrix, args.work_dir)
     show(matrix, report.rows)
@@ -125,9 +128,10 @@ def draw(matrix: Matrix, work_dir: Path) -> None:
     index = np.unique(np.linspace(0, len(dataset) - 1, NUM_CLOUDS).round().astype(int))
     items = [dataset[int(i)] for i in index]
     points = [item['inputs']['points'] for item in items]
-    samples = model.test_step(
-        dict(inputs=dict(points=points), data_samples=[item['data_samples'] for item in items])
-    )
+    with torch.no_grad():
+        samples = model.test_step(
+            dict(inputs=dict(points=points), data_samples=[item['data_samples'] for item in items])
+        )
     shown = [show_sample(sample, cloud, dataset.metainfo) for sample, cloud in zip(samples, points)]
     save_figure(plot_shown(shown), work_dir / 'predictions.png')
 

@@ -24,7 +24,7 @@ optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 # constant until the last quarter, so that a longer training needs no other beginning
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-2, begin=0, end=0.25, convert_to_iter_based=True),
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.01, begin=30, end=40, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.01, begin=15, end=20, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=40)
+train_cfg = dict(max_epochs=20)
 default_hooks = dict(protocol=None, memory_bank=None, delta=dict(full=True), checkpoint=dict(save_best=None))

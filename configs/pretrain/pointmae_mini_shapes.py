@@ -1,4 +1,4 @@
-"""Masked pre-training of the mini Point-MAE on the built-in shapes: makes the shipped checkpoint (docs/model_zoo.md).
+"""Masked pre-training of the mini Point-MAE on the built-in shapes; needs no download.
 
 Rotations about all axes, because the datasets it is fine-tuned on do not agree on which axis is up.
 """

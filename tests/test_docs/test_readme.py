@@ -61,7 +61,7 @@ def test_example(monkeypatch: pytest.MonkeyPatch) -> None:
     exec(compile(example, 'README.md', 'exec'), scope)
     assert scope['logits'].shape == (2, 16)
     assert scope['samples'][0].pred_scores.shape == (16,)
-    assert scope['trained'] == 192800
+    assert scope['trained'] == 253536
     assert not scope['model'].backbone.is_attached
 
 

@@ -81,7 +81,7 @@ def test_end_to_end(
     arguments = argparse.Namespace(work_dir=work_dir, jobs=1, cfg_options=dict(map(parsed, tiny)))
     quickstart.main(arguments)
     printed = capsys.readouterr().out
-    assert printed.count('after 1 epochs') == 3 and 'Scans with 20 labels' in printed
+    assert printed.count('after 1 epochs') == 3 and 'Scans with 10 labels' in printed
     lines = {entry['method']: entry for entry in map(json.loads, (work_dir / 'results.jsonl').open())}
     assert list(lines) == METHODS
     assert lines['linear probing']['trainable_parameters'] == (2 * 16 + 1) * 16  # max and mean of 16 features
@@ -128,7 +128,7 @@ def test_other_options_need_another_directory(tmp_path: Path, quickstart: Module
     matrix = load_matrix(quickstart.MATRIX)
     for method in METHODS:
         cell = prepare_cell(matrix.cells('', method, {})[0], tmp_path)
-        assert cell.max_epochs == 10 and 'scan=True' in cell.config_text.replace(' ', '')
+        assert cell.max_epochs == 8 and 'scan=True' in cell.config_text.replace(' ', '')
 
 
 def test_table_by_hand(quickstart: ModuleType, capsys: pytest.CaptureFixture) -> None:

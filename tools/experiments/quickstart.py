@@ -1,10 +1,10 @@
-"""The built-in objects as a depth camera sees them, 20 labels per class: what is tuning a pre-trained model for?
+"""The built-in objects as a depth camera sees them, 10 labels per class: what is tuning a pre-trained model for?
 
 Few labels and scans, because that is where a pre-trained model is wanted; small enough for five minutes on two CPU
 cores. The last epoch counts, so that no labels are spent on choosing one. ``tools/quickstart.py`` runs it.
 """
 
-title = 'Scans of the built-in objects, 20 labels per class'
+title = 'Scans of the built-in objects, 10 labels per class'
 
 methods = {
     'linear probing': 'configs/linear_probe/pointmae_mini_shapes.py',
@@ -14,7 +14,7 @@ methods = {
 reference = 'full fine-tuning'
 compared = 'last'
 
-_epochs = 10
+_epochs = 8
 _objects = dict(type='ProceduralShapes', split='train', num_samples=2000, scan=True)
 _augments = [
     dict(type='ShufflePoints'),
@@ -23,9 +23,9 @@ _augments = [
 ]
 
 options = {
-    'train_dataloader.dataset': dict(_delete_=True, type='FewLabels', per_class=20, dataset=_objects),
+    'train_dataloader.dataset': dict(_delete_=True, type='FewLabels', per_class=10, dataset=_objects),
     'test_dataloader.dataset.scan': True,
-    'test_dataloader.dataset.num_samples': 640,
+    'test_dataloader.dataset.num_samples': 480,
     'data_preprocessor.augments': _augments,
     'val_dataloader': None,
     'val_evaluator': None,

@@ -1,20 +1,20 @@
-"""A small Point-MAE for laptops; its weights are shipped, pre-trained on the built-in shapes (configs/pretrain).
+"""A small Point-MAE for laptops; its weights are shipped, pre-trained by configs/pretrain/pointmae_mini.py.
 
 It is trained for a short time, and the learning rate changes with every step.
 """
 backbone = dict(
     type='PointMAE',
-    embed_dim=128,
+    embed_dim=192,
     depth=4,
-    num_heads=4,
+    num_heads=6,
     num_groups=64,
     group_size=16,
-    patch_dims=(64, 128, 256),
+    patch_dims=(48, 96, 192),
     drop_path_rate=0.0,
-    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/point_mae_mini_shapes.safetensors'))
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointmae_mini.safetensors'))
 hidden_layers = (0, 1, 3)
 stages = ((0, 1, 3), )
-seed_channels = (384, )
+seed_channels = (576, )
 
 _short = dict(
     optim_wrapper=dict(optimizer=dict(lr=1e-3)),

@@ -132,11 +132,12 @@ def load_matrix(path: str | Path, options: Options | None = None) -> Matrix:
         raise ConfigError(
             f"matrix '{path}' has {unknown[0]!r}, which nothing reads; it may have {', '.join(KEYS)}."
         )
-    if 'data_root' in (options or {}):
+    options = options or {}
+    if 'data_root' in options:
         for _, node in walk_dicts(content):
             if 'data_root' in node:
                 node['data_root'] = options['data_root']
-    common = {**content.get('options', {}), **(options or {})}
+    common = {**content.get('options', {}), **options}
     methods = {name: _method(name, spec, path) for name, spec in content.get('methods', {}).items()}
     reference = content.get('reference')
     if reference not in methods:
