@@ -44,6 +44,9 @@ def load(tmp_path: Path, *arguments: str) -> Any:
         ('name= a ', ' a '),
         ('name=True', 'True'),
         ('name=[x]', '[x]'),
+        ('name=[0, 1]', [0, 1]),  # such as the numbers of scenes where a file of them stands
+        ('name=0,1', '0,1'),
+        ("name='[0, 1]'", '[0, 1]'),
         ('name=1e3', '1e3'),
         ('name=a=b', 'a=b'),
         ("name='None'", 'None'),
@@ -127,3 +130,10 @@ def test_flag_may_be_repeated() -> None:
     args = parser.parse_args(['--cfg-options', 'a=1', '--cfg-options', 'b=2', 'a=3'])
     assert args.cfg_options == {'a': '3', 'b': '2'}
     assert parser.parse_args([]).cfg_options == {}
+
+
+def test_paths_stay_paths(tmp_path: Path) -> None:
+    """A directory may have any name, brackets included."""
+    cfg = load(tmp_path, 'work_dir=[1]', 'data_root=[2024]', 'load_from=(3,)')
+    assert (cfg.work_dir, cfg.data_root, cfg.load_from) == ('[1]', '[2024]', '(3,)')
+    assert cfg.train_dataloader.dataset.data_root == '[2024]'

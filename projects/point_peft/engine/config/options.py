@@ -82,13 +82,14 @@ def apply_option(cfg: Config, key: str, value: Any) -> Any:
 def parse_value(text: str, old: Any, key: str, *, is_text: bool = False) -> Any:
     """Give a text from the command line the type of the value it replaces.
 
-    Where a text stands, it is taken letter by letter; in quotes it is a text everywhere. ``None`` takes a value away.
+    Where a text stands, it is taken letter by letter, but for a list in brackets where no path or name belongs; in
+    quotes it is a text everywhere. ``None`` takes a value away.
 
     Args:
         text (str): What was written behind ``=``.
         old (Any): What stands there; None if nothing does.
         key (str): The place, for messages.
-        is_text (bool): Whether a text belongs there if nothing stands there yet.
+        is_text (bool): Whether only a text belongs there.
 
     Raises:
         ConfigError: The text is no value of that kind.
@@ -99,7 +100,8 @@ def parse_value(text: str, old: Any, key: str, *, is_text: bool = False) -> Any:
     if text == 'None':
         return None
     if isinstance(old, str) or (old is None and is_text):
-        return text
+        bracketed = text[:1] in ('[', '(', '{') and isinstance(literal, (list, tuple, dict))
+        return literal if bracketed and not is_text else text  # scenes by number where a file of them stands
     if isinstance(old, bool):
         found = WORDS.get(text, _REFUSED)
     elif isinstance(old, (int, float)):
