@@ -94,4 +94,4 @@ def test_init_model_and_memory_bank(tmp_path: Path) -> None:
         'tools/build_memory_bank.py', config, '--out', bank, '--batch-size', 4, '--cfg-options', *options
     )
     assert code == 0, output
-    assert 'wrote 9 features' in output and load_checkpoint_file(bank)['state_dict']['keys'].shape == (9, 128)
+    assert 'wrote 9 features' in output and load_checkpoint_file(bank)['state_dict']['keys'].shape == (9, 192)

@@ -100,7 +100,9 @@ def test_s3dis(s3dis: Path, tmp_path: Path) -> None:
     assert len(runner.train_dataloader.dataset) == 20 and runner.model.head.num_classes == 13
     runner.train()
     metrics = runner.test()
-    assert set(metrics) > {'ceiling', 'clutter', 'miou', 'acc'} and np.isnan(metrics['ceiling'])
+    assert (
+        set(metrics) > {'ceiling', 'clutter', 'miou', 'acc'} and not metrics['ceiling'] > 0
+    )  # the rooms have none
 
 
 def test_labels_of_whole_rooms(scannet: Path) -> None:
