@@ -34,7 +34,7 @@ def test_child_reaches_everything_that_refers_to_it() -> None:
     write('mine.py', PARTS + 'num_classes = 7\nbackbone = dict(depth=2)\n')
     cfg = load_config('mine.py')
     assert (cfg.num_classes, cfg.model.head.num_classes) == (7, 7)
-    assert (cfg.model.backbone.depth, cfg.model.backbone.embed_dim) == (2, 128)
+    assert (cfg.model.backbone.depth, cfg.model.backbone.embed_dim) == (2, 192)
     write(
         'child.py',
         "_base_ = 'mine.py'\nparts = dict(method='full')\nmodel = dict(backbone=dict(num_groups=8))\n",
