@@ -23,7 +23,7 @@ from point_peft.apis import init_model
 from point_peft.engine.arguments import at_least
 from point_peft.engine.arguments import path as path_argument
 from point_peft.engine.cli import add_config_options, run_tool
-from point_peft.experiments import Matrix, MethodRow, compare, find_devices, load_matrix
+from point_peft.experiments import Matrix, MethodRow, compare, find_devices, load_matrix, prepare_cell
 from point_peft.registry import DATASETS
 from point_peft.text import plain_console, printable
 from point_peft.visualization import plot_shown, save_figure, show_sample
@@ -120,10 +120,9 @@ def why_slower(rows: Mapping[str, MethodRow]) -> str:
 def draw(matrix: Matrix, work_dir: Path) -> None:
     """Draw ``predictions.png``: clouds spread over the test set, as the first draw's network classifies them."""
     (setting,) = matrix.settings
-    cell = matrix.cells(setting, SHOWN, chosen={})[0]
-    config = Config.fromfile(work_dir / 'cells' / cell.name / 'config.py')
-    run = work_dir / 'cells' / cell.name / 'run'
-    model = init_model(config, os.fsdecode((run / 'last_checkpoint').read_bytes()).strip())
+    run = prepare_cell(matrix.cells(setting, SHOWN, chosen={})[0], work_dir)
+    config = Config.fromfile(run.config_file)
+    model = init_model(config, os.fsdecode((run.work_dir / 'last_checkpoint').read_bytes()).strip())
     dataset = DATASETS.build(config.test_dataloader.dataset)
     index = np.unique(np.linspace(0, len(dataset) - 1, NUM_CLOUDS).round().astype(int))
     items = [dataset[int(i)] for i in index]

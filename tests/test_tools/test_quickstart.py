@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import ast
 import json
 import os
 import signal
@@ -13,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 import torch
@@ -48,15 +45,6 @@ def tiny(tmp_path: Path) -> list[str]:
     return [*sizes, *data, 'test_dataloader.dataset.num_samples=32', 'train_cfg.max_epochs=1']
 
 
-def parsed(option: str) -> tuple[str, Any]:
-    """Key and value of an option, as the command line reads it."""
-    key, value = option.split('=', 1)
-    try:
-        return key, ast.literal_eval(value)
-    except (SyntaxError, ValueError):
-        return key, value
-
-
 def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess:
     """Run a command in the repository with one thread and no display."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'DISPLAY': '', 'COLUMNS': '80', **variables}
@@ -71,14 +59,20 @@ def quickstart_command(work_dir: Path, options: Sequence[str]) -> list[str]:
 
 
 def test_end_to_end(
-    quickstart: ModuleType, tmp_path: Path, tiny: list[str], capsys: pytest.CaptureFixture
+    quickstart: ModuleType,
+    tmp_path: Path,
+    tiny: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     """Each method is trained; then table and pictures. The same command again trains nothing."""
     matrix, work_dir = tmp_path / 'matrix.py', tmp_path / 'quick'
     draws = {'_delete_': True, 'draw 0': {'randomness.seed': 0, 'train_dataloader.dataset.seed': 0}}
     matrix.write_text(f'_base_ = {str(quickstart.MATRIX)!r}\ndraws = {draws!r}\n')  # one of the three
     quickstart.MATRIX = matrix
-    arguments = argparse.Namespace(work_dir=work_dir, jobs=1, cfg_options=dict(map(parsed, tiny)))
+    command = ['quickstart.py', '--work-dir', str(work_dir), '--jobs', '1', '--cfg-options', *tiny]
+    monkeypatch.setattr(sys, 'argv', command)
+    arguments = quickstart.parse_args()
     quickstart.main(arguments)
     printed = capsys.readouterr().out
     assert printed.count('after 1 epochs') == 3 and 'Scans with 10 labels' in printed

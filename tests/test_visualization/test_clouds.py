@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from point_peft.visualization import new_figure, plot_clouds, project, save_figure
-from point_peft.visualization.clouds import AZIMUTH, ELEVATION, draw_cloud, draw_clouds
+from point_peft.visualization.clouds import AZIMUTH, ELEVATION, draw_cloud
 from point_peft.visualization.palette import FEW, UNLABELLED
 from point_peft.visualization.space import box_edges
 
@@ -160,4 +160,4 @@ def test_bad_input(clouds: list[np.ndarray], titles: list[str], message: str) ->
 def test_wrong_number_of_colors() -> None:
     """Colors for another number of clouds are refused, also in a figure that is there."""
     with pytest.raises(ValueError, match='1 clouds came with 0 colors'):
-        draw_clouds(new_figure(1, 1), [np.zeros((4, 3))], ['one'], colors=[])
+        plot_clouds([np.zeros((4, 3))], ['one'], colors=[])

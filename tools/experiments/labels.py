@@ -4,16 +4,10 @@ The last epoch counts, so that no labels are spent on choosing one. The learning
 setting on the validation split.
 """
 
+_base_ = '_methods.py'
+
 title = 'ModelNet10 with few labels, mini Point-MAE'
 
-methods = {
-    'linear probing': 'configs/linear_probe/pointmae_mini_modelnet10.py',
-    'VPT-deep': 'configs/vpt_deep/pointmae_mini_modelnet10.py',
-    'LoRA': 'configs/lora/pointmae_mini_modelnet10.py',
-    'Point-PEFT': 'configs/point_peft/pointmae_mini_modelnet10.py',
-    'full fine-tuning': 'configs/full/pointmae_mini_modelnet10.py',
-}
-reference = 'full fine-tuning'
 compared = 'last'
 
 _objects = dict(type='ModelNet', data_root='data/ModelNet10', num_classes=10, split='train')
@@ -33,4 +27,3 @@ settings = {
 draws = {
     f'draw {seed}': {'randomness.seed': seed, 'train_dataloader.dataset.seed': seed} for seed in (0, 1, 2)
 }
-candidates = [{'optim_wrapper.optimizer.lr': rate} for rate in (3e-4, 1e-3, 3e-3)]

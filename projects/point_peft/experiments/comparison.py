@@ -56,8 +56,7 @@ def compare(matrix: Matrix, root: Path, *, tool: Path, devices: Sequence[str]) -
             for cell in matrix.cells(*pair, chosen=chosen.get(pair, {}))
         ]
         runner.run(runs)
-        entries = [entry for run in runs if (entry := records.find(run)) is not None]
-        reports = summarize(matrix, entries, chosen)
+        reports = summarize(matrix, [records.lines[run.cell.name] for run in runs], chosen)
         write_report(matrix, reports, root)
     return reports
 
@@ -68,7 +67,7 @@ def choose(matrix: Matrix, runs: Sequence[CellRun], records: Records) -> Mapping
     Raises:
         ConfigError: The config has no validation split to choose on.
     """
-    scores = [entry['val'] for run in runs if (entry := records.find(run)) is not None]
+    scores = [records.lines[run.cell.name]['val'] for run in runs]
     if any(score is None for score in scores):
         raise ConfigError(
             f'{runs[0].cell.config} is not validated, so nothing can be chosen; give it a val_dataloader, or leave the '

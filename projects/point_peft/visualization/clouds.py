@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 
 from ..text import label
 from .figure import new_figure
@@ -52,31 +52,17 @@ def plot_clouds(
     Raises:
         ValueError: There is no cloud, one is not (N, 3), or the lists differ in length.
     """
+    _check(clouds, titles=titles, colors=colors, title_colors=title_colors)
     columns = max(1, min(columns, len(clouds)))
     rows = -(-len(clouds) // columns)
-    figure = new_figure(CELL_WIDTH * columns, CELL_HEIGHT * max(rows, 1))
-    draw_clouds(figure, clouds, titles, colors=colors, title_colors=title_colors, columns=columns)
-    return figure
-
-
-def draw_clouds(
-    figure: Figure | SubFigure,
-    clouds: Sequence[np.ndarray],
-    titles: Sequence[str],
-    *,
-    colors: Sequence[np.ndarray] | None = None,
-    title_colors: Sequence[str] | None = None,
-    columns: int = 8,
-) -> None:
-    """As :func:`plot_clouds`, into a figure, or a part of one, that is there."""
-    _check(clouds, titles=titles, colors=colors, title_colors=title_colors)
-    rows = -(-len(clouds) // columns)
+    figure = new_figure(CELL_WIDTH * columns, CELL_HEIGHT * rows)
     for cell, (cloud, title) in enumerate(zip(clouds, titles)):
         axes = figure.add_subplot(rows, columns, cell + 1)
         draw_cloud(axes, cloud, None if colors is None else shades(colors[cell], label_colors(colors[cell])))
         axes.set_title(
             label(title), fontsize=TITLE_SIZE, color=title_colors[cell] if title_colors else 'black'
         )
+    return figure
 
 
 def project(points: np.ndarray, elevation: float = ELEVATION) -> tuple[np.ndarray, np.ndarray]:
