@@ -64,7 +64,7 @@ POINT_PEFT = [
     dict(type='GeometryAwareAdapter', num_neighbors=4),
     dict(type='SelectiveTuning'),
 ]
-"""The hooks of configs/_base_/methods/point_peft.py, at the size of the small backbones."""
+"""The pieces of configs/_base_/methods/point_peft.py, at the size of the small backbones."""
 
 METHODS = {
     'point_peft': POINT_PEFT,
@@ -79,13 +79,13 @@ METHODS = {
 
 
 def methods_for(name: str) -> dict[str, list[dict[str, Any]]]:
-    """The hooks of every method as they fit a backbone: a hierarchy has prompts in all blocks and an uncut prior."""
+    """The pieces of every method as they fit a backbone: a hierarchy has prompts in all blocks and an uncut prior."""
     if name != 'PointM2AE':
         return METHODS
     whole = dict(layers='all', num_prior_groups=None)
     return {
-        method: [hook | whole if hook['type'] == 'PointPriorPrompt' else hook for hook in hooks]
-        for method, hooks in METHODS.items()
+        method: [hook | whole if hook['type'] == 'PointPriorPrompt' else hook for hook in methods]
+        for method, methods in METHODS.items()
     }
 
 
@@ -140,7 +140,7 @@ def build_plain(name: str = 'PointMAE', **changes: Any) -> PointBackbone:
 
 
 def build_classifier(
-    hooks: Sequence[dict[str, Any]] | None = None,
+    methods: Sequence[dict[str, Any]] | None = None,
     *,
     name: str = 'PointMAE',
     fresh: bool = False,
@@ -151,7 +151,7 @@ def build_classifier(
     """A classifier in eval mode on the backbone of :func:`build_plain`.
 
     Args:
-        hooks: Tuning methods; None means full fine-tuning.
+        methods: Tuning methods; None means full fine-tuning.
         name (str): Which backbone.
         fresh (bool): Leave the methods at their own initial values.
         head (dict | None): Changes to the head.
@@ -159,24 +159,22 @@ def build_classifier(
         changes: Changes to the backbone.
     """
     torch.manual_seed(0)
-    tuner = None if hooks is None else dict(type='PEFTBackbone', hooks=list(hooks))
+    peft = None if methods is None else dict(type='PEFTBackbone', methods=list(methods))
     head = (
         dict(type='PointClsHead', num_classes=NUM_CLASSES, hidden_dims=(16,))
         | HEADS.get(name, {})
         | (head or {})
     )
-    model = PointClassifier(
-        small_config_of(name, **changes), head, tuner=tuner, auxiliary_head=auxiliary_head
-    )
+    model = PointClassifier(small_config_of(name, **changes), head, peft=peft, auxiliary_head=auxiliary_head)
     scramble(model.head, seed=2)
     plain = build_plain(name, **changes)
-    if hooks is None:
+    if methods is None:
         model.backbone.load_state_dict(plain.state_dict())
         return model.eval()
     model.backbone.backbone.load_state_dict(plain.state_dict())
     model.backbone.init_weights()  # takes the pre-trained values over
     if not fresh:
-        scramble(model.backbone.tuners, seed=3)
+        scramble(model.backbone.methods, seed=3)
     return model.eval()
 
 
@@ -219,7 +217,7 @@ def small_config(folder: Path, *, method: str = 'point_peft', checkpoint: Path |
     cfg = load_config(ROOT / 'configs' / 'point_peft' / 'pointmae_mini_shapes.py')
     init_cfg = None if checkpoint is None else dict(type='Pretrained', checkpoint=str(checkpoint))
     cfg.model.backbone = dict(BACKBONE, init_cfg=init_cfg)
-    cfg.model.tuner = dict(type='PEFTBackbone', hooks=METHODS[method])
+    cfg.model.peft = dict(type='PEFTBackbone', methods=METHODS[method])
     cfg.model.head.hidden_dims = (16,)
     cfg.data_preprocessor.num_points = 64
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

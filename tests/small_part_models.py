@@ -83,9 +83,9 @@ def build_segmentor(
         changes: Changes to the head.
     """
     torch.manual_seed(0)
-    tuner = None if way == 'full' else dict(type='PEFTBackbone', hooks=list(methods_for(name)[way]))
+    peft = None if way == 'full' else dict(type='PEFTBackbone', methods=list(methods_for(name)[way]))
     backbone = small_config_of(name, **CHANGES.get(name, {}))
-    model = PartSegmentor(backbone, head_of(name, head) | changes, tuner=tuner)
+    model = PartSegmentor(backbone, head_of(name, head) | changes, peft=peft)
     if not fresh:
         scramble(model)
         for layer in model.modules():

@@ -24,7 +24,7 @@ MODELS = Registry(
     scope='point_peft',
     locations=[
         'point_peft.backbones',
-        'point_peft.tuners',
+        'point_peft.methods',
         'point_peft.heads',
         'point_peft.necks',
         'point_peft.models',

@@ -29,8 +29,7 @@ def warm_up() -> None:
     import point_peft.datasets
     import point_peft.engine.hooks
     import point_peft.evaluation
-    import point_peft.models
-    import point_peft.tuners  # noqa: F401
+    import point_peft.methods  # noqa: F401
 
     layout, known = mmengine_config.FormatCode, {}
 

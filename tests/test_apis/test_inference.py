@@ -92,7 +92,7 @@ def test_adapter_is_small(training: Training) -> None:
     model = init_model(training.config, training.adapter)
     wrapper = model.backbone
     expected = {f'head.{name}' for name in model.head.state_dict()}
-    expected |= {f'backbone.tuners.{name}' for name in wrapper.tuners.state_dict() if 'bank' not in name}
+    expected |= {f'backbone.methods.{name}' for name in wrapper.methods.state_dict() if 'bank' not in name}
     expected |= {f'backbone.backbone.{name}' for name in wrapper.tuned_names}
     expected |= {
         'backbone.pretrained_cls_token',
@@ -282,8 +282,8 @@ def test_device(tmp_path: Path) -> None:
         ),
         ({'model.head.num_clases': 3}, r"model\.head: .*'num_clases'; did you mean 'num_classes'"),
         (
-            {'model.tuner.hooks.0.num_token': 3},
-            r"model\.tuner\.hooks\[0\]: .*'num_token'; did you mean 'num_tokens'",
+            {'model.peft.methods.0.num_token': 3},
+            r"model\.peft\.methods\[0\]: .*'num_token'; did you mean 'num_tokens'",
         ),
         ({'data_preprocessor.num_point': 3}, r"data_preprocessor: .*'num_point'; did you mean 'num_points'"),
     ],

@@ -14,9 +14,9 @@ from mmengine.registry import init_default_scope
 from point_peft.apis import init_model
 from point_peft.engine.config import Combination, load_config, part_files, reason_against
 from point_peft.engine.config_check import check_config
+from point_peft.methods import PEFTBackbone
 from point_peft.models import PointClassifier
 from point_peft.registry import MODELS
-from point_peft.tuners import PEFTBackbone
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / 'configs'
@@ -155,7 +155,7 @@ def check_trained(model: Any, cfg: Config, method: str, name: str) -> None:
 def check_classifier(model: PointClassifier, cfg: Config, method: str) -> None:
     """As many classes as the dataset has; a wrapper where something is tuned; linear probing is linear."""
     assert model.head.num_classes == cfg.num_classes
-    assert isinstance(model.backbone, PEFTBackbone) == ('tuner' in cfg.model)
+    assert isinstance(model.backbone, PEFTBackbone) == ('peft' in cfg.model)
     if method == 'linear_probe':
         assert [type(layer).__name__ for layer in model.head.cls_head_finetune] == ['BatchNorm1d', 'Linear']
         assert model.head.cls_norm is None
@@ -228,14 +228,14 @@ SAME_BETWEEN_METHODS = ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_
     'leaf', [*(f'{b}_{d}' for b in BACKBONES for d in ('scanobjnn', 'modelnet40')), 'pointmae_mini_shapes']
 )
 def test_one_change_between_methods(leaf: str) -> None:
-    """Leaves of one dataset differ in model and tuner only, so that methods can be compared.
+    """Leaves of one dataset differ in model and peft only, so that methods can be compared.
 
     ReCon and PointGPT have a published schedule of their own for full fine-tuning; a frozen Point-M2AE keeps the norms
     that its descriptor uses.
     """
     reference, *others = (load_config(CONFIGS / method / f'{leaf}.py') for method in METHODS)
     for cfg in others:
-        tuned = 'tuner' in cfg.model
+        tuned = 'peft' in cfg.model
         if tuned or not leaf.startswith(('recon', 'pointgpt')):
             assert all(cfg[section] == reference[section] for section in SAME_BETWEEN_METHODS)
         assert cfg.data_preprocessor == reference.data_preprocessor

@@ -14,10 +14,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from point_peft.engine.config import load_config, part_files
+from point_peft.methods import PEFTBackbone
 from point_peft.models import SceneEncoder
 from point_peft.necks import SeedNeck
 from point_peft.registry import MODELS
-from point_peft.tuners import PEFTBackbone
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 METHODS = ('full', 'linear_probe', 'point_peft', 'lora')

@@ -69,7 +69,7 @@ def test_network(method: str, leaf: str) -> None:
     if leaf.startswith('recon'):
         assert (backbone.pop('drop_path_rate'), expected.pop('drop_path_rate')) == (0.1, 0.2)
     assert backbone == expected
-    assert cfg.model.get('tuner') == plain.model.get('tuner')
+    assert cfg.model.get('peft') == plain.model.get('peft')
     assert {**cfg.model.head, 'num_classes': 40} == plain.model.head
     assert cfg.model.get('auxiliary_head') == plain.model.get('auxiliary_head')
 

@@ -30,7 +30,7 @@ def plain(node: Any) -> Any:
 
 def as_wanted(name: str, before: dict[str, Any]) -> dict[str, Any]:
     """What has been changed since, on purpose."""
-    before = copy.deepcopy(before)
+    before = in_words_of_today(copy.deepcopy(before))
     if before['model'].get('auxiliary_head', True) is None:
         del before['model']['auxiliary_head']  # not mentioned where there is none
     if name.startswith('linear_probe/'):  # what the heads take by default is said
@@ -48,6 +48,14 @@ def as_wanted(name: str, before: dict[str, Any]) -> dict[str, Any]:
         before['train_cfg']['max_epochs'] = 20
         before['param_scheduler'][1].update(begin=15, end=20)
     return before
+
+
+def in_words_of_today(node: Any) -> Any:
+    """The wrapper's section was called tuner, and its methods hooks."""
+    if isinstance(node, dict):
+        renames = {'tuner': 'peft', **({'hooks': 'methods'} if node.get('type') == 'PEFTBackbone' else {})}
+        return {renames.get(key, key): in_words_of_today(value) for key, value in node.items()}
+    return [in_words_of_today(value) for value in node] if isinstance(node, list) else node
 
 
 def widen(node: Any) -> None:

@@ -13,21 +13,21 @@ from point_peft.apis import init_model
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
 from point_peft.engine.errors import ConfigError
-from point_peft.tuners import PEFTBackbone
+from point_peft.methods import PEFTBackbone
 
 METHOD = '''
 """Scales what every block's network gives."""
 custom_imports = dict(imports=['scale_of_test'])
-tuner = dict(type='PEFTBackbone', hooks=[dict(type='ScaleOfTest')])
+peft = dict(type='PEFTBackbone', methods=[dict(type='ScaleOfTest')])
 '''
 MODULE = """
 import torch
 from torch import nn
 from point_peft.registry import MODELS
-from point_peft.tuners import Tuner
+from point_peft.methods import TuningMethod
 
 @MODELS.register_module(force=True)
-class ScaleOfTest(Tuner):
+class ScaleOfTest(TuningMethod):
     def setup(self, backbone):
         self.scales = nn.ParameterList(torch.ones(dim) for dim in backbone.layer_dims)
 
@@ -82,7 +82,7 @@ def test_each_goes_with_those_that_are_here(own: str) -> None:
     model = init_model(cfg, allow_random=True)
     assert isinstance(model.backbone, PEFTBackbone) and model.head.num_classes == 16
     assert len(model.backbone.backbone.layers) == (2 if own == 'backbone' else 4)
-    assert type(model.backbone.tuners[0]).__name__ == ('ScaleOfTest' if own == 'method' else 'LoRA')
+    assert type(model.backbone.methods[0]).__name__ == ('ScaleOfTest' if own == 'method' else 'LoRA')
     assert cfg.train_dataloader.dataset.num_samples == (16 if own == 'task' else 2000)
 
 
@@ -114,7 +114,7 @@ def test_folder_of_configs_of_ones_own(project: Path) -> None:
         load_config('configs/lora/two_blocks_few_shapes.py').work_dir
         == 'work_dirs/lora/two_blocks_few_shapes'
     )
-    assert load_config('scale/recon_shapes').model.tuner.hooks[0].type == 'ScaleOfTest'
+    assert load_config('scale/recon_shapes').model.peft.methods[0].type == 'ScaleOfTest'
     with pytest.raises(ConfigError, match='stages'):  # what a decoder needs, this backbone would have to say
         (project / 'configs/_base_/backbones/plain.py').write_text("backbone = dict(type='PointMAE')")
         load_config('scale/plain_votenet_scannet')

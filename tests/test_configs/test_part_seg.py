@@ -75,7 +75,7 @@ def test_promised_leaves() -> None:
 def test_leaf(method: str, dataset: str, name: str) -> None:
     """The head has the dataset's parts, the best epoch is that of instance mIoU, the batch fits the learning rate."""
     cfg = config_of(method, name, dataset)
-    assert cfg.model.type == 'PartSegmentor' and ('tuner' in cfg.model) == (method != 'full')
+    assert cfg.model.type == 'PartSegmentor' and ('peft' in cfg.model) == (method != 'full')
     assert cfg.model.head.parts_per_category == cfg.parts_per_category
     assert cfg.default_hooks.checkpoint.save_best == cfg.default_hooks.protocol.metrics[0] == 'instance_miou'
     assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
@@ -123,7 +123,7 @@ def test_schedule(name: str, dataset: str, method: str) -> None:
 @every_dataset
 @pytest.mark.parametrize('name', BACKBONES)
 def test_one_change_between_methods(name: str, dataset: str) -> None:
-    """Methods differ in model and tuner only, so that they can be compared."""
+    """Methods differ in model and peft only, so that they can be compared."""
     reference = config_of('point_peft', name, dataset)
     for method in METHODS[2:]:
         cfg = config_of(method, name, dataset)
@@ -165,7 +165,7 @@ def shrink(cfg: Config, name: str) -> None:
     if name == 'pointm2ae':
         backbone.update(embed_dims=(12, 24, 48), num_groups=(32, 16, 8), group_size=(8, 4, 4))
         head['hidden_dims' if head.type == 'LinearPartSegHead' else 'stage_dims'] = (12, 24, 48)
-        for hook in cfg.model.tuner.hooks if 'tuner' in cfg.model else ():
+        for hook in cfg.model.peft.methods if 'peft' in cfg.model else ():
             if hook.type == 'GeometryAwareAdapter':
                 hook.num_neighbors = 4
     else:

@@ -178,11 +178,11 @@ def test_number_of_parameters(name: str, dataset: str) -> None:
 
 def test_point_peft_on_point_m2ae() -> None:
     """As released: 16 prompts in all blocks of all stages and the weights of its scripts; the prior sees all tokens."""
-    hooks = {
+    methods = {
         hook.type: hook
-        for hook in load_config(CONFIGS / 'point_peft' / 'pointm2ae_scanobjnn.py').model.tuner.hooks
+        for hook in load_config(CONFIGS / 'point_peft' / 'pointm2ae_scanobjnn.py').model.peft.methods
     }
-    prompt, geometry = hooks['PointPriorPrompt'], hooks['GeometryAwareAdapter']
+    prompt, geometry = methods['PointPriorPrompt'], methods['GeometryAwareAdapter']
     assert (prompt.num_tokens, prompt.layers, prompt.num_prior_groups) == (16, 'all', None)
     assert (geometry.propagation_scale, geometry.center_scale) == (0.2, 0.3)
 
@@ -198,7 +198,7 @@ REDUCED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize('method', ['full', 'linear_probe', 'point_peft'])
 @every_backbone
 def test_reduced_sizes_run(name: str, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few overrides of the backbone make any leaf small: head and tuner follow it."""
+    """A few overrides of the backbone make any leaf small: head and peft follow it."""
     monkeypatch.chdir(tmp_path)
     cfg = load_config(CONFIGS / method / f'{name}_shapes.py')
     cfg.model.backbone.update(REDUCED.get(name, {}))

@@ -12,8 +12,8 @@ from small_models import BACKBONE, clouds
 
 from point_peft.engine.config import load_config
 from point_peft.engine.config_check import check_config
+from point_peft.methods import PEFTBackbone
 from point_peft.registry import MODELS
-from point_peft.tuners import PEFTBackbone
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / 'projects/point_peft/README.md'
@@ -36,7 +36,7 @@ def test_method(example: Path) -> None:
     """The config is valid; the method starts at the identity, trains its parameters alone, and can be detached."""
     config = load_config(example / 'my_project/ssf_shapes.py')
     check_config(config)
-    tuned = PEFTBackbone(dict(BACKBONE, drop_path_rate=0.0), config.model.tuner.hooks[:1]).eval()
+    tuned = PEFTBackbone(dict(BACKBONE, drop_path_rate=0.0), config.model.peft.methods[:1]).eval()
     points = clouds()
     plain = tuned.detach()(points).patches
     tuned.attach()
@@ -47,7 +47,7 @@ def test_method(example: Path) -> None:
     tuned(points).patches.square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in trained)
 
-    torch.nn.init.constant_(tuned.tuners[0].scales[0], 0.5)
+    torch.nn.init.constant_(tuned.methods[0].scales[0], 0.5)
     assert not torch.allclose(tuned(points).patches, plain)
     torch.testing.assert_close(tuned.detach()(points).patches, plain, atol=0, rtol=0)
     tuned.attach()

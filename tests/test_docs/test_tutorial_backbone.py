@@ -105,7 +105,7 @@ def test_both_trainings(project: Path, log: list) -> None:
     torch.save({'state_dict': full.state_dict()}, POINT_WEIGHTS)
 
     tuned, config = build(project, 'image_transformer_point_peft')
-    assert [hook.type for hook in config.model.tuner.hooks][0] == 'PointPriorPrompt'
+    assert [hook.type for hook in config.model.peft.methods][0] == 'PointPriorPrompt'
     pretrained = full.backbone.state_dict()
     assert set(tuned.backbone.backbone.base_state()) == set(pretrained)
     points = clouds(4, 128)
@@ -118,7 +118,7 @@ def test_both_trainings(project: Path, log: list) -> None:
         changed = name in tuned.backbone.tuned_names
         assert torch.equal(value, pretrained[name]) != changed, name
     assert any(
-        not torch.equal(value, before[n]) for n, value in tuned.state_dict().items() if '.tuners.' in n
+        not torch.equal(value, before[n]) for n, value in tuned.state_dict().items() if '.methods.' in n
     )
     alone = torch.cat([logits(tuned, cloud[None]) for cloud in points])
     torch.testing.assert_close(alone, logits(tuned, points), atol=1e-5, rtol=0)

@@ -26,8 +26,8 @@ from point_peft.engine.memory_bank import (
     load_bank,
     save_bank,
 )
+from point_peft.methods import MemoryBank
 from point_peft.models import PointClassifier, PointDataPreprocessor
-from point_peft.tuners import MemoryBank
 
 
 @pytest.fixture

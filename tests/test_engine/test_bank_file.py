@@ -27,8 +27,8 @@ from point_peft.engine.memory_bank import (
     save_bank,
 )
 from point_peft.engine.preflight import check_bank_comes
+from point_peft.methods import MemoryBank
 from point_peft.models import PointClassifier, PointDataPreprocessor
-from point_peft.tuners import MemoryBank
 
 
 @pytest.fixture

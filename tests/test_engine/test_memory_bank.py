@@ -33,8 +33,8 @@ from point_peft.engine.memory_bank import (
     load_bank,
     save_bank,
 )
+from point_peft.methods import MemoryBank
 from point_peft.models import PointClassifier
-from point_peft.tuners import MemoryBank
 
 TESTS = Path(__file__).resolve().parents[1]
 

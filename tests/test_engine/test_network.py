@@ -76,11 +76,11 @@ OTHERS = {
     'backbone.group_size': (4, r'model\.backbone\.group_size is 8 in it but 4 in the config'),
     'backbone.num_groups': (8, r'model\.backbone\.num_groups is 16 in it but 8'),
     'backbone.num_heads': (4, r'model\.backbone\.num_heads is 3 in it but 4'),
-    'tuner.hooks.0.temperature': (0.5, r'hooks\[0\]\.temperature is 1\.0 in it but 0\.5'),
-    'tuner.hooks.0.num_prior_groups': (4, r'hooks\[0\]\.num_prior_groups is 8 in it but 4'),
-    'tuner.hooks.1.scale': (0.1, r'hooks\[1\]\.scale is 0\.7 in it but 0\.1'),
-    'tuner.hooks.2.num_heads': (3, r'hooks\[2\]\.num_heads is 6 in it but 3'),
-    'tuner.hooks.2.center_ratio': (0.25, r'hooks\[2\]\.center_ratio is 0\.5 in it but 0\.25'),
+    'peft.methods.0.temperature': (0.5, r'methods\[0\]\.temperature is 1\.0 in it but 0\.5'),
+    'peft.methods.0.num_prior_groups': (4, r'methods\[0\]\.num_prior_groups is 8 in it but 4'),
+    'peft.methods.1.scale': (0.1, r'methods\[1\]\.scale is 0\.7 in it but 0\.1'),
+    'peft.methods.2.num_heads': (3, r'methods\[2\]\.num_heads is 6 in it but 3'),
+    'peft.methods.2.center_ratio': (0.25, r'methods\[2\]\.center_ratio is 0\.5 in it but 0\.25'),
     'head.pool': (('mean', 'max'), r"model\.head\.pool\[0\] is 'max' in it but 'mean'"),
 }
 """What changes the function but no shape."""
@@ -97,10 +97,10 @@ def test_another_network_is_refused(training: Training, place: str, file: str) -
         init_model(training.changed(**{place: value}), training.folder / file)
 
 
-def test_swapped_hooks_are_refused(training: Training) -> None:
+def test_swapped_methods_are_refused(training: Training) -> None:
     """Even two methods without tensors of different shapes."""
     cfg = deepcopy(training.cfg)
-    cfg.model.tuner.hooks = [cfg.model.tuner.hooks[i] for i in (0, 2, 1, 3)]
+    cfg.model.peft.methods = [cfg.model.peft.methods[i] for i in (0, 2, 1, 3)]
     with pytest.raises(
         UnmatchedCheckpointError, match="'BottleneckAdapter' in it but 'GeometryAwareAdapter'|lacks|another"
     ):
@@ -109,10 +109,10 @@ def test_swapped_hooks_are_refused(training: Training) -> None:
 
 def test_other_base_weights_because_of_the_network(training: Training) -> None:
     """A method that unfreezes others leaves other base weights; the sentence ends with what the config says."""
-    cfg = training.changed(**{'tuner.hooks.3.biases': False})
+    cfg = training.changed(**{'peft.methods.3.biases': False})
     with pytest.raises(
         BaseWeightsMismatchError,
-        match=r'model\.tuner\.hooks\[3\]\.biases is True in it but False in the config',
+        match=r'model\.peft\.methods\[3\]\.biases is True in it but False in the config',
     ):
         init_model(cfg, training.adapter)
 
@@ -121,11 +121,11 @@ def test_other_base_weights_because_of_the_network(training: Training) -> None:
     'changes',
     [
         {'backbone.drop_path_rate': 0.5, 'head.dropout': 0.9},
-        {'tuner.hooks.1.dropout': 0.9, 'tuner.hooks.2.drop_path': 0.7},
+        {'peft.methods.1.dropout': 0.9, 'peft.methods.2.drop_path': 0.7},
         {'head.label_smoothing': 0.3},
-        {'tuner.hooks.2.num_heads': 6, 'backbone.class_token': True},  # as by default
+        {'peft.methods.2.num_heads': 6, 'backbone.class_token': True},  # as by default
         {'backbone.type': PointMAE},
-        {'tuner.type': 'point_peft.PEFTBackbone'},
+        {'peft.type': 'point_peft.PEFTBackbone'},
     ],
 )
 def test_what_matters_in_training_only_may_differ(training: Training, changes: dict[str, Any]) -> None:
@@ -134,14 +134,14 @@ def test_what_matters_in_training_only_may_differ(training: Training, changes: d
 
 
 def test_it_may_be_meant(training: Training, log: Any) -> None:
-    cfg = training.changed(**{'tuner.hooks.1.scale': 0.1})
+    cfg = training.changed(**{'peft.methods.1.scale': 0.1})
     cfg.default_hooks.delta.allow_other_network = True
     init_model(cfg, training.adapter)
     (warning,) = log.at('WARNING')
     assert 'loading all the same' in warning and 'scale is 0.7 in it but 0.1' in warning
 
 
-@pytest.mark.parametrize('which', ['backbone.tuners.1', 'head.', 'backbone.pretrained_cls_token'])
+@pytest.mark.parametrize('which', ['backbone.methods.1', 'head.', 'backbone.pretrained_cls_token'])
 def test_missing_tensors(training: Training, tmp_path: Path, which: str) -> None:
     """An adapter that lacks some of its tensors is not completed with random ones."""
     state = {name: value for name, value in training.state.items() if not name.startswith(which)}
@@ -152,7 +152,7 @@ def test_missing_tensors(training: Training, tmp_path: Path, which: str) -> None
 
 def test_unexpected_tensors(training: Training, tmp_path: Path) -> None:
     """Nor is a part of one loaded. What only training reads does not count."""
-    for extra in ('backbone.tuners.4.lora.a', 'auxiliary_head.norm.weight'):
+    for extra in ('backbone.methods.4.lora.a', 'auxiliary_head.norm.weight'):
         save_checkpoint(
             tmp_path / 'a.pth', {**training.state, extra: torch.ones(2)}, {META_KEY: training.facts}
         )
@@ -161,7 +161,7 @@ def test_unexpected_tensors(training: Training, tmp_path: Path) -> None:
             assert load_weights(model, tmp_path / 'a.pth').unexpected == (extra,)
             continue
         with pytest.raises(
-            UnmatchedCheckpointError, match=r'a\.pth has backbone\.tuners\.4\.lora\.a, which the model'
+            UnmatchedCheckpointError, match=r'a\.pth has backbone\.methods\.4\.lora\.a, which the model'
         ):
             load_weights(model, tmp_path / 'a.pth')
 

@@ -52,7 +52,7 @@ def test_others(name: str) -> None:
 
 
 def test_names_of_a_plain_backbone() -> None:
-    """Without a tuner the names are shorter by one part."""
+    """Without a peft the names are shorter by one part."""
     assert block_names(build_classifier()) == [name.removeprefix('backbone.') for name in BLOCKS]
 
 

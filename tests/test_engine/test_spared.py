@@ -18,8 +18,8 @@ from point_peft.datasets import ProceduralShapes
 from point_peft.engine.hooks import MemoryBankHook
 from point_peft.engine.memory_bank import expected_provenance, find_prompt, load_bank
 from point_peft.engine.runner import SparedRunner
+from point_peft.methods import MemoryBank
 from point_peft.models import PointDataPreprocessor
-from point_peft.tuners import MemoryBank
 
 
 def named_config(tmp_path: Path) -> Config:

@@ -26,7 +26,7 @@ for epoch in range(done + 1, cfg.train_cfg.max_epochs + 1):
     while epoch == 2 and (args.work_dir.parents[2] / 'hold').exists():
         time.sleep(0.05)
     state.write_text(str(epoch))
-score = 80 + 10 * (cfg.model.get('tuner') is not None) + seed % 7 - 1000 * abs(lr - 1e-3)
+score = 80 + 10 * (cfg.model.get('peft') is not None) + seed % 7 - 1000 * abs(lr - 1e-3)
 row = dict(
     epoch=cfg.train_cfg.max_epochs, val={'overall_accuracy': score}, test={'overall_accuracy': score - 1}
 )

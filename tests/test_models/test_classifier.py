@@ -23,9 +23,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from point_peft.backbones import PointMAE
+from point_peft.methods import PEFTBackbone
 from point_peft.models import PointClassifier, PointDataPreprocessor
 from point_peft.registry import MODELS
-from point_peft.tuners import PEFTBackbone
 
 
 def test_modes() -> None:
@@ -51,7 +51,7 @@ def test_unknown_mode() -> None:
 
 
 def test_configs() -> None:
-    """Without a tuner the backbone is plain and everything is trained; with one it is wrapped."""
+    """Without a peft the backbone is plain and everything is trained; with one it is wrapped."""
     plain, tuned = build_classifier(), build_classifier([])
     assert isinstance(plain.backbone, PointMAE) and all(p.requires_grad for p in plain.parameters())
     assert isinstance(tuned.backbone, PEFTBackbone)
@@ -63,15 +63,15 @@ def test_configs() -> None:
 
 def test_configs_are_not_changed() -> None:
     """Building twice from the same dicts works."""
-    backbone, head, tuner = (
+    backbone, head, peft = (
         dict(BACKBONE),
         dict(type='PointClsHead', num_classes=3),
-        dict(type='PEFTBackbone', hooks=[]),
+        dict(type='PEFTBackbone', methods=[]),
     )
     for _ in range(2):
-        PointClassifier(backbone, head, tuner=tuner)
+        PointClassifier(backbone, head, peft=peft)
     assert backbone == BACKBONE and head == dict(type='PointClsHead', num_classes=3)
-    assert tuner == dict(type='PEFTBackbone', hooks=[])
+    assert peft == dict(type='PEFTBackbone', methods=[])
 
 
 HEAD = dict(type='PointClsHead', num_classes=15)
@@ -143,7 +143,9 @@ def test_memory_banks() -> None:
     """The bank is found, named, hashed and kept out of checkpoints."""
     model = build_classifier(POINT_PEFT)
     ((name, bank),) = model.memory_banks()
-    assert name == 'backbone.tuners.0.bank' and model.external_state_keys() == ['backbone.tuners.0.bank.keys']
+    assert name == 'backbone.methods.0.bank' and model.external_state_keys() == [
+        'backbone.methods.0.bank.keys'
+    ]
     assert set(model.external_state_keys()) < set(model.state_dict())
     assert model.bank_hash() is None
     fill_bank(model)
@@ -160,7 +162,7 @@ def test_training_step_of_mmengine() -> None:
     model = PointClassifier(
         BACKBONE,
         dict(type='PointClsHead', num_classes=NUM_CLASSES, hidden_dims=(16,)),
-        tuner=dict(type='PEFTBackbone', hooks=POINT_PEFT),
+        peft=dict(type='PEFTBackbone', methods=POINT_PEFT),
         data_preprocessor=dict(type='PointDataPreprocessor', num_points=48),
     )
     assert isinstance(model.data_preprocessor, PointDataPreprocessor)

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from point_peft.backbones import PointMAE
 from point_peft.engine.config import load_config
+from point_peft.methods import PEFTBackbone
 from point_peft.models import PartSegmentor
-from point_peft.tuners import PEFTBackbone
 
 
 def test_modes() -> None:
@@ -56,7 +56,7 @@ def test_without_category() -> None:
 
 
 def test_configs() -> None:
-    """Without a tuner the backbone is plain and everything is trained; with one it is wrapped."""
+    """Without a peft the backbone is plain and everything is trained; with one it is wrapped."""
     plain, tuned = build_segmentor(), build_segmentor(way='linear_probe')
     assert isinstance(plain.backbone, PointMAE) and all(p.requires_grad for p in plain.parameters())
     assert isinstance(tuned.backbone, PEFTBackbone)
@@ -97,7 +97,7 @@ def test_pretrained_weights(tmp_path: Path) -> None:
         'PointMAE', class_token=False, init_cfg=dict(type='Pretrained', checkpoint=str(file))
     )
     model = PartSegmentor(
-        backbone, head_of('PointMAE'), tuner=dict(type='PEFTBackbone', hooks=methods_for('PointMAE')['lora'])
+        backbone, head_of('PointMAE'), peft=dict(type='PEFTBackbone', methods=methods_for('PointMAE')['lora'])
     )
     model.init_weights()
     base = model.base_state()
@@ -109,8 +109,8 @@ def run_config(folder: Path, method: str) -> Config:
     """A complete run on a few of the built-in shapes."""
     cfg = load_config(ROOT / 'configs' / method / 'pointmae_mini_shapes_part.py')
     cfg.model.backbone = small_config_of('PointMAE', class_token=False)
-    if 'tuner' in cfg.model:
-        cfg.model.tuner.hooks = methods_for('PointMAE')[method]
+    if 'peft' in cfg.model:
+        cfg.model.peft.methods = methods_for('PointMAE')[method]
     cfg.model.head.hidden_layers = (1, 2, 3)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader].dataset.update(num_samples=32, num_points=64)

@@ -16,11 +16,9 @@ STAGES = {'PointM2AE': ((0,), (1,), (2, 3))}
 
 
 def encoder_of(name: str = 'PointMAE', method: str | None = None, **arguments: Any) -> SceneEncoder:
-    tuner = None if method is None else dict(type='PEFTBackbone', hooks=methods_for(name)[method])
+    peft = None if method is None else dict(type='PEFTBackbone', methods=methods_for(name)[method])
     torch.manual_seed(0)
-    encoder = SceneEncoder(
-        small_config_of(name), stages=STAGES.get(name, ((0, 3),)), tuner=tuner, **arguments
-    )
+    encoder = SceneEncoder(small_config_of(name), stages=STAGES.get(name, ((0, 3),)), peft=peft, **arguments)
     scramble(encoder.backbone)
     fill_bank(encoder)
     return encoder.eval()
@@ -107,7 +105,7 @@ def test_too_few_columns() -> None:
 
 def test_owner_names_what_is_not_trained() -> None:
     encoder = encoder_of(method='point_peft')
-    assert encoder.external_state_keys() == ['backbone.tuners.0.bank.keys'] and encoder.bank_hash()
+    assert encoder.external_state_keys() == ['backbone.methods.0.bank.keys'] and encoder.bank_hash()
     assert set(encoder.external_state_keys()) < set(encoder.state_dict())
 
 

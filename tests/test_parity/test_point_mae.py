@@ -83,7 +83,7 @@ def test_prior_inside_the_tuned_backbone(convert: Callable[[str], Path]) -> None
     model = MODELS.build(cfg.model)
     model.init_weights()
     wrapper = model.double().eval().backbone
-    assert wrapper.backbone.num_groups == 128 and wrapper.tuners[0].num_prior_groups == 64
+    assert wrapper.backbone.num_groups == 128 and wrapper.methods[0].num_prior_groups == 64
     with torch.no_grad():
         for name in wrapper.tuned_names:  # the prior must not see what training does to these
             wrapper.backbone.get_parameter(name).add_(0.1)

@@ -83,7 +83,7 @@ def blocks(batch: int = 2, num_points: int = 96, *, columns: int = 6) -> Tensor:
 def build_segmentor(
     name: str = 'PointMAE',
     *,
-    hooks: list[dict[str, Any]] | None = None,
+    methods: list[dict[str, Any]] | None = None,
     linear: bool = False,
     test_cfg: dict[str, Any] = SLIDING,
     **head: Any,
@@ -100,7 +100,7 @@ def build_segmentor(
     model = SceneSegmentor(
         dict(type=name, **SMALL_BACKBONES[name]),
         dict(type=kind, num_classes=NUM_CLASSES) | stages | sizes | head,
-        tuner=None if hooks is None else dict(type='PEFTBackbone', hooks=hooks),
+        peft=None if methods is None else dict(type='PEFTBackbone', methods=methods),
         test_cfg=test_cfg,
         data_preprocessor=ScenePreprocessor(),
     )

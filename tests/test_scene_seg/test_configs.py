@@ -77,7 +77,7 @@ def test_small_models_run(method: str, dataset: str, tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize('dataset', DATASETS)
 def test_one_change_between_methods(dataset: str) -> None:
-    """Methods differ in model and tuner only, so that they can be compared."""
+    """Methods differ in model and peft only, so that they can be compared."""
     reference, *others = (load_config(CONFIGS / method / f'pointmae_{dataset}_seg.py') for method in METHODS)
     for cfg in others:
         for section in (

@@ -112,7 +112,7 @@ def test_fewer_points_than_groups() -> None:
         'a block has 12 points, but the backbone cuts it into 16 groups; raise {} to 16 or more, or lower'
     )
     with pytest.raises(ValueError, match=sentence.format('num_points of IndoorPatchPointSample')):
-        build_segmentor(hooks=POINT_PEFT)(inputs, mode='tensor')
+        build_segmentor(methods=POINT_PEFT)(inputs, mode='tensor')
     with pytest.raises(ValueError, match=sentence.format('model.test_cfg.num_points')):
         build_segmentor(test_cfg=dict(SLIDING, num_points=12))
 
@@ -127,7 +127,7 @@ def test_unknown_mode() -> None:
 
 def test_frozen_backbone() -> None:
     """Under Point-PEFT, training moves the methods and the decoder, and no frozen weight by a bit."""
-    model = build_segmentor(hooks=POINT_PEFT)
+    model = build_segmentor(methods=POINT_PEFT)
     before, rows = state_of(model), blocks(4)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.01)
     inputs = dict(points=unit_sphere(rows[..., :3]), point_features=rows)
@@ -137,7 +137,7 @@ def test_frozen_backbone() -> None:
     trainable = {name for name, p in model.named_parameters() if p.requires_grad}
     moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert {name for name in moved if name.startswith('backbone.backbone.')} <= trainable
-    assert any(name.startswith('backbone.tuners.') for name in moved)
+    assert any(name.startswith('backbone.methods.') for name in moved)
     assert {name for name, _ in model.head.named_parameters()} <= {name[5:] for name in moved}
 
 

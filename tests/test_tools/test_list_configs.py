@@ -76,7 +76,7 @@ def test_origin(run: Run, tmp_path: Path) -> None:
         'model.backbone.stage_norms': f'True  # {parts}/backbones/pointm2ae.py, when part_seg (backbone.stage_norms)',
         'model.head.type': f"'HierarchicalPartSegHead'  # {parts}/backbones/pointm2ae.py, when part_seg",
         'model.head.hidden_layers': f'(1, 2)  # {mine} (hidden_layers)',
-        'model.tuner.hooks.0.rank': f'8  # {parts}/methods/lora.py (tuner.hooks.0.rank)',
+        'model.peft.methods.0.rank': f'8  # {parts}/methods/lora.py (peft.methods.0.rank)',
         'optim_wrapper.optimizer.lr': f'0.0002  # {parts}/schedules/part_seg_300e.py',
         'train_dataloader.dataset.split': f"'train'  # {parts}/datasets/shapenetpart.py",
         'train_cfg.max_epochs': '70  # command line, data_root or work dir',

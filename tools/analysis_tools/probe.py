@@ -1,7 +1,7 @@
 """Probe backbones: ``python tools/analysis_tools/probe.py CONFIG [CONFIG ...] [--folds N] [--out DIR]``.
 
 The data are the training and test sets of the first config; each config's backbone is measured as its weights are,
-and once with random ones: linear probe on all labels and on a few per class, nearest neighbours, retrieval. Tuners and
+and once with random ones: linear probe on all labels and on a few per class, nearest neighbours, retrieval. Methods and
 heads of the configs do not matter. Writes ``probe.md``, ``probe.json`` and a picture of the test features by class.
 """
 

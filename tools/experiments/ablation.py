@@ -25,7 +25,7 @@ _pieces = {
 methods = {
     'Point-PEFT': _config,
     **{
-        name: dict(config=_config, options={'model.tuner.hooks': list(pieces)})
+        name: dict(config=_config, options={'model.peft.methods': list(pieces)})
         for name, pieces in _pieces.items()
     },
 }

@@ -1,5 +1,5 @@
 """A frozen backbone and nothing else; the head is linear."""
-tuner = dict(type='PEFTBackbone', hooks=[])
+peft = dict(type='PEFTBackbone', methods=[])
 when = {
     'classification': dict(model=dict(head=dict(pool=('max', 'mean'), hidden_dims=()))),
     'few_shot + pointmae_mini': dict(optim_wrapper=dict(optimizer=dict(lr=2e-2))),  # see docs/few_shot.md

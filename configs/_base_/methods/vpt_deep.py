@@ -1,7 +1,7 @@
 """VPT-deep: 10 prompt tokens in every block; class token and its position are new, so they are trained too."""
-tuner = dict(
+peft = dict(
     type='PEFTBackbone',
-    hooks=[
+    methods=[
         dict(type='VPTDeep', num_tokens=10),
         dict(type='SelectiveTuning', biases=False, final_norm=False, prefix=True),
     ])

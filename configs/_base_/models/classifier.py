@@ -5,4 +5,4 @@ model = dict(
     type='PointClassifier',
     backbone='${backbone}',
     head=dict(type='PointClsHead', num_classes='${num_classes}'))
-when = {'not full': dict(model=dict(tuner='${tuner}'))}
+when = {'not full': dict(model=dict(peft='${peft}'))}

@@ -57,4 +57,4 @@ model = dict(
                 dict(type='point_peft.ObjectnessCost', weight=0.0),
             ])),
     test_cfg=dict(nms_thr=0.25, score_thr=0.05, per_class_proposal=True, min_points=5))
-when = {'not full': dict(model=dict(backbone=dict(tuner='${tuner}')))}
+when = {'not full': dict(model=dict(backbone=dict(peft='${peft}')))}

@@ -53,4 +53,4 @@ model = dict(
     train_cfg=dict(sample_mode='kps'),
     test_cfg=dict(
         sample_mode='kps', nms_thr=0.25, score_thr=0.0, per_class_proposal=True, prediction_stages='last_three'))
-when = {'not full': dict(model=dict(backbone=dict(tuner='${tuner}')))}
+when = {'not full': dict(model=dict(backbone=dict(peft='${peft}')))}

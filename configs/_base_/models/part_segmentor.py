@@ -6,7 +6,7 @@ model = dict(
     backbone='${backbone}',
     head=dict(
         type='PlainPartSegHead', hidden_layers='${hidden_layers}', parts_per_category='${parts_per_category}'))
-when = {'not full': dict(model=dict(tuner='${tuner}'))}
+when = {'not full': dict(model=dict(peft='${peft}'))}
 default_hooks = dict(
     protocol=dict(metrics=('instance_miou', 'class_miou')),
     checkpoint=dict(save_best='instance_miou'))

@@ -14,5 +14,5 @@ model = dict(
         point_channels='${point_channels}',
         class_weight='${class_weight}'),
     test_cfg='${sliding}')
-when = {'not full': dict(model=dict(tuner='${tuner}'))}
+when = {'not full': dict(model=dict(peft='${peft}'))}
 default_hooks = dict(protocol=None, checkpoint=dict(save_best='miou'))

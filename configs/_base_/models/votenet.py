@@ -53,4 +53,4 @@ model = dict(
         semantic_loss=dict(type='mmdet.CrossEntropyLoss', reduction='sum', loss_weight=1.0)),
     train_cfg=dict(pos_distance_thr=0.3, neg_distance_thr=0.6, sample_mode='vote'),
     test_cfg=dict(sample_mode='seed', nms_thr=0.25, score_thr=0.05, per_class_proposal=True))
-when = {'not full': dict(model=dict(backbone=dict(tuner='${tuner}')))}
+when = {'not full': dict(model=dict(backbone=dict(peft='${peft}')))}

@@ -76,7 +76,7 @@ class PointOptimWrapperConstructor:
                 f'has {sorted(name for name, _ in model.named_children())}.'
             )
         if not groups:
-            raise ConfigError('no parameter of the model is trainable; check its tuners, or train the head.')
+            raise ConfigError('no parameter of the model is trainable; check its methods, or train the head.')
         return [groups[key] for key in sorted(groups)]
 
     def _new_group(self, prefix: str, without_decay: bool) -> dict[str, Any]:

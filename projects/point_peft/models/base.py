@@ -19,7 +19,7 @@ class TunedModel(BackboneOwner, BaseModel):
     Args:
         backbone (dict): Config of a plain backbone.
         head (dict): Config of the head.
-        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
+        peft (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
             full fine-tuning.
         auxiliary_head (dict | None): Config of a head with a further loss for training (``GenerationHead``).
         data_preprocessor (dict | None): Config of the data preprocessor.
@@ -30,12 +30,12 @@ class TunedModel(BackboneOwner, BaseModel):
         backbone: dict[str, Any],
         head: dict[str, Any],
         *,
-        tuner: dict[str, Any] | None = None,
+        peft: dict[str, Any] | None = None,
         auxiliary_head: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
-        self.backbone = build_backbone(backbone, tuner)
+        self.backbone = build_backbone(backbone, peft)
         self.head = self._build_head(head)
         self.auxiliary_head = self._build_head(auxiliary_head) if auxiliary_head else None
 

@@ -19,7 +19,7 @@ class PointClassifier(TunedModel):
     Args:
         backbone (dict): Config of a plain backbone.
         head (dict): Config of the head.
-        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
+        peft (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
             full fine-tuning.
         auxiliary_head (dict | None): Config of a head with a further loss for training (``GenerationHead``).
         data_preprocessor (dict | None): Config of the data preprocessor.

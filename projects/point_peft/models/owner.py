@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..methods import MemoryBank
 from ..registry import MODELS
-from ..tuners import MemoryBank
 
 
-def build_backbone(backbone: dict[str, Any], tuner: dict[str, Any] | None) -> Any:
+def build_backbone(backbone: dict[str, Any], peft: dict[str, Any] | None) -> Any:
     """Build a plain backbone, in the wrapper that freezes and tunes it if there is one, from their configs."""
-    return MODELS.build(backbone if tuner is None else {**tuner, 'backbone': backbone})
+    return MODELS.build(backbone if peft is None else {**peft, 'backbone': backbone})
 
 
 def build_for_backbone(config: dict[str, Any], facts: Mapping[str, Any]) -> Any:

@@ -19,7 +19,7 @@ class PartSegmentor(TunedModel):
     Args:
         backbone (dict): Config of a plain backbone.
         head (dict): Config of the head (a ``PartSegHead``).
-        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone; None means full fine-tuning.
+        peft (dict | None): Config of the wrapper that freezes and tunes the backbone; None means full fine-tuning.
         auxiliary_head (dict | None): Config of a head with a further loss for training.
         data_preprocessor (dict | None): Config of the data preprocessor.
     """

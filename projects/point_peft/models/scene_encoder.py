@@ -28,7 +28,7 @@ class SceneEncoder(BackboneOwner, BaseModule):
         backbone (dict): Config of a plain backbone.
         stages (Sequence[Sequence[int]]): Blocks whose tokens are handed on, for every stage of the backbone, finest
             first; a backbone without hierarchy has one stage.
-        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
+        peft (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
             full fine-tuning.
         extra_channels (int): Columns after the coordinates (height, color) that are embedded too; see
             :class:`~..backbones.layers.ExtraChannels`. Further columns are ignored.
@@ -40,12 +40,12 @@ class SceneEncoder(BackboneOwner, BaseModule):
         backbone: dict[str, Any],
         *,
         stages: Sequence[Sequence[int]] = ((3, 7, 11),),
-        tuner: dict[str, Any] | None = None,
+        peft: dict[str, Any] | None = None,
         extra_channels: int = 0,
         scale: float = 1.0,
     ) -> None:
         super().__init__()
-        self.backbone = build_backbone(backbone, tuner)
+        self.backbone = build_backbone(backbone, peft)
         self.stages = [tuple(layers) for layers in stages]
         self.hidden_layers = tuple(layer for layers in self.stages for layer in layers)
         self.extra_channels, self.scale = extra_channels, scale

@@ -27,7 +27,7 @@ class SceneSegmentor(TunedModel):
         backbone (dict): Config of a plain backbone.
         head (dict): Config of the head (a ``SceneSegHead``).
         test_cfg (dict | None): How blocks slide: arguments of :class:`SlidingBlocks`, named as in mmdet3d.
-        tuner (dict | None): Config of the wrapper that freezes and tunes the backbone; None means full fine-tuning.
+        peft (dict | None): Config of the wrapper that freezes and tunes the backbone; None means full fine-tuning.
         auxiliary_head (dict | None): Config of a head with a further loss for training.
         data_preprocessor (dict | None): Config of the data preprocessor.
 
@@ -41,12 +41,12 @@ class SceneSegmentor(TunedModel):
         head: dict[str, Any],
         *,
         test_cfg: dict[str, Any] | None = None,
-        tuner: dict[str, Any] | None = None,
+        peft: dict[str, Any] | None = None,
         auxiliary_head: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            backbone, head, tuner=tuner, auxiliary_head=auxiliary_head, data_preprocessor=data_preprocessor
+            backbone, head, peft=peft, auxiliary_head=auxiliary_head, data_preprocessor=data_preprocessor
         )
         self.sliding = SlidingBlocks(**(test_cfg or {}))
         self._check_size(self.sliding.num_points, 'model.test_cfg.num_points')

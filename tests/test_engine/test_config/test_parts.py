@@ -40,11 +40,11 @@ def test_child_reaches_everything_that_refers_to_it() -> None:
         "_base_ = 'mine.py'\nparts = dict(method='full')\nmodel = dict(backbone=dict(num_groups=8))\n",
     )
     child = load_config('child.py')
-    assert 'tuner' not in child.model and child.model.head.num_classes == 7
+    assert 'peft' not in child.model and child.model.head.num_classes == 7
     assert (child.model.backbone.depth, child.model.backbone.num_groups) == (2, 8)
     assert load_config('mine.py', {'num_classes': OptionText('5')}).model.head.num_classes == 5
     assert (
-        get_config('mine.py', backbone=dict(depth=3), **{'tuner.hooks.0.rank': 2}).model.tuner.hooks[0].rank
+        get_config('mine.py', backbone=dict(depth=3), **{'peft.methods.0.rank': 2}).model.peft.methods[0].rank
         == 2
     )
 
@@ -71,17 +71,15 @@ def test_lists_are_replaced_and_their_entries_changed() -> None:
     write(
         'mine.py',
         PARTS
-        + "param_scheduler = [dict(type='ConstantLR', end=3)]\ntuner = dict(hooks={'0': dict(rank=3)})\n",
+        + "param_scheduler = [dict(type='ConstantLR', end=3)]\npeft = dict(methods={'0': dict(rank=3)})\n",
     )
     cfg = load_config('mine.py')
     assert [scheduler.type for scheduler in cfg.param_scheduler] == ['ConstantLR']
-    assert [hook.get('rank') for hook in cfg.model.tuner.hooks] == [3, None]
-    text = (
-        "_base_ = 'mine.py'\nhooks = [*_base_.tuner.hooks, dict(type='VPTDeep')]\ntuner = dict(hooks=hooks)\n"
-    )
+    assert [hook.get('rank') for hook in cfg.model.peft.methods] == [3, None]
+    text = "_base_ = 'mine.py'\nmethods = [*_base_.peft.methods, dict(type='VPTDeep')]\npeft = dict(methods=methods)\n"
     write('child.py', text + 'n = {{_base_.num_classes}}\n')
     child = load_config('child.py')
-    assert [hook.type for hook in child.model.tuner.hooks] == [
+    assert [hook.type for hook in child.model.peft.methods] == [
         'LoRA',
         'SelectiveTuning',
         'VPTDeep',
@@ -149,9 +147,9 @@ def test_config_that_mmengine_has_read() -> None:
         type='PointClsHead', num_classes=40, pool=('mean', 'max_but_first')
     )
     own = write('mine.py', PARTS.replace("'lora'", "'frozen.py'"))
-    write('frozen.py', "tuner = dict(type='PEFTBackbone', hooks=[])\n")
-    assert compose(Config.fromfile(own)).model.tuner.hooks == []
-    assert init_model(compose(Config.fromfile(own)), allow_random=True).backbone.tuners is not None
+    write('frozen.py', "peft = dict(type='PEFTBackbone', methods=[])\n")
+    assert compose(Config.fromfile(own)).model.peft.methods == []
+    assert init_model(compose(Config.fromfile(own)), allow_random=True).backbone.methods is not None
     write(
         'mine.json', '{"parts": {"backbone": "recon", "task": "shapes", "method": "lora"}, "num_classes": 3}'
     )
@@ -160,7 +158,7 @@ def test_config_that_mmengine_has_read() -> None:
     write('computed.py', "_base_ = ['mi' + 'ne.py']\nnum_classes = 4\n")
     for child in ('child.json', 'computed.py'):
         model = load_config(child).model
-        assert (model.head.num_classes, model.tuner.hooks) == (4, [])
+        assert (model.head.num_classes, model.peft.methods) == (4, [])
     plain = Config(dict(model=dict(a=1)))
     assert compose(plain) is plain
 
@@ -169,7 +167,9 @@ def test_modules_of_all_parts_are_imported(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.syspath_prepend(Path.cwd())
     for name in ('of_part_a', 'of_part_b'):
         write(f'{name}.py', '')
-    write('a.py', "custom_imports = dict(imports='of_part_a')\ntuner = dict(type='PEFTBackbone', hooks=[])\n")
+    write(
+        'a.py', "custom_imports = dict(imports='of_part_a')\npeft = dict(type='PEFTBackbone', methods=[])\n"
+    )
     write(
         'mine.py',
         PARTS.replace("'lora'", "'a.py'") + "custom_imports = dict(imports=['of_part_b', 'of_part_a'])\n",
@@ -182,7 +182,7 @@ def test_modules_of_all_parts_are_imported(monkeypatch: pytest.MonkeyPatch) -> N
     [
         (PARTS.replace('shapes', 'shape'), r"there is no task 'shape'; there is shapes"),
         (PARTS.replace("'lora'", "'gone.py'"), r'the method gone\.py is not there, neither beside the config nor'),
-        (PARTS.replace('method', 'tuner'), r'parts is .* should be dict\(backbone=\.\.\., task=\.\.\., method='),
+        (PARTS.replace('method', 'peft'), r'parts is .* should be dict\(backbone=\.\.\., task=\.\.\., method='),
         ("parts = dict(task='shapes')\n", 'parts names no backbone and no method'),
         ("parts = 'lora'\n", "parts is 'lora', but should be dict"),
         (PARTS + "a = '${num_clases}'\n", r'a refers to \$\{num_clases\}; did you mean num_classes\?'),
@@ -191,7 +191,7 @@ def test_modules_of_all_parts_are_imported(monkeypatch: pytest.MonkeyPatch) -> N
         (PARTS + "backbone = dict(depth='${backbone.depth}')\n", 'references go in a circle'),
         (PARTS + "a = 'x/${num_classes}'\n", r'a is .* but a reference is a whole string'),
         (PARTS + 'param_scheduler = dict(end=3)\n', r'mine\.py: param_scheduler is .* add _delete_=True'),
-        (PARTS + "tuner = dict(hooks={'7': dict(rank=3)})\n", r'has 2 entries, so there is no tuner\.hooks\.7'),
+        (PARTS + "peft = dict(methods={'7': dict(rank=3)})\n", r'has 2 entries, so there is no peft\.methods\.7'),
         (PARTS + 'num_classes = 1 / 0\n', r'ZeroDivisionError in mine\.py, line 2'),
         ("_base_ = 'lora/recon_shape'\n" + PARTS, r"'lora/recon_shape' does not exist; did you mean lora/recon_shapes"),
         ("_base_ = ['a' + '.py']\n" + PARTS, r'_base_ names files or METHOD/BACKBONE_TASK as plain texts'),
@@ -206,8 +206,8 @@ def test_modules_of_all_parts_are_imported(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence(text: str, message: str) -> None:
-    write('a.py', "when = {'clasification': dict(x=1)}\ntuner = dict()\n")
-    write('b.py', "when = {'part seg': dict(x=1)}\ntuner = dict()\n")
+    write('a.py', "when = {'clasification': dict(x=1)}\npeft = dict()\n")
+    write('b.py', "when = {'part seg': dict(x=1)}\npeft = dict()\n")
     write('c.py', 'refuses = dict(shapes=True)\n')
     write('d.py', "_base_ = 'd.py'\n")
     write('mine.py', text)
@@ -249,9 +249,9 @@ def same(first: Any, second: Any) -> bool:
 
 
 def test_part_that_changes_is_read_again() -> None:
-    write('own.py', "tuner = dict(type='PEFTBackbone', hooks=[])\n")
+    write('own.py', "peft = dict(type='PEFTBackbone', methods=[])\n")
     write('mine.py', PARTS.replace("'lora'", "'own.py'"))
     before = load_config('mine.py')
-    write('own.py', "tuner = dict(type='PEFTBackbone', hooks=[dict(type='LoRA', rank=2)])\n")
+    write('own.py', "peft = dict(type='PEFTBackbone', methods=[dict(type='LoRA', rank=2)])\n")
     os.utime('own.py', ns=(0, 0))
     assert not same(before.model, load_config('mine.py').model)

@@ -22,8 +22,8 @@ from small_part_models import (
 )
 from torch import nn
 
+from point_peft.methods import PEFTBackbone
 from point_peft.models import PartSegmentor, PointDataPreprocessor
-from point_peft.tuners import PEFTBackbone
 
 pairs = pytest.mark.parametrize(('name', 'head'), PAIRS, ids=every_pair)
 every_way = pytest.mark.parametrize('way', WAYS)

@@ -45,7 +45,7 @@ class Difference(NamedTuple):
     """Where two descriptions part.
 
     Attributes:
-        place (str): As in the config: ``model.tuner.hooks[0].type``.
+        place (str): As in the config: ``model.peft.methods[0].type``.
         saved: Value in the checkpoint.
         wanted: Value in the config.
     """

@@ -18,7 +18,7 @@ COMPONENTS = {
     'head',
     'auxiliary_head',
     'neck',
-    'tuner',
+    'peft',
     'data_preprocessor',
     'dataset',
     'init_cfg',

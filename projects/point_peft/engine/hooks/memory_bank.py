@@ -11,8 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...files import spared
+from ...methods import MemoryBank
 from ...registry import HOOKS
-from ...tuners import MemoryBank
 from ..checkpoint import META_KEY, check_other_bank, unwrap
 from ..memory_bank import (
     BankProvenance,

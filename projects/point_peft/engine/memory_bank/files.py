@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...tuners import MemoryBank
+from ...methods import MemoryBank
 from ..checkpoint import META_KEY, check_other_bank, load_checkpoint_file, save_checkpoint
 from ..errors import CheckpointError, CorruptCheckpointError, MemoryBankMismatchError
 from .provenance import ADVICE, BankProvenance, check_bank, check_provenance, expected_provenance, find_prompt

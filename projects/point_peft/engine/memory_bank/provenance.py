@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from ...built_from import config_of
 from ...datasets import unrepeated
-from ...tuners import PEFTBackbone, PointPriorPrompt
-from ...tuners.memory_bank import too_few_clouds
+from ...methods import PEFTBackbone, PointPriorPrompt
+from ...methods.memory_bank import too_few_clouds
 from ..checkpoint import BaseFingerprint, describe_network
 from ..checkpoint.network import first_difference
 from ..errors import CheckpointError, ConfigError, MemoryBankMismatchError
@@ -84,9 +84,9 @@ def find_prompt(model: nn.Module) -> tuple[PEFTBackbone, PointPriorPrompt] | Non
     """The tuned backbone and its Point-prior Prompt; None if the model has no memory bank."""
     for wrapper in model.modules():
         if isinstance(wrapper, PEFTBackbone):
-            for tuner in wrapper.tuners:
-                if isinstance(tuner, PointPriorPrompt):
-                    return wrapper, tuner
+            for method in wrapper.methods:
+                if isinstance(method, PointPriorPrompt):
+                    return wrapper, method
     return None
 
 

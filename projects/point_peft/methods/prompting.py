@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
-from .base import Tuner
+from .base import TuningMethod
 
 
-class DeepPromptTuner(Tuner):
+class DeepPrompt(TuningMethod):
     """Base of methods that give blocks prompt tokens of their own (deep prompts, VPT, arXiv 2203.12119).
 
     Before a block the sequence ``[prefix | patches]`` becomes ``[prefix | prompts | patches]``; after it the prompts

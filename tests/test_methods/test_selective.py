@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from small_models import build_classifier, build_plain
 
-from point_peft.tuners import SelectiveTuning
+from point_peft.methods import SelectiveTuning
 
 BIASES = {
     f'blocks.blocks.{i}.{name}.bias'
@@ -30,9 +30,9 @@ PREFIX = {'cls_token', 'cls_pos'}
 )
 def test_names(arguments: dict, expected: set[str]) -> None:
     """Each option selects its part: biases inside the blocks, not those of the patch embedding."""
-    tuner = SelectiveTuning(**arguments)
-    tuner.setup(build_plain())
-    assert set(tuner.backbone_parameters()) == expected and len(tuner.names) == len(expected)
+    method = SelectiveTuning(**arguments)
+    method.setup(build_plain())
+    assert set(method.backbone_parameters()) == expected and len(method.names) == len(expected)
 
 
 def test_only_these_are_trained() -> None:
@@ -44,9 +44,9 @@ def test_only_these_are_trained() -> None:
 
 def test_without_class_token() -> None:
     """An encoder without one has no prefix to train."""
-    tuner = SelectiveTuning(biases=False, final_norm=False)
-    tuner.setup(build_plain(class_token=False))
-    assert tuner.backbone_parameters() == []
+    method = SelectiveTuning(biases=False, final_norm=False)
+    method.setup(build_plain(class_token=False))
+    assert method.backbone_parameters() == []
 
 
 def test_two_methods_may_share() -> None:

@@ -22,7 +22,7 @@ from ..backbones.layers import is_recomputation
 from ..structures import BackboneFeatures
 
 if TYPE_CHECKING:
-    from .base import Tuner
+    from .base import TuningMethod
 
 Attributes = dict[str, Any]
 
@@ -56,9 +56,9 @@ class ForwardPass:
             )
         return noted[0] if noted else None
 
-    def resume_in_backward(self, features: BackboneFeatures, tuners: Iterable[Tuner]) -> None:
+    def resume_in_backward(self, features: BackboneFeatures, methods: Iterable[TuningMethod]) -> None:
         """Let the methods know, once the backward comes to these outputs, that this forward is recomputed."""
-        resume = partial(_resume, self, list(tuners))
+        resume = partial(_resume, self, list(methods))
         outputs = (features.patches, features.prefix, features.raw_prefix, *features.hidden.values())
         for output in outputs:
             if output is not None and output.requires_grad:
@@ -80,33 +80,33 @@ def attributes_when_recomputing(
     return None if forward_pass is None else forward_pass.at(place)
 
 
-def own_attributes(tuner: Tuner) -> Attributes:
+def own_attributes(method: TuningMethod) -> Attributes:
     """What a method keeps in attributes, without parameters, buffers and sub-modules; containers are copied."""
     return {
         name: copy(value) if isinstance(value, CONTAINERS) else value
-        for name, value in vars(tuner).items()
+        for name, value in vars(method).items()
         if name not in NOT_OWN
     }
 
 
 @contextmanager
-def with_attributes(tuner: Tuner, attributes: Attributes) -> Iterator[None]:
+def with_attributes(method: TuningMethod, attributes: Attributes) -> Iterator[None]:
     """Give a method other attributes inside the block."""
-    now = own_attributes(tuner)
-    _replace(tuner, attributes)
+    now = own_attributes(method)
+    _replace(method, attributes)
     try:
         yield
     finally:
-        _replace(tuner, now)
+        _replace(method, now)
 
 
-def _replace(tuner: Tuner, attributes: Attributes) -> None:
-    for name in own_attributes(tuner).keys() - attributes.keys():
-        del vars(tuner)[name]
-    vars(tuner).update(attributes)
+def _replace(method: TuningMethod, attributes: Attributes) -> None:
+    for name in own_attributes(method).keys() - attributes.keys():
+        del vars(method)[name]
+    vars(method).update(attributes)
 
 
-def _resume(forward_pass: ForwardPass, tuners: Iterable[Tuner], gradient: Tensor) -> None:
+def _resume(forward_pass: ForwardPass, methods: Iterable[TuningMethod], gradient: Tensor) -> None:
     """Called by the backward with the gradient of an output, which stays as it is."""
-    for tuner in tuners:
-        tuner.recomputed_pass = ref(forward_pass)
+    for method in methods:
+        method.recomputed_pass = ref(forward_pass)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from point_peft.backbones import PointBackbone
 from point_peft.engine.config_check import check_config
 from point_peft.engine.errors import ConfigError
+from point_peft.methods import TuningContext, TuningMethod
+from point_peft.methods.base import _grow_mask
 from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures, PointTokens
-from point_peft.tuners import Tuner, TuningContext
-from point_peft.tuners.base import _grow_mask
 
 
 @pytest.fixture
@@ -40,25 +40,25 @@ class Echo(nn.Module):
 
 def test_hooks_act_in_a_context_only(context: TuningContext) -> None:
     """Input hook doubles, output hook adds the input: 2 * 3 + 6 = 12 inside, 3 outside, 3 after detach."""
-    tuner, module = Tuner(), Echo()
-    tuner.on_input(module, lambda x: 2 * x)
-    tuner.on_output(module, lambda x, output: x + output)
+    method, module = TuningMethod(), Echo()
+    method.on_input(module, lambda x: 2 * x)
+    method.on_output(module, lambda x, output: x + output)
     x = torch.full((1, 3, 1), 3.0)
     assert module(x).unique().item() == 3
-    tuner.context = context
+    method.context = context
     assert module(x).unique().item() == 12
-    tuner.detach(nn.Module())
+    method.detach(nn.Module())
     assert module(x).unique().item() == 3 and not module._forward_hooks and not module._forward_pre_hooks
 
 
 def test_order_of_output_hooks(context: TuningContext) -> None:
     """In order of attachment, unless one asks to be first."""
-    tuner, module = Tuner(), Echo()
-    tuner.context = context
-    tuner.on_output(module, lambda _, x: x + 1)
-    tuner.on_output(module, lambda _, x: x * 10)
+    method, module = TuningMethod(), Echo()
+    method.context = context
+    method.on_output(module, lambda _, x: x + 1)
+    method.on_output(module, lambda _, x: x * 10)
     assert module(torch.zeros(1)).item() == 10
-    tuner.on_output(module, lambda _, x: x + 5, first=True)
+    method.on_output(module, lambda _, x: x + 5, first=True)
     assert module(torch.zeros(1)).item() == 60
 
 
@@ -76,7 +76,7 @@ def test_mask_grows_with_the_sequence(context: TuningContext, shape: tuple[int, 
     """Inserting tokens after the prefix grows a mask given by keyword; changing none leaves it."""
     module = Echo()
     mask = torch.rand(shape) > 0.5
-    same, longer = Tuner(), Tuner()
+    same, longer = TuningMethod(), TuningMethod()
     same.context = longer.context = context
     same.on_input(module, lambda x: x + 1)
     module(torch.zeros(2, 4, 3), attn_mask=mask)
@@ -92,37 +92,37 @@ def test_mask_grows_with_the_sequence(context: TuningContext, shape: tuple[int, 
 def test_mask_in_a_prompted_block() -> None:
     """With prompts, a block whose mask hides all patches but one from the rest still lets them see the prompts."""
     model = build_classifier([dict(type='VPTDeep', num_tokens=3)])
-    tuner, block = model.backbone.tuners[0], model.backbone.backbone.layers[0]
+    method, block = model.backbone.methods[0], model.backbone.backbone.layers[0]
     x = torch.randn(2, 5, 48)
     mask = torch.eye(5, dtype=torch.bool)
     tokens = PointTokens(x, x, x, x)
     alone = block(x, attn_mask=mask)
-    tuner.context = TuningContext(x, tokens, 1, lambda _: x)
+    method.context = TuningContext(x, tokens, 1, lambda _: x)
     prompted = block(x, attn_mask=mask)
-    tuner.context = None
+    method.context = None
     assert prompted.shape == alone.shape and (prompted - alone).abs().max() > 1e-3
     other = torch.cat([x[:, :-1], -x[:, -1:]], dim=1)
-    tuner.context = TuningContext(x, tokens, 1, lambda _: x)
+    method.context = TuningContext(x, tokens, 1, lambda _: x)
     torch.testing.assert_close(block(other, attn_mask=mask)[:, 2], prompted[:, 2], atol=1e-5, rtol=0)
-    tuner.context = None
+    method.context = None
 
 
 def test_defaults_do_nothing(context: TuningContext) -> None:
     """A method that overrides nothing changes nothing."""
-    tuner, features = Tuner(), object()
-    tuner.setup(build_plain())
-    tuner.attach(build_plain())
-    tuner.begin(context)
-    assert tuner.transform_points(context.points) is context.points
-    assert tuner.finish(features, context) is features and tuner.backbone_parameters() == []
+    method, features = TuningMethod(), object()
+    method.setup(build_plain())
+    method.attach(build_plain())
+    method.begin(context)
+    assert method.transform_points(context.points) is context.points
+    assert method.finish(features, context) is features and method.backbone_parameters() == []
 
 
 @pytest.fixture
-def own_method() -> Iterator[type[Tuner]]:
+def own_method() -> Iterator[type[TuningMethod]]:
     """A method that this test alone defines: shift the cloud, scale every block, add a token to the prefix."""
 
     @MODELS.register_module()
-    class ShiftScaleAppend(Tuner):
+    class ShiftScaleAppend(TuningMethod):
         """Uses every stage of the contract."""
 
         def __init__(self, *, strength: float = 1.0) -> None:
@@ -168,26 +168,26 @@ def own_method() -> Iterator[type[Tuner]]:
     MODELS.module_dict.pop('ShiftScaleAppend')
 
 
-def test_own_method(own_method: type[Tuner]) -> None:
+def test_own_method(own_method: type[TuningMethod]) -> None:
     """Registered and named in a config it trains, detaches and is checked like the others."""
-    hooks = [dict(type='ShiftScaleAppend', strength=0.5), dict(type='LoRA', rank=2)]
-    model = build_classifier(hooks, fresh=True)
-    tuner = model.backbone.tuners[0]
-    assert isinstance(tuner, own_method)
+    methods = [dict(type='ShiftScaleAppend', strength=0.5), dict(type='LoRA', rank=2)]
+    model = build_classifier(methods, fresh=True)
+    method = model.backbone.methods[0]
+    assert isinstance(method, own_method)
     plain = build_plain()
     expected = plain(clouds())
     assert (logits(model, clouds()) - logits(build_classifier(), clouds())).abs().max() > 1e-3
-    assert tuner.order == ['transform_points', 'begin', 'finish'] and tuner.summary.shape == (4, 48)
+    assert method.order == ['transform_points', 'begin', 'finish'] and method.summary.shape == (4, 48)
     losses = train(model, steps=4)
     assert losses[-1] < losses[0]
-    for parameter in tuner.parameters():
+    for parameter in method.parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0
     assert torch.equal(model.backbone.detach()(clouds()).patches, expected.patches)
 
 
-def test_own_method_in_the_config_check(own_method: type[Tuner]) -> None:
+def test_own_method_in_the_config_check(own_method: type[TuningMethod]) -> None:
     """Its arguments are checked too."""
-    tuner = dict(type='PEFTBackbone', hooks=[dict(type='ShiftScaleAppend', strenght=0.5)])
-    model = dict(type='PointClassifier', backbone=BACKBONE, tuner=tuner, head=dict(type='PointClsHead'))
+    peft = dict(type='PEFTBackbone', methods=[dict(type='ShiftScaleAppend', strenght=0.5)])
+    model = dict(type='PointClassifier', backbone=BACKBONE, peft=peft, head=dict(type='PointClsHead'))
     with pytest.raises(ConfigError, match="unknown argument 'strenght'; did you mean 'strength'"):
         check_config(Config(dict(model=model)))

@@ -17,7 +17,7 @@ from ..backbones.base import TokenFunction
 from ..backbones.layers import DropPath
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
-from .base import Tuner, TuningContext
+from .base import TuningContext, TuningMethod
 from .recomputation import ForwardPass, is_recomputed
 from .substitution import substituted, whole_parameter
 
@@ -27,31 +27,30 @@ COPY = 'pretrained_'
 
 @MODELS.register_module()
 class PEFTBackbone(BaseModule):
-    """Freeze a backbone and tune it through hooks.
+    """Freeze a backbone and tune it by tuning methods.
 
     Frozen means frozen: no gradient, and batch-norm statistics that stay as pre-trained. Drop-path is the one thing
-    in the backbone that follows ``train()``, since it regularises the tuned branches. ``hooks=[]`` is linear probing.
+    in the backbone that follows ``train()``, since it regularises the tuned branches. ``methods=[]`` is linear probing.
 
     Args:
         backbone (dict): Config of a plain backbone.
-        hooks (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
+        methods (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
     """
 
-    def __init__(self, backbone: dict[str, Any], hooks: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, backbone: dict[str, Any], methods: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__()
         self.backbone: PointBackbone = MODELS.build(backbone)
         self.backbone.requires_grad_(False)
-        tuners: list[Tuner] = [MODELS.build(hook) for hook in hooks]
-        self.tuners: Iterable[Tuner] = nn.ModuleList(tuners)  # type: ignore[assignment]
-        for tuner in tuners:
-            tuner.setup(self.backbone)
-        self.tuned_names = sorted({name for tuner in tuners for name in tuner.backbone_parameters()})
+        self.methods: Iterable[TuningMethod] = nn.ModuleList(map(MODELS.build, methods))  # type: ignore[assignment]
+        for method in self.methods:
+            method.setup(self.backbone)
+        self.tuned_names = sorted({name for method in self.methods for name in method.backbone_parameters()})
         for name in self.tuned_names:
             parameter = self.backbone.get_parameter(name).requires_grad_(True)
             self.register_buffer(_copy_name(name), parameter.detach().clone())
         self.is_attached = True
-        for tuner in tuners:
-            tuner.attach(self.backbone)
+        for method in self.methods:
+            method.attach(self.backbone)
 
     @property
     def embed_dim(self) -> int:
@@ -82,21 +81,21 @@ class PEFTBackbone(BaseModule):
         """
         if not self.is_attached:
             return self.backbone(points, hidden_layers=hidden_layers, enrich=enrich)
-        for tuner in self.tuners:
-            points = tuner.transform_points(points)
+        for method in self.methods:
+            points = method.transform_points(points)
         # No graph is built, since nothing in here needs a gradient, and little is computed, so it may be exact.
         with torch.autocast(points.device.type, enabled=False):
             tokens = self.backbone.embed(points)
         context = TuningContext(points, tokens, self.backbone.num_prefix_tokens, self.pretrained_summary)
-        for tuner in self.tuners:
-            tuner.begin(context)
+        for method in self.methods:
+            method.begin(context)
         forward_pass = ForwardPass()
         with self._hooks_acting(context, forward_pass):
             tokens = context.tokens if enrich is None else enrich(context.tokens)
             features = self.backbone.encode(self._with_graph(tokens), hidden_layers=hidden_layers)
-        for tuner in self.tuners:
-            features = tuner.finish(features, context)
-        forward_pass.resume_in_backward(features, self.tuners)
+        for method in self.methods:
+            features = method.finish(features, context)
+        forward_pass.resume_in_backward(features, self.methods)
         return features
 
     @torch.no_grad()
@@ -120,16 +119,16 @@ class PEFTBackbone(BaseModule):
         if self.is_attached:
             return
         self._exchange_tuned_values()
-        for tuner in self.tuners:
-            tuner.attach(self.backbone)
+        for method in self.methods:
+            method.attach(self.backbone)
         self.is_attached = True
 
     def detach(self) -> PointBackbone:
         """Take the tuning methods off and return the untouched pre-trained backbone; ``attach`` puts them back."""
         if self.is_attached:
             self._exchange_tuned_values()
-            for tuner in self.tuners:
-                tuner.detach(self.backbone)
+            for method in self.methods:
+                method.detach(self.backbone)
             self.is_attached = False
         return self.backbone
 
@@ -169,38 +168,38 @@ class PEFTBackbone(BaseModule):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PEFTBackbone:
         """Copy without the hooks, which would act for the original's methods, and hook the copy up with its own."""
-        attached = [tuner for tuner in self.tuners if self.is_attached]
-        for tuner in attached:
-            tuner.detach(self.backbone)
+        attached = [method for method in self.methods if self.is_attached]
+        for method in attached:
+            method.detach(self.backbone)
         clone = memo[id(self)] = type(self).__new__(type(self))
         clone.__dict__.update(deepcopy(self.__dict__, memo))
         for wrapper in (self, clone) if attached else ():
-            for tuner in wrapper.tuners:
-                tuner.attach(wrapper.backbone)
+            for method in wrapper.methods:
+                method.attach(wrapper.backbone)
         return clone
 
     @contextmanager
     def _hooks_acting(
         self, context: TuningContext, forward_pass: ForwardPass | None = None
     ) -> Iterator[None]:
-        for tuner in self.tuners:
-            tuner.context, tuner.forward_pass = context, forward_pass
+        for method in self.methods:
+            method.context, method.forward_pass = context, forward_pass
         try:
             yield
         finally:
-            for tuner in self.tuners:
-                tuner.context = tuner.forward_pass = None
+            for method in self.methods:
+                method.context = method.forward_pass = None
 
     @contextmanager
     def _hooks_silent(self) -> Iterator[None]:
         """Let no hook act inside the block, whether a forward or a backward is under way."""
-        for tuner in self.tuners:
-            tuner.is_silent = True
+        for method in self.methods:
+            method.is_silent = True
         try:
             yield
         finally:
-            for tuner in self.tuners:
-                tuner.is_silent = False
+            for method in self.methods:
+                method.is_silent = False
 
     def _with_graph(self, tokens: PointTokens) -> PointTokens:
         """Tokens that ask for a gradient where the blocks need that to be recomputed.
@@ -215,7 +214,7 @@ class PEFTBackbone(BaseModule):
 
     def _trains_recomputed_blocks(self) -> bool:
         """Whether a module in the blocks is recomputed in the backward, and anything is trained there."""
-        if not self.tuned_names and all(next(tuner.parameters(), None) is None for tuner in self.tuners):
+        if not self.tuned_names and all(next(method.parameters(), None) is None for method in self.methods):
             return False
         return any(is_recomputed(module) for block in self.backbone.layers for module in block.modules())
 

@@ -6,11 +6,11 @@ from torch import nn
 
 from ..backbones import PointBackbone
 from ..registry import MODELS
-from .base import Tuner
+from .base import TuningMethod
 
 
 @MODELS.register_module()
-class SelectiveTuning(Tuner):
+class SelectiveTuning(TuningMethod):
     """Train some of the backbone's own small parameters in place (as BitFit, arXiv 2106.10199, does with biases).
 
     Point-PEFT trains the biases inside the blocks, the final norm and the class token with its position.

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from point_peft.backbones.layers import causal_mask
 from point_peft.backbones.point_m2ae import local_attention_mask
+from point_peft.methods import PEFTBackbone, TuningContext
 from point_peft.models import PointClassifier
-from point_peft.tuners import PEFTBackbone, TuningContext
 
 NUM_PROMPTS = 3
 PROMPTS = [dict(type='VPTDeep', num_tokens=NUM_PROMPTS)]
@@ -58,7 +58,7 @@ def test_every_token_sees_the_prompts(name: str) -> None:
     model = prompted(name)
     before = model(clouds())
     with torch.no_grad():
-        model.tuners[0].embeddings[-1].add_(torch.randn(NUM_PROMPTS, 48))
+        model.methods[0].embeddings[-1].add_(torch.randn(NUM_PROMPTS, 48))
     after = model(clouds())
     assert (after.patches - before.patches).abs().amax(dim=-1).min() > 1e-5
     if model.backbone.num_prefix_tokens:
@@ -137,7 +137,7 @@ def test_far_tokens_stay_unseen() -> None:
 
 def test_masks_are_grown_once_per_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two blocks of the last stage share a mask."""
-    from point_peft.tuners import base
+    from point_peft.methods import base
 
     calls, original = [], base._grow_mask
     monkeypatch.setattr(base, '_grow_mask', lambda *args: (calls.append(args), original(*args))[1])
@@ -147,8 +147,8 @@ def test_masks_are_grown_once_per_stage(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_prompts_of_two_methods_under_a_mask() -> None:
     """Both are visible, the later ones in front of the earlier ones, and the rest keeps its order."""
-    hooks = [dict(type='VPTDeep', num_tokens=2), dict(type='VPTDeep', num_tokens=1)]
-    model: PointClassifier = build_classifier(hooks, name='PointGPT')
+    methods = [dict(type='VPTDeep', num_tokens=2), dict(type='VPTDeep', num_tokens=1)]
+    model: PointClassifier = build_classifier(methods, name='PointGPT')
     for mask in masks_of(model.backbone):
         assert mask[:, 2:5].all() and torch.equal(without_prompts(mask, 2), causal_mask(18, mask.device))
     here, there = encode_changed(model.backbone, 7)

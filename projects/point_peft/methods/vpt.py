@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..registry import MODELS
-from .prompting import DeepPromptTuner
+from .prompting import DeepPrompt
 
 
 @MODELS.register_module()
-class VPTDeep(DeepPromptTuner):
+class VPTDeep(DeepPrompt):
     """Visual prompt tuning, deep variant (Jia et al., ECCV 2022, arXiv 2203.12119, section 3.2).
 
     Args:

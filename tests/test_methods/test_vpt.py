@@ -8,13 +8,13 @@ import pytest
 import torch
 from small_models import build_classifier, build_plain, clouds, logits, train
 
-import point_peft.tuners.vpt
+import point_peft.methods.vpt
 
 
 def test_formula() -> None:
     """Before every block its own prompts stand behind the class token; after it they are taken out."""
     model = build_classifier([dict(type='VPTDeep', num_tokens=3)])
-    prompts = model.backbone.tuners[0].embeddings
+    prompts = model.backbone.methods[0].embeddings
     plain = build_plain()
     tokens = plain.embed(clouds())
     pos = torch.cat([plain.cls_pos.expand(4, -1, -1), plain.pos_embed(tokens.centers)], dim=1)
@@ -34,7 +34,7 @@ def test_layers() -> None:
     for block in model.backbone.backbone.layers:
         block.norm1.register_forward_hook(lambda _, args, x: lengths.append(x.shape[1]))
     logits(model, clouds())
-    assert lengths == [17, 17, 20, 17] and len(model.backbone.tuners[0].embeddings) == 1
+    assert lengths == [17, 17, 20, 17] and len(model.backbone.methods[0].embeddings) == 1
 
 
 def test_fresh_prompts_take_part() -> None:
@@ -45,12 +45,12 @@ def test_fresh_prompts_take_part() -> None:
 
 def test_xavier() -> None:
     """Uniform with variance 2 / (T + C), the same seed giving the same prompts."""
-    hooks = [dict(type='VPTDeep', num_tokens=10)]
-    values = torch.cat(list(build_classifier(hooks, fresh=True).backbone.tuners[0].embeddings))
+    methods = [dict(type='VPTDeep', num_tokens=10)]
+    values = torch.cat(list(build_classifier(methods, fresh=True).backbone.methods[0].embeddings))
     bound = (6 / (10 + 48)) ** 0.5
     assert values.abs().max() <= bound and values.abs().max() > 0.98 * bound
     assert values.var().item() == pytest.approx(2 / 58, rel=0.1)
-    again = torch.cat(list(build_classifier(hooks, fresh=True).backbone.tuners[0].embeddings))
+    again = torch.cat(list(build_classifier(methods, fresh=True).backbone.methods[0].embeddings))
     assert torch.equal(values, again)
 
 
@@ -59,13 +59,13 @@ def test_learns() -> None:
     model = build_classifier([dict(type='VPTDeep', num_tokens=3)], fresh=True, drop_path_rate=0.0)
     losses = train(model, steps=6, lr=0.01)
     assert losses[-1] < losses[0]
-    assert all(p.grad.abs().sum() > 0 for p in model.backbone.tuners.parameters())
+    assert all(p.grad.abs().sum() > 0 for p in model.backbone.methods.parameters())
 
 
 def test_dropout() -> None:
     """Dropout of the prompts acts in train mode only."""
-    tuner = build_classifier([dict(type='VPTDeep', num_tokens=3, dropout=0.5)]).backbone.tuners[0]
-    assert tuner.train().prompts(0).eq(0).any() and not tuner.eval().prompts(0).eq(0).any()
+    method = build_classifier([dict(type='VPTDeep', num_tokens=3, dropout=0.5)]).backbone.methods[0]
+    assert method.train().prompts(0).eq(0).any() and not method.eval().prompts(0).eq(0).any()
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_bad_input(arguments: dict, message: str) -> None:
 
 def test_one_short_file() -> None:
     """The method is one file of at most 120 lines."""
-    assert len(Path(point_peft.tuners.vpt.__file__).read_text().splitlines()) <= 120
+    assert len(Path(point_peft.methods.vpt.__file__).read_text().splitlines()) <= 120

@@ -7,10 +7,10 @@ import torch
 from small_models import POINT_PEFT, build_classifier, build_plain, clouds, fill_bank, logits
 from torch import Tensor
 
-from point_peft.tuners import DeepPromptTuner, TuningContext
+from point_peft.methods import DeepPrompt, TuningContext
 
 
-class Numbered(DeepPromptTuner):
+class Numbered(DeepPrompt):
     """Prompts with values 100, 200, ..."""
 
     def prompts(self, position: int) -> Tensor:
@@ -20,28 +20,28 @@ class Numbered(DeepPromptTuner):
 
 def test_by_hand() -> None:
     """Prefix 1, patches 2 and 3, two prompts: [1, 100, 200, 2, 3] and back."""
-    tuner = Numbered(2)
+    method = Numbered(2)
     x = torch.tensor([[[1.0], [2.0], [3.0]]])
-    tuner.context = TuningContext(x, None, 1, None)
-    longer = tuner._insert(x, tuner.prompts(0))
+    method.context = TuningContext(x, None, 1, None)
+    longer = method._insert(x, method.prompts(0))
     assert longer.flatten().tolist() == [1, 100, 200, 2, 3]
-    assert torch.equal(tuner._take_out(longer), x)
+    assert torch.equal(method._take_out(longer), x)
 
 
 @pytest.mark.parametrize('num_prefix', [0, 1, 3])
 @pytest.mark.parametrize('num_tokens', [1, 4])
 def test_round_trip(num_prefix: int, num_tokens: int) -> None:
     """Whatever the number of prefix tokens and prompts, and for every sample."""
-    tuner = Numbered(num_tokens)
+    method = Numbered(num_tokens)
     x = torch.randn(3, num_prefix + 5, 1)
-    tuner.context = TuningContext(x, None, num_prefix, None)
-    longer = tuner._insert(x, tuner.prompts(0))
+    method.context = TuningContext(x, None, num_prefix, None)
+    longer = method._insert(x, method.prompts(0))
     assert torch.equal(longer[:, :num_prefix], x[:, :num_prefix])
     assert (
         longer[:, num_prefix : num_prefix + num_tokens, 0].tolist()
         == [[100 * i for i in range(1, num_tokens + 1)]] * 3
     )
-    assert torch.equal(tuner._take_out(longer), x)
+    assert torch.equal(method._take_out(longer), x)
 
 
 @pytest.mark.parametrize(('layers', 'wrong'), [([-1], [-1]), ([0, 4, 9], [4, 9])])
@@ -59,15 +59,15 @@ def test_all_layers_by_default() -> None:
 
 def test_two_prompt_methods() -> None:
     """Prompts of two methods are both seen by the block and both taken out."""
-    hooks = [dict(type='VPTDeep', num_tokens=2), dict(type='VPTDeep', num_tokens=3, layers=[1])]
-    model = build_classifier(hooks)
+    methods = [dict(type='VPTDeep', num_tokens=2), dict(type='VPTDeep', num_tokens=3, layers=[1])]
+    model = build_classifier(methods)
     lengths = []
     for block in model.backbone.backbone.layers:
         block.norm1.register_forward_hook(lambda _, args, x: lengths.append(x.shape[1]))
     features = model.backbone(clouds())
     assert lengths == [19, 22, 19, 19] and features.patches.shape == (4, 16, 48)
     with torch.no_grad():
-        for prompt in model.backbone.tuners[1].parameters():
+        for prompt in model.backbone.methods[1].parameters():
             prompt.mul_(-1)
     assert (model.backbone(clouds()).patches - features.patches).abs().max() > 1e-4
 
@@ -76,12 +76,12 @@ def test_order_of_hooks() -> None:
     """A method on a block's output never meets prompts, even if it is listed before the prompts."""
     prompt, adapter, geometry, selective = POINT_PEFT
     models = [
-        build_classifier(hooks)
-        for hooks in ([prompt, geometry, adapter, selective], [geometry, adapter, selective, prompt])
+        build_classifier(methods)
+        for methods in ([prompt, geometry, adapter, selective], [geometry, adapter, selective, prompt])
     ]
     for model in models:
         fill_bank(model)
-    models[1].backbone.tuners[0].load_state_dict(models[0].backbone.tuners[1].state_dict())
-    models[1].backbone.tuners[1].load_state_dict(models[0].backbone.tuners[2].state_dict())
-    models[1].backbone.tuners[3].load_state_dict(models[0].backbone.tuners[0].state_dict())
+    models[1].backbone.methods[0].load_state_dict(models[0].backbone.methods[1].state_dict())
+    models[1].backbone.methods[1].load_state_dict(models[0].backbone.methods[2].state_dict())
+    models[1].backbone.methods[3].load_state_dict(models[0].backbone.methods[0].state_dict())
     assert torch.equal(*(logits(model, clouds()) for model in models))

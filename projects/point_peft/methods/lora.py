@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..registry import MODELS
-from .base import Tuner
+from .base import TuningMethod
 
 
 @MODELS.register_module()
-class LoRA(Tuner):
+class LoRA(TuningMethod):
     """Add ``(alpha / rank) B A x`` to the output of linear layers (Hu et al., ICLR 2022, arXiv 2106.09685, eq. 3).
 
     Args:

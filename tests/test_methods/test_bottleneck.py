@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 import pytest
-import slow_tuners
+import slow_methods
 import torch
 from small_models import build_classifier, build_plain, clouds, logits, scramble
 
-from point_peft.tuners.bottleneck import Bottleneck, BottleneckAdapter, QuickGELU
+from point_peft.methods.bottleneck import Bottleneck, BottleneckAdapter, QuickGELU
 
 
 def test_quick_gelu_by_hand() -> None:
@@ -26,7 +26,7 @@ def test_bottleneck_against_numpy() -> None:
     x = torch.randn(3, 6, dtype=torch.float64)
     weights = [parameter.detach().numpy() for parameter in layer.parameters()]
     np.testing.assert_allclose(
-        layer(x).detach().numpy(), slow_tuners.bottleneck(x.numpy(), *weights), atol=1e-12
+        layer(x).detach().numpy(), slow_methods.bottleneck(x.numpy(), *weights), atol=1e-12
     )
 
 
@@ -40,7 +40,7 @@ def test_fresh_bottleneck_is_zero() -> None:
 def test_formula(at: str) -> None:
     """The branch h of every block becomes h + scale * adapter(h)."""
     model = build_classifier([dict(type='BottleneckAdapter', dim=4, at=at, scale=0.25)])
-    adapter = model.backbone.tuners[0]
+    adapter = model.backbone.methods[0]
     plain = build_plain()
     for block, bottleneck in zip(plain.layers, adapter.adapters):
         block.get_submodule(at).register_forward_hook(lambda _, args, h, b=bottleneck: h + 0.25 * b(h))

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import pytest
-import slow_tuners
+import slow_methods
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from point_peft.tuners import MemoryBank
+from point_peft.methods import MemoryBank
 
 
 def filled(features: torch.Tensor, temperature: float = 1.0) -> MemoryBank:
@@ -49,7 +49,7 @@ def test_against_loop(rows: int, dim: int, k: int, temperature: float, seed: int
     queries = torch.randn(4, dim, dtype=torch.float64, generator=generator)
     found = filled(features, temperature)(queries, k)
     for row, query in enumerate(queries.numpy()):
-        slow = slow_tuners.retrieve(features.numpy(), query, k, temperature)
+        slow = slow_methods.retrieve(features.numpy(), query, k, temperature)
         assert found.index[row].tolist() == slow.index
         for name in ('similarity', 'attended', 'values', 'query'):
             np.testing.assert_allclose(getattr(found, name)[row].numpy(), getattr(slow, name), atol=1e-12)

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import slow_tuners
+import slow_methods
 import torch
 from small_models import build_classifier, clouds, logits, train
 
 from point_peft.backbones.layers import drop_path_rates
-from point_peft.tuners import GeometryAwareAdapter, TuningContext
-from point_peft.tuners.geometry_aware_adapter import LocalAttention, TokenGeometry
+from point_peft.methods import GeometryAwareAdapter, TuningContext
+from point_peft.methods.geometry_aware_adapter import LocalAttention, TokenGeometry
 
 HOOK = dict(type='GeometryAwareAdapter', num_neighbors=4, attn_dim=6, num_heads=2, hidden_dim=3)
 
 
-def reference(adapter: GeometryAwareAdapter, index: int, num_regions: int) -> slow_tuners.LocalExchange:
+def reference(adapter: GeometryAwareAdapter, index: int, num_regions: int) -> slow_methods.LocalExchange:
     """The weights of one block in numpy."""
     norm = adapter.pool_norms[index]
     local_norm, attn = adapter.norms[0], adapter.attns[0]
     values = [local_norm.weight, local_norm.bias, attn.qkv.weight, attn.proj.weight, attn.proj.bias]
     pool = [norm.running_mean, norm.running_var, norm.weight, norm.bias]
-    return slow_tuners.LocalExchange(
+    return slow_methods.LocalExchange(
         *(value.detach().numpy() for value in values),
         adapter.num_heads,
         *(value.detach().numpy() for value in pool),
@@ -38,7 +38,7 @@ def test_against_numpy(ratio: float, num_regions: int, scales: tuple[float, floa
     """Exchange, then the bottleneck with its residual on all tokens, in float64."""
     hook = dict(HOOK, center_ratio=ratio, center_scale=scales[0], propagation_scale=scales[1])
     model = build_classifier([hook]).double()
-    adapter, backbone = model.backbone.tuners[0], model.backbone.backbone
+    adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2).double())
     context = TuningContext(clouds(2), tokens, 1, lambda tokens: tokens.features)
     adapter.begin(context)
@@ -50,7 +50,7 @@ def test_against_numpy(ratio: float, num_regions: int, scales: tuple[float, floa
     for sample in range(2):
         patches = slow.exchange(x[sample, 1:].numpy(), tokens.centers[sample].numpy())
         expected = np.concatenate([x[sample, :1].numpy(), patches])
-        expected = expected + slow_tuners.bottleneck(expected, *weights)
+        expected = expected + slow_methods.bottleneck(expected, *weights)
         np.testing.assert_allclose(out[sample], expected, atol=1e-11)
 
 
@@ -65,7 +65,7 @@ def test_propagation_by_hand(center_scale: float, expected: list[float]) -> None
     The ends hold 30 and 60; their regions too, and twice as much with their centers.
     """
     model = build_classifier([dict(HOOK, center_scale=center_scale, propagation_scale=1.0)])
-    adapter = model.backbone.tuners[0]
+    adapter = model.backbone.methods[0]
     for parameter in (*adapter.attns.parameters(), *adapter.norms.parameters()):
         torch.nn.init.zeros_(parameter)
     adapter.pool_norms[0] = torch.nn.Identity()
@@ -79,7 +79,7 @@ def test_propagation_by_hand(center_scale: float, expected: list[float]) -> None
 
 def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One grouping and one set of weights per forward, whatever the number of blocks; gone afterwards."""
-    from point_peft.tuners import geometry_aware_adapter as module
+    from point_peft.methods import geometry_aware_adapter as module
 
     calls = []
     for name in ('group', 'interpolation_weights'):
@@ -92,13 +92,13 @@ def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, counted)
     model = build_classifier([HOOK])
     logits(model, clouds())
-    assert calls == ['group', 'interpolation_weights'] and model.backbone.tuners[0]._geometry == []
+    assert calls == ['group', 'interpolation_weights'] and model.backbone.methods[0]._geometry == []
 
 
 def test_regions_of_a_hierarchy() -> None:
     """A stage's regions are what the next stage merges, the last stage finds its own; each stage has its attention."""
     model = build_classifier([HOOK], name='PointM2AE')
-    adapter, backbone = model.backbone.tuners[0], model.backbone.backbone
+    adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2))
     adapter.begin(TuningContext(clouds(2), tokens, 0, lambda tokens: tokens.features))
     geometry = adapter._geometry
@@ -120,7 +120,7 @@ def test_regions_of_a_hierarchy() -> None:
 def test_prefix_is_not_mixed() -> None:
     """The class token takes part in the bottleneck only: changing it leaves the patches of the exchange alone."""
     model = build_classifier([HOOK])
-    adapter, backbone = model.backbone.tuners[0], model.backbone.backbone
+    adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2))
     adapter.context = TuningContext(clouds(2), tokens, 1, lambda tokens: tokens.features)
     adapter.begin(adapter.context)
@@ -147,7 +147,7 @@ def test_regions_are_local() -> None:
 def test_drop_path_per_region() -> None:
     """In training the local attention of whole regions is dropped, with rates growing over the blocks."""
     model = build_classifier([dict(HOOK, drop_path=0.9)])
-    adapter = model.backbone.tuners[0].train()
+    adapter = model.backbone.methods[0].train()
     assert [layer.rate for layer in adapter.drop_paths] == pytest.approx(drop_path_rates(0.9, 4))
     torch.manual_seed(0)
     local = torch.ones(50, 8, 4, 6)
@@ -162,7 +162,7 @@ def test_learns() -> None:
     model = build_classifier([HOOK], fresh=True, drop_path_rate=0.0)
     losses = train(model, steps=8, lr=0.01)
     assert losses[-1] < losses[0]
-    for name, parameter in model.backbone.tuners.named_parameters():
+    for name, parameter in model.backbone.methods.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
 
 

@@ -46,7 +46,7 @@ class TuningContext:
         return self.grown_masks[key][1]
 
 
-class Tuner(nn.Module):
+class TuningMethod(nn.Module):
     """Base class of tuning methods.
 
     A method is built without knowing the backbone, then ``setup`` creates its parameters for one and ``attach``

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..registry import MODELS
-from .base import Tuner
+from .base import TuningMethod
 
 QUICK_GELU_SLOPE = 1.702
 """Slope of the sigmoid in x * sigmoid(1.702 x), the activation of the Point-PEFT release (``QuickGELU``)."""
@@ -50,7 +50,7 @@ class Bottleneck(nn.Module):
 
 
 @MODELS.register_module()
-class BottleneckAdapter(Tuner):
+class BottleneckAdapter(TuningMethod):
     """Add a scaled bottleneck of a sub-layer's output to it: ``h + scale * adapter(h)``.
 
     Args:

@@ -1,26 +1,26 @@
 """Tuning methods: the wrapper and one file per method."""
 
-from .base import Tuner, TuningContext
+from .base import TuningContext, TuningMethod
 from .bottleneck import BottleneckAdapter
 from .geometry_aware_adapter import GeometryAwareAdapter
 from .lora import LoRA
 from .memory_bank import MemoryBank
 from .peft_backbone import PEFTBackbone
 from .point_prior_prompt import PointPriorPrompt
-from .prompting import DeepPromptTuner
+from .prompting import DeepPrompt
 from .selective import SelectiveTuning
 from .vpt import VPTDeep
 
 __all__ = [
     'BottleneckAdapter',
-    'DeepPromptTuner',
+    'DeepPrompt',
     'GeometryAwareAdapter',
     'LoRA',
     'MemoryBank',
     'PEFTBackbone',
     'PointPriorPrompt',
     'SelectiveTuning',
-    'Tuner',
+    'TuningMethod',
     'TuningContext',
     'VPTDeep',
 ]

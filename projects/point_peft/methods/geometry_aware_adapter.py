@@ -14,7 +14,7 @@ from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
 from ..ops import add_interpolated, gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
 from ..structures import BackboneFeatures
-from .base import Tuner, TuningContext
+from .base import TuningContext, TuningMethod
 from .bottleneck import Bottleneck
 
 
@@ -37,7 +37,7 @@ class TokenGeometry:
 
 
 @MODELS.register_module()
-class GeometryAwareAdapter(Tuner):
+class GeometryAwareAdapter(TuningMethod):
     """Let neighbouring tokens exchange local structure after every block.
 
     Farthest point sampling picks S of the G group centers, each with its K nearest; the tokens of a region attend to

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import slow_tuners
+import slow_methods
 import torch
 from small_models import build_classifier, build_plain, clouds, fill_bank, logits, train
 
-from point_peft.tuners import PointPriorPrompt
+from point_peft.methods import PointPriorPrompt
 
 HOOK = dict(type='PointPriorPrompt', num_tokens=6, num_prior_groups=8, hidden_dim=3)
 
@@ -19,33 +19,33 @@ def test_prompts_against_numpy() -> None:
     """Learnable prompts plus the rows [query, attended, retrieved...] plus their bottleneck, per block."""
     model = build_classifier([dict(HOOK, temperature=0.5)]).double()
     fill_bank(model, rows=12)
-    tuner, plain = model.backbone.tuners[0], build_plain().double()
+    method, plain = model.backbone.methods[0], build_plain().double()
     points = clouds(3).double()
     seen = []
     for position in range(2):
-        original = tuner.prompts(position)  # before the bank is asked: the learnable ones
-        assert torch.equal(original[0], tuner.embeddings[position])
+        original = method.prompts(position)  # before the bank is asked: the learnable ones
+        assert torch.equal(original[0], method.embeddings[position])
     for block in model.backbone.backbone.layers:
         block.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     logits(model, points)
     assert [x.shape[1] for x in seen] == [8] * 4 + [23, 23, 17, 17]  # the prior on 8 groups, then the blocks
     summary = plain.summarize(plain.embed(points).first(8)).detach().numpy()
     for position in range(2):
-        weights = [p.detach().numpy() for p in tuner.adapters[position].parameters()]
+        weights = [p.detach().numpy() for p in method.adapters[position].parameters()]
         for sample in range(3):
-            found = slow_tuners.retrieve(tuner.bank.keys.numpy(), summary[sample], 4, 0.5)
+            found = slow_methods.retrieve(method.bank.keys.numpy(), summary[sample], 4, 0.5)
             rows = np.vstack([found.query, found.attended, found.values])
             expected = (
-                rows + slow_tuners.bottleneck(rows, *weights) + tuner.embeddings[position].detach().numpy()
+                rows + slow_methods.bottleneck(rows, *weights) + method.embeddings[position].detach().numpy()
             )
             np.testing.assert_allclose(seen[4 + position][sample, 1:7].numpy(), expected, atol=1e-10)
 
 
 def test_first_half_by_default() -> None:
     """Six of twelve blocks, as released; of an odd number the smaller half."""
-    tuner = PointPriorPrompt()
-    assert tuner.prompted_layers(SimpleNamespace(layers=range(12))) == [0, 1, 2, 3, 4, 5]
-    assert tuner.prompted_layers(SimpleNamespace(layers=range(5))) == [0, 1]
+    method = PointPriorPrompt()
+    assert method.prompted_layers(SimpleNamespace(layers=range(12))) == [0, 1, 2, 3, 4, 5]
+    assert method.prompted_layers(SimpleNamespace(layers=range(5))) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_first_half_by_default() -> None:
 def test_layers(layers: list[int] | str, expected: list[int]) -> None:
     """The first half of the blocks, all, or those that are named; parameters for these only."""
     model = build_classifier([dict(HOOK, layers=layers)])
-    tuner = model.backbone.tuners[0]
-    assert tuner.prompted_layers(model.backbone.backbone) == expected
-    assert len(tuner.embeddings) == len(tuner.adapters) == len(expected)
+    method = model.backbone.methods[0]
+    assert method.prompted_layers(model.backbone.backbone) == expected
+    assert len(method.embeddings) == len(method.adapters) == len(expected)
 
 
 def test_empty_bank(log: list) -> None:
@@ -64,7 +64,7 @@ def test_empty_bank(log: list) -> None:
     model = build_classifier([HOOK])
     prompts = [dict(type='VPTDeep', num_tokens=6, layers=[0, 1])]
     twin = build_classifier(prompts)
-    twin.backbone.tuners[0].embeddings.load_state_dict(model.backbone.tuners[0].embeddings.state_dict())
+    twin.backbone.methods[0].embeddings.load_state_dict(model.backbone.methods[0].embeddings.state_dict())
     out = [logits(model, clouds(seed=seed)) for seed in (0, 0, 1)]
     assert torch.equal(out[0], out[1]) and torch.equal(out[0], logits(twin, clouds()))
     assert len(log.at('WARNING')) == 1 and 'the memory bank is empty' in log.at('WARNING')[0]
@@ -77,19 +77,19 @@ def test_one_query_per_forward() -> None:
     """The bank is asked once, however many blocks have prompts, and nothing is kept afterwards."""
     model = build_classifier([dict(HOOK, layers=[0, 1, 2, 3])])
     fill_bank(model)
-    tuner, calls = model.backbone.tuners[0], []
-    tuner.bank.register_forward_hook(lambda *args: calls.append(args[1][1]))
+    method, calls = model.backbone.methods[0], []
+    method.bank.register_forward_hook(lambda *args: calls.append(args[1][1]))
     logits(model, clouds())
-    assert calls == [4] and tuner._prior is None
+    assert calls == [4] and method._prior is None
 
 
 def test_no_gradient_through_the_prior() -> None:
     """The prior runs without a graph, even with tuned backbone parameters."""
     model = build_classifier([HOOK, dict(type='SelectiveTuning')]).train()
     fill_bank(model)
-    tuner, rows = model.backbone.tuners[0], []
-    original = tuner.prompts
-    tuner.prompts = lambda position: (rows.append(tuner._prior), original(position))[1]
+    method, rows = model.backbone.methods[0], []
+    original = method.prompts
+    method.prompts = lambda position: (rows.append(method._prior), original(position))[1]
     model(dict(points=clouds()))
     assert len(rows) == 2 and all(not row.requires_grad and row.grad_fn is None for row in rows)
 
@@ -100,25 +100,25 @@ def test_learns() -> None:
     fill_bank(model)
     losses = train(model, steps=8, lr=0.01)
     assert losses[-1] < losses[0]
-    for name, parameter in model.backbone.tuners.named_parameters():
+    for name, parameter in model.backbone.methods.named_parameters():
         assert parameter.grad.abs().sum() > 0, name
 
 
 def test_hierarchy() -> None:
     """All blocks of a hierarchy may have prompts; the bank enhances those of its dimension, the last stage's."""
     model = build_classifier([dict(HOOK, layers='all', num_prior_groups=None)], name='PointM2AE')
-    tuner = model.backbone.tuners[0]
-    assert [tuple(prompt.shape) for prompt in tuner.embeddings] == [(6, 12), (6, 24), (6, 48), (6, 48)]
-    assert [len(list(adapter.parameters())) for adapter in tuner.adapters] == [0, 0, 4, 4]
+    method = model.backbone.methods[0]
+    assert [tuple(prompt.shape) for prompt in method.embeddings] == [(6, 12), (6, 24), (6, 48), (6, 48)]
+    assert [len(list(adapter.parameters())) for adapter in method.adapters] == [0, 0, 4, 4]
     fill_bank(model)
-    seen, original = {}, tuner.prompts
-    tuner.prompts = lambda position: seen.setdefault(position, original(position))
+    seen, original = {}, method.prompts
+    method.prompts = lambda position: seen.setdefault(position, original(position))
     logits(model, clouds())
     for position in (0, 1):
-        assert torch.equal(seen[position][0], tuner.embeddings[position])
+        assert torch.equal(seen[position][0], method.embeddings[position])
     for position in (2, 3):
         assert seen[position].shape == (4, 6, 48)
-        assert (seen[position] - tuner.embeddings[position]).abs().amin(dim=(1, 2)).max() > 1e-4
+        assert (seen[position] - method.embeddings[position]).abs().amin(dim=(1, 2)).max() > 1e-4
 
 
 def test_a_hierarchy_is_not_cut() -> None:
@@ -163,14 +163,14 @@ def test_a_failed_forward_leaves_nothing_behind() -> None:
     with pytest.raises(RuntimeError, match='broken'):
         logits(model, clouds())
     handle.remove()
-    assert model.backbone.tuners[0].context is None
+    assert model.backbone.methods[0].context is None
     assert torch.equal(model.backbone.backbone(clouds()).patches, build_plain()(clouds()).patches)
     assert torch.equal(logits(model, clouds()), expected)
 
 
 def test_empty_bank_on_several_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Training would stop in its second step with torch's words about unused parameters; looking at it is fine."""
-    from point_peft.tuners import point_prior_prompt
+    from point_peft.methods import point_prior_prompt
 
     model = build_classifier([HOOK]).train()
     model(dict(points=clouds()))

@@ -28,9 +28,9 @@ from torch.nn import functional as F
 from torch.utils import checkpoint
 
 from point_peft.backbones import PointMAE
+from point_peft.methods import TuningContext, TuningMethod
 from point_peft.models import PointClassifier
 from point_peft.registry import MODELS
-from point_peft.tuners import Tuner, TuningContext
 
 Found = tuple[float, dict[str, Tensor | None], dict[str, Tensor]]
 """Loss, gradients and buffers."""
@@ -173,17 +173,17 @@ def test_nothing_outlives_the_graph() -> None:
     """What hooks remember of a forward goes with its graph, not at the next collection of garbage."""
     model = build('PointMAE', 'point_peft')
     by_torch(model, CheckpointImpl.NO_REENTRANT)
-    tuner = model.backbone.tuners[0]
+    method = model.backbone.methods[0]
     loss = model(dict(points=clouds().double())).square().sum()
     loss.backward()
-    assert tuner.recomputed_pass() is not None
+    assert method.recomputed_pass() is not None
     gc.disable()
     try:
         del loss
-        assert tuner.recomputed_pass() is None
+        assert method.recomputed_pass() is None
     finally:
         gc.enable()
-    assert tuner.context is None and tuner._prior is None
+    assert method.context is None and method._prior is None
 
 
 def test_plain_backbone_after_a_backward() -> None:
@@ -200,17 +200,17 @@ def test_descriptor_in_the_middle_of_a_forward() -> None:
     """A hook that asks for the pre-trained descriptor gets the pre-trained one: no hook acts in there."""
     model = build_classifier([dict(type='LoRA', rank=2)])
     wrapper, seen = model.backbone, []
-    tuner = wrapper.tuners[0]
-    tuner.on_output(
+    method = wrapper.methods[0]
+    method.on_output(
         wrapper.backbone.final_norm(),
-        lambda _, x: (seen.append(tuner.context.pretrained_summary(tuner.context.tokens)), x)[1],
+        lambda _, x: (seen.append(method.context.pretrained_summary(method.context.tokens)), x)[1],
     )
     wrapper(clouds())
     plain = build_plain()
     assert torch.equal(seen[0], plain.summarize(plain.embed(clouds())))
 
 
-class Carrier(Tuner):
+class Carrier(TuningMethod):
     """Carries a value from block to block in an attribute, beside what it prepares for each forward."""
 
     def setup(self, backbone: PointMAE) -> None:

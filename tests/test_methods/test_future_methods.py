@@ -13,13 +13,13 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_ac
 
 from point_peft.backbones import PointBackbone
 from point_peft.backbones.layers import Block, CausalBlock, PatchEmbed
+from point_peft.methods import DeepPrompt, TuningContext, TuningMethod
 from point_peft.ops import gather, group, knn, squared_distance
 from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures
-from point_peft.tuners import DeepPromptTuner, Tuner, TuningContext
 
 
-class InstancePrompt(Tuner):
+class InstancePrompt(TuningMethod):
     """A prompt that an EdgeConv makes of the tokens that enter the last block (as IDPT)."""
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -53,7 +53,7 @@ class InstancePrompt(Tuner):
         return replace(features, patches=features.patches + self.prompt)
 
 
-class DynamicAdapter(Tuner):
+class DynamicAdapter(TuningMethod):
     """An adapter whose weight depends on each token (as DAPT)."""
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -73,7 +73,7 @@ class DynamicAdapter(Tuner):
         return lambda x, output: output + scale(x).sigmoid() * low_rank(x)
 
 
-class CoarsePatches(DeepPromptTuner):
+class CoarsePatches(DeepPrompt):
     """Larger and fewer patches of the cloud as prompts (as PPT)."""
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -90,7 +90,7 @@ class CoarsePatches(DeepPromptTuner):
         return self.maps[position](self.coarse)
 
 
-class SpectralFilter(Tuner):
+class SpectralFilter(TuningMethod):
     """Gains on the frequencies of the graph of the centers, per cloud (as PointGST)."""
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -120,7 +120,7 @@ class SpectralFilter(Tuner):
         return torch.cat([prefix, patches + (waves * self.gains[index]) @ (waves.mT @ patches)], dim=1)
 
 
-class LearnablePoints(Tuner):
+class LearnablePoints(TuningMethod):
     """Points that are added to every cloud, and a shift of all (as GAPrompt)."""
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -133,7 +133,7 @@ class LearnablePoints(Tuner):
         return torch.cat([points + self.shift, self.points.expand(len(points), -1, -1)], dim=1)
 
 
-class SideNetwork(Tuner):
+class SideNetwork(TuningMethod):
     """A narrow network beside the blocks of the last stage, which reads them and leaves them alone (ladder tuning)."""
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -189,13 +189,13 @@ def registered() -> Iterator[None]:
 def test_method(method: str, name: str) -> None:
     """It acts, learns in all its parameters and nowhere else, mixes no samples, and comes off again."""
     model = build_classifier([dict(type=method, **METHODS[method])], name=name)
-    tuner, points = model.backbone.tuners[0], clouds(6)
+    method, points = model.backbone.methods[0], clouds(6)
     together = logits(model, points)
     assert (together - logits(build_classifier(name=name), points)).abs().max() > 1e-3
     alone = torch.cat([logits(model, cloud[None]) for cloud in points])
     torch.testing.assert_close(alone, together, atol=1e-4, rtol=0)
     model(dict(points=points), mode='tensor').square().sum().backward()
-    for key, parameter in tuner.named_parameters():
+    for key, parameter in method.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, key
     assert all(parameter.grad is None for parameter in model.backbone.backbone.parameters())
     found, expected = model.backbone.detach()(points), build_plain(name)(points)
@@ -215,16 +215,16 @@ def test_recomputation(method: str, name: str) -> None:
             )
         outputs = [model(dict(points=clouds(seed=seed).double())) for seed in (0, 1)]
         sum(output.square().sum() for output in outputs).backward()
-        found.append([parameter.grad for parameter in model.backbone.tuners[0].parameters()])
+        found.append([parameter.grad for parameter in model.backbone.methods[0].parameters()])
     torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)
 def test_all_at_once(name: str) -> None:
     """Any of them go together, with Point-PEFT's own parts too."""
-    hooks = [dict(type=method, **arguments) for method, arguments in METHODS.items()]
-    hooks += [dict(type='VPTDeep', num_tokens=2), dict(type='GeometryAwareAdapter', num_neighbors=4)]
-    model = build_classifier(hooks, name=name)
+    methods = [dict(type=method, **arguments) for method, arguments in METHODS.items()]
+    methods += [dict(type='VPTDeep', num_tokens=2), dict(type='GeometryAwareAdapter', num_neighbors=4)]
+    model = build_classifier(methods, name=name)
     together = logits(model, clouds())
     alone = torch.cat([logits(model, cloud[None]) for cloud in clouds()])
     torch.testing.assert_close(alone, together, atol=1e-4, rtol=0)

@@ -19,9 +19,9 @@ from small_models import (
 )
 
 from point_peft.backbones.layers import DropPath
+from point_peft.methods import PEFTBackbone
 from point_peft.models import PointClassifier
 from point_peft.registry import MODELS
-from point_peft.tuners import PEFTBackbone
 
 every_method = pytest.mark.parametrize('method', METHODS)
 
@@ -65,7 +65,7 @@ def test_attach_gives_the_tuned_outputs_back(method: str) -> None:
         model.backbone.attach()
     assert torch.equal(logits(model, clouds()), expected)
     hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.backbone.backbone.modules())
-    assert hooks == sum(len(tuner._handles) for tuner in model.backbone.tuners)
+    assert hooks == sum(len(method._handles) for method in model.backbone.methods)
 
 
 @every_method
@@ -137,7 +137,7 @@ def test_summary_differs_from_tuned_features() -> None:
 def test_training_mode() -> None:
     """Tuning methods and drop-path follow ``train()``; the backbone's batch norms never do."""
     wrapper = tuned('point_peft').backbone.train()
-    assert wrapper.training and all(m.training for m in wrapper.tuners.modules())
+    assert wrapper.training and all(m.training for m in wrapper.methods.modules())
     in_training = {type(m).__name__ for m in wrapper.backbone.modules() if m.training}
     assert in_training == {'DropPath'}
     wrapper.eval()
@@ -234,7 +234,7 @@ def test_unknown_method() -> None:
 
 def test_unknown_backbone_parameter() -> None:
     """A method that names a parameter which the backbone lacks is refused."""
-    from point_peft.tuners import SelectiveTuning
+    from point_peft.methods import SelectiveTuning
 
     class Wrong(SelectiveTuning):
         """Names nothing that exists."""
@@ -252,7 +252,7 @@ def test_unknown_backbone_parameter() -> None:
 
 
 def test_type() -> None:
-    """The config ``tuner=dict(type='PEFTBackbone', hooks=[...])`` wraps the plain backbone."""
+    """The config ``peft=dict(type='PEFTBackbone', methods=[...])`` wraps the plain backbone."""
     model = build_classifier(POINT_PEFT)
     assert isinstance(model.backbone, PEFTBackbone) and model.backbone.embed_dim == 48
-    assert [type(t).__name__ for t in model.backbone.tuners] == [hook['type'] for hook in POINT_PEFT]
+    assert [type(t).__name__ for t in model.backbone.methods] == [hook['type'] for hook in POINT_PEFT]

@@ -26,8 +26,8 @@ from torch.nn import functional as F
 
 from point_peft.apis import get_config
 from point_peft.engine.config import part_files
+from point_peft.methods import LoRA, MemoryBank, PEFTBackbone
 from point_peft.models import PointClassifier, PointDescriptor
-from point_peft.tuners import LoRA, MemoryBank, PEFTBackbone
 
 POINTS = clouds(8, seed=9)
 BATCH = clouds(32, seed=9)
@@ -54,7 +54,7 @@ def move(model: PointClassifier) -> PointClassifier:
             return model
         for moved in wrapper.tuned_names:
             wrapper.backbone.get_parameter(moved).add_(0.1)
-        for update in (u for tuner in wrapper.tuners if isinstance(tuner, LoRA) for u in tuner.updates):
+        for update in (u for method in wrapper.methods if isinstance(method, LoRA) for u in method.updates):
             update[1].weight.normal_(std=0.05, generator=generator)  # updates of half a weight's size
     return model
 
@@ -67,17 +67,17 @@ def tuned(name: str, way: str) -> PointClassifier:
 
 
 def shipped(name: str, way: str) -> PointClassifier:
-    """A tuned model with the hooks of a method in configs and the head that goes with them."""
+    """A tuned model with the methods of a method in configs and the head that goes with them."""
     changes: dict[str, Any] = dict(name=name, head=dict(hidden_dims=() if way == 'linear_probe' else WIDTH))
     if name == 'PointM2AE':
         changes['num_groups'] = (64, 32, 16)  # the adapter's neighbours are 16
     if way == 'full':
         return move(build_classifier(None, **changes))
-    hooks = get_config(f'{way}/{PARTS[name]}_scanobjnn').tuner.hooks
-    model = build_classifier(hooks, fresh=True, **changes)
-    for tuner in model.backbone.tuners:
-        if not isinstance(tuner, LoRA):
-            scramble(tuner, seed=3)
+    methods = get_config(f'{way}/{PARTS[name]}_scanobjnn').peft.methods
+    model = build_classifier(methods, fresh=True, **changes)
+    for method in model.backbone.methods:
+        if not isinstance(method, LoRA):
+            scramble(method, seed=3)
     fill_bank(model, rows=200)
     return move(model)
 
@@ -133,14 +133,14 @@ def test_second_forward(name: str, way: str) -> None:
     assert torch.equal(first[0], second[0]) and torch.equal(first[1], second[1])
 
 
-@pytest.mark.parametrize('hooks', [None, METHODS['lora'], METHODS['bitfit']])
-def test_why_gradients_differ(hooks: list[dict[str, Any]] | None) -> None:
+@pytest.mark.parametrize('methods', [None, METHODS['lora'], METHODS['bitfit']])
+def test_why_gradients_differ(methods: list[dict[str, Any]] | None) -> None:
     """Rounding turns a ReLU or a maximum here and there, where a gradient jumps.
 
     In a head of 16 units on 8 clouds that can cost more than a hundredth of the cosine, and with the gates of float32
     the cosine is one.
     """
-    model, gates, forward = build_classifier(hooks, fresh=True), [], nn.ReLU.forward
+    model, gates, forward = build_classifier(methods, fresh=True), [], nn.ReLU.forward
     with patch.object(nn.ReLU, 'forward', lambda relu, x: (gates.append(x > 0), forward(relu, x))[1]):
         exact = logits_and_gradient(model, POINTS, autocast=False)
     rough = logits_and_gradient(model, POINTS, autocast=True)
@@ -184,7 +184,7 @@ def test_query_does_not_depend_on_autocast(name: str) -> None:
     tokens = plain.embed(POINTS)
     expected = plain.summarize(tokens)
     seen: list[Tensor] = []
-    prompt = wrapper.tuners[0]
+    prompt = wrapper.methods[0]
     prompt.bank.register_forward_hook(lambda *args: seen.append(args[2].index))
     with torch.no_grad():
         wrapper(POINTS)

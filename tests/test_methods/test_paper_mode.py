@@ -110,7 +110,7 @@ def test_share_of_trainable_parameters(dataset: str) -> None:
         plain = MODELS.build(load_config(ROOT / 'configs' / 'full' / f'pointmae_{dataset}.py').model)
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     total = sum(p.numel() for p in model.parameters())
-    added = sum(p.numel() for p in model.backbone.tuners.parameters())
+    added = sum(p.numel() for p in model.backbone.methods.parameters())
     assert total == sum(p.numel() for p in plain.parameters()) + added
     assert trainable / total < 0.05
     assert all(p.requires_grad for p in plain.parameters())

@@ -45,10 +45,10 @@ def batch(shapes: ProceduralShapes) -> dict[str, Any]:
 
 def build(name: str, way: str, **changes: Any) -> PointClassifier:
     """A classifier of the sixteen classes, its bank filled if it has one."""
-    hooks = None if way == 'full' else methods_for(name)[way]
+    methods = None if way == 'full' else methods_for(name)[way]
     if name == 'PointGPT' and way == 'full':
         changes['auxiliary_head'] = dict(type='GenerationHead', depth=1, num_heads=3, group_size=8)
-    model = build_classifier(hooks, name=name, head=dict(num_classes=16), **changes)
+    model = build_classifier(methods, name=name, head=dict(num_classes=16), **changes)
     model.data_preprocessor = PointDataPreprocessor(num_points=64)
     fill_bank(model)
     return model
@@ -83,7 +83,9 @@ def test_trains_and_evaluates(name: str, way: str, batch: dict[str, Any], shapes
     trained = {key for key, parameter in model.named_parameters() if parameter.requires_grad}
     losses = three_steps(model, batch)
     assert all(0 < loss < 100 for loss in losses)
-    statistics = {key for key in before if key.startswith(('head.', 'backbone.tuners.')) and 'running' in key}
+    statistics = {
+        key for key in before if key.startswith(('head.', 'backbone.methods.')) and 'running' in key
+    }
     if way == 'full':
         statistics |= {key for key in before if 'running' in key}
     counters = {key for key in before if key.endswith('num_batches_tracked')}
@@ -94,7 +96,7 @@ def test_trains_and_evaluates(name: str, way: str, batch: dict[str, Any], shapes
         elif key not in counters | cancelled(model):
             assert not torch.equal(value, before[key]), key
     for key in counters:  # batch norms that ran in training: 3 steps
-        expected = 3 if way == 'full' or key.startswith(('head.', 'backbone.tuners.')) else 0
+        expected = 3 if way == 'full' or key.startswith(('head.', 'backbone.methods.')) else 0
         assert model.state_dict()[key] - before[key] == expected, key
     metric = ClassificationAccuracy()
     metric.dataset_meta = shapes.metainfo
@@ -175,10 +177,10 @@ def test_fresh_methods_change_nothing(name: str, way: str) -> None:
 @every_backbone
 def test_fresh_point_peft_changes_nothing_but_by_propagation(name: str) -> None:
     """Without prompts and with the weight of the propagated features at zero, all else starts at the identity."""
-    hooks = [hook for hook in methods_for(name)['point_peft'] if hook['type'] != 'PointPriorPrompt']
-    silent = [hook | dict(propagation_scale=0.0) if 'Geometry' in hook['type'] else hook for hook in hooks]
+    methods = [hook for hook in methods_for(name)['point_peft'] if hook['type'] != 'PointPriorPrompt']
+    silent = [hook | dict(propagation_scale=0.0) if 'Geometry' in hook['type'] else hook for hook in methods]
     expected = logits(build_classifier(name=name), clouds())
     fresh = logits(build_classifier(silent, name=name, fresh=True), clouds())
     torch.testing.assert_close(fresh, expected, atol=1e-6, rtol=0)
-    loud = logits(build_classifier(hooks, name=name, fresh=True), clouds())
+    loud = logits(build_classifier(methods, name=name, fresh=True), clouds())
     assert (loud - expected).abs().max() > 1e-3  # as in the paper: neighbours are mixed from the start

@@ -14,7 +14,7 @@ from ..structures import BackboneFeatures, PointTokens
 from .base import TuningContext
 from .bottleneck import Bottleneck
 from .memory_bank import MemoryBank
-from .prompting import DeepPromptTuner
+from .prompting import DeepPrompt
 
 SUMMARY_ROWS = 2
 """Rows of the prior prompt that are not retrieved clouds: the query itself and the attention's result."""
@@ -24,7 +24,7 @@ PROMPT_STD = 0.02
 
 
 @MODELS.register_module()
-class PointPriorPrompt(DeepPromptTuner):
+class PointPriorPrompt(DeepPrompt):
     """Learnable prompts, enhanced by what a memory bank knows about the input's domain.
 
     The pre-trained backbone describes the cloud; parameter-free attention over the bank finds similar training
