@@ -136,11 +136,13 @@ class BackboneFeatures:
     Attributes:
         patches (Tensor): (B, G, C) patch tokens, aligned with ``centers``.
         tokens (PointTokens): What they were computed from: the geometry of all stages.
-        prefix (Tensor): (B, P, C) class-like tokens; P may be 0.
+        prefix (Tensor): (B, P, C) class-like tokens, and behind them the tokens of tuning methods that stayed; P may
+            be 0.
         class_index (int): Which of them is the class token.
         raw_prefix (Tensor | None): (B, P, C) the same tokens before the final norm, where a backbone has them.
         hidden (dict[int, Tensor]): patch tokens (B, G, C) after the blocks a head asked for, normed as the published
             decoders want them.
+        num_kept (int): How many of the prefix tokens are those of tuning methods.
     """
 
     patches: Tensor
@@ -149,6 +151,12 @@ class BackboneFeatures:
     class_index: int = 0
     raw_prefix: Tensor | None = None
     hidden: dict[int, Tensor] = field(default_factory=dict)
+    num_kept: int = 0
+
+    @property
+    def kept(self) -> Tensor:
+        """(B, T, C) prefix tokens of tuning methods."""
+        return self.prefix[:, self.prefix.shape[1] - self.num_kept :]
 
     @property
     def centers(self) -> Tensor:

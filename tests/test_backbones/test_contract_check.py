@@ -15,6 +15,8 @@ from small_models import build_plain, clouds, small_config_of
 from torch import Tensor, nn
 
 from point_peft.backbones import ContractError, PointMAE, check_backbone, contract
+from point_peft.backbones.base import TRANSFORMER_SITES
+from point_peft.backbones.layers import Mlp
 from point_peft.structures import BackboneFeatures, PointTokens, TokenStage
 
 Change = Callable[[PointMAE], None]
@@ -96,6 +98,15 @@ def not_a_block(backbone: PointMAE) -> None:
     type(backbone).layers = list(build_plain().layers)
 
 
+class ByFunctions(Mlp):
+    """Uses the weights of its layers, and not the layers, so nobody could act on them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the network that it is derived from."""
+        hidden = nn.functional.gelu(nn.functional.linear(x, self.fc1.weight, self.fc1.bias))
+        return nn.functional.linear(hidden, self.fc2.weight, self.fc2.bias)
+
+
 BLOCK = r'layers\[1\]'
 BROKEN: dict[str, tuple[Change, str]] = {
     'no width': (lambda backbone: delattr(backbone, 'embed_dim'), 'embed_dim is not an int'),
@@ -106,6 +117,18 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     'no blocks': (member('layers', []), 'layers is empty'),
     'stray blocks': (not_a_block, r'layers\[0\] is not a module of the backbone'),
+    'no site of the block': (
+        member('block_sites', {'mlp': 'mlp'}),
+        "block_sites does not name the block itself: 'block': ''",
+    ),
+    'site that is not there': (
+        member('block_sites', TRANSFORMER_SITES | {'gate': 'mlp.gate'}),
+        rf'{BLOCK}\.mlp\.gate is not an nn\.Module, as the site gate is',
+    ),
+    'site that is not called': (
+        replaced('blocks.blocks.1.mlp', ByFunctions(48, hidden_dim=192)),
+        r'the site mlp\.fc1 of layers\[1\] is called 0 times as a module, not once',
+    ),
     'no qkv': (
         replaced('blocks.blocks.1.attn.qkv', nn.Identity()),
         rf'{BLOCK}\.attn\.qkv is not an nn\.Linear',

@@ -176,14 +176,14 @@ def test_nothing_outlives_the_graph() -> None:
     method = model.backbone.methods[0]
     loss = model(dict(points=clouds().double())).square().sum()
     loss.backward()
-    assert method.recomputed_pass() is not None
+    assert method.activity.recomputed() is not None
     gc.disable()
     try:
         del loss
-        assert method.recomputed_pass() is None
+        assert method.activity.recomputed() is None
     finally:
         gc.enable()
-    assert method.context is None and method._prior is None
+    assert method.activity.context is None
 
 
 def test_plain_backbone_after_a_backward() -> None:
@@ -211,7 +211,7 @@ def test_descriptor_in_the_middle_of_a_forward() -> None:
 
 
 class Carrier(TuningMethod):
-    """Carries a value from block to block in an attribute, beside what it prepares for each forward."""
+    """Hands a value on from block to block, beside what it prepares for each forward."""
 
     def setup(self, backbone: PointMAE) -> None:
         """One map per block."""
@@ -219,17 +219,19 @@ class Carrier(TuningMethod):
 
     def attach(self, backbone: PointMAE) -> None:
         """After every block."""
-        for block, layer in zip(backbone.layers, self.maps):
-            self.on_output(block, self._carry(layer))
+        for index, (block, layer) in enumerate(zip(backbone.layers, self.maps)):
+            self.on_output(block, self._carry(index, layer))
 
-    def begin(self, context: TuningContext) -> None:
+    def begin(self, context: TuningContext) -> Tensor:
         """Start anew from the cloud."""
-        self.carried = [context.points.mean(dim=1).repeat(1, 16).unsqueeze(1)]
+        return context.points.mean(dim=1).repeat(1, 16).unsqueeze(1)
 
-    def _carry(self, layer: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
+    def _carry(self, index: int, layer: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         def act(_: Tensor, x: Tensor) -> Tensor:
-            self.carried.append(torch.tanh(self.carried[-1] + layer(x)))
-            return x + self.carried[-1]
+            before = self.handed_to(index) if index else self.state
+            after = torch.tanh(before + layer(x))
+            self.hand_on(index + 1, after)
+            return x + after
 
         return act
 
@@ -243,7 +245,7 @@ def carrier() -> Iterator[None]:
 
 
 @pytest.mark.parametrize('kind', ['mmengine', 'torch'])
-def test_attributes_of_a_method(carrier: None, kind: str) -> None:
+def test_what_is_handed_on(carrier: None, kind: str) -> None:
     """A hook that runs again finds the method as it was, of the right forward and at the right block."""
     models = [build_classifier([dict(type='Carrier')]).train() for _ in range(2)]
     KINDS[kind](models[1])
@@ -251,11 +253,11 @@ def test_attributes_of_a_method(carrier: None, kind: str) -> None:
     assert_same(run(models[1], seeds=(9, 10)), expected)
 
 
-def test_module_that_runs_twice() -> None:
-    """Which of its runs is recomputed cannot be told, so it is refused."""
-    model = build('PointMAE', 'lora')
-    by_torch(model, CheckpointImpl.NO_REENTRANT)
-    blocks = model.backbone.backbone.blocks.blocks
-    blocks[1] = blocks[0]
-    with pytest.raises(ValueError, match='runs several times in one forward and is recomputed'):
+def test_lost_graph_is_refused(carrier: None) -> None:
+    """Torch's older kind, around a block and all that acts on it, gives what is handed on no gradient."""
+    model = build_classifier([dict(type='Carrier')]).train()
+    by_torch(model, CheckpointImpl.REENTRANT)
+    with pytest.raises(ValueError, match=r'would lose its gradient .* use CheckpointImpl\.NO_REENTRANT'):
         run(model)
+    with torch.no_grad():
+        model(dict(points=clouds()))

@@ -14,7 +14,7 @@ from point_peft.backbones import PointBackbone
 from point_peft.engine.config_check import check_config
 from point_peft.engine.errors import ConfigError
 from point_peft.methods import TuningContext, TuningMethod
-from point_peft.methods.base import _grow_mask
+from point_peft.methods.insertion import grow_mask, grow_mask_once
 from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures, PointTokens
 
@@ -45,48 +45,39 @@ def test_hooks_act_in_a_context_only(context: TuningContext) -> None:
     method.on_output(module, lambda x, output: x + output)
     x = torch.full((1, 3, 1), 3.0)
     assert module(x).unique().item() == 3
-    method.context = context
+    method.activity.encoding = context
     assert module(x).unique().item() == 12
     method.detach(nn.Module())
     assert module(x).unique().item() == 3 and not module._forward_hooks and not module._forward_pre_hooks
 
 
 def test_order_of_output_hooks(context: TuningContext) -> None:
-    """In order of attachment, unless one asks to be first."""
+    """In order of attachment."""
     method, module = TuningMethod(), Echo()
-    method.context = context
+    method.activity.encoding = context
     method.on_output(module, lambda _, x: x + 1)
     method.on_output(module, lambda _, x: x * 10)
     assert module(torch.zeros(1)).item() == 10
-    method.on_output(module, lambda _, x: x + 5, first=True)
-    assert module(torch.zeros(1)).item() == 60
 
 
 def test_grow_mask_by_hand() -> None:
     """Row and column 1 of a 2x2 mask become those of the inserted token, which is visible and sees everything."""
     mask = torch.tensor([[True, False], [False, True]])
-    grown = _grow_mask(mask, at=1, count=1)
+    grown = grow_mask(mask, at=1, count=1)
     assert grown.tolist() == [[True, True, False], [True, True, True], [False, True, True]]
     additive = torch.tensor([[0.0, -9.0], [-9.0, 0.0]])
-    assert _grow_mask(additive, 0, 2).tolist() == [[0] * 4, [0] * 4, [0, 0, 0, -9], [0, 0, -9, 0]]
+    assert grow_mask(additive, 0, 2).tolist() == [[0] * 4, [0] * 4, [0, 0, 0, -9], [0, 0, -9, 0]]
 
 
 @pytest.mark.parametrize('shape', [(4, 4), (2, 1, 4, 4)])
 def test_mask_grows_with_the_sequence(context: TuningContext, shape: tuple[int, ...]) -> None:
-    """Inserting tokens after the prefix grows a mask given by keyword; changing none leaves it."""
-    module = Echo()
+    """Behind the prefix, once for all blocks that share it; what was inserted sees and is seen by all."""
     mask = torch.rand(shape) > 0.5
-    same, longer = TuningMethod(), TuningMethod()
-    same.context = longer.context = context
-    same.on_input(module, lambda x: x + 1)
-    module(torch.zeros(2, 4, 3), attn_mask=mask)
-    assert torch.equal(module.mask, mask)
-    longer.on_input(module, lambda x: torch.cat([x[:, :1], x[:, :2], x[:, 1:]], dim=1))
-    assert module(torch.zeros(2, 4, 3), attn_mask=mask).shape == (2, 6, 3)
+    grown = grow_mask_once(context, mask, 2)
     keep = torch.tensor([0, 3, 4, 5])
-    assert torch.equal(module.mask[..., keep[:, None], keep], mask)
-    assert module.mask[..., 1:3, :].all() and module.mask[..., 1:3].all()
-    assert module(torch.zeros(2, 4, 3)).shape == (2, 6, 3) and module.mask is None
+    assert torch.equal(grown[..., keep[:, None], keep], mask)
+    assert grown[..., 1:3, :].all() and grown[..., 1:3].all()
+    assert grow_mask_once(context, mask, 2) is grown and grow_mask_once(context, mask, 1) is not grown
 
 
 def test_mask_in_a_prompted_block() -> None:
@@ -97,14 +88,15 @@ def test_mask_in_a_prompted_block() -> None:
     mask = torch.eye(5, dtype=torch.bool)
     tokens = PointTokens(x, x, x, x)
     alone = block(x, attn_mask=mask)
-    method.context = TuningContext(x, tokens, 1, lambda _: x)
+    method.activity.encoding = TuningContext(x, tokens, 1, lambda _: x)
     prompted = block(x, attn_mask=mask)
-    method.context = None
+    assert torch.equal(block(x, mask), prompted)
+    method.activity.encoding = None
     assert prompted.shape == alone.shape and (prompted - alone).abs().max() > 1e-3
     other = torch.cat([x[:, :-1], -x[:, -1:]], dim=1)
-    method.context = TuningContext(x, tokens, 1, lambda _: x)
+    method.activity.encoding = TuningContext(x, tokens, 1, lambda _: x)
     torch.testing.assert_close(block(other, attn_mask=mask)[:, 2], prompted[:, 2], atol=1e-5, rtol=0)
-    method.context = None
+    method.activity.encoding = None
 
 
 def test_defaults_do_nothing(context: TuningContext) -> None:
@@ -112,7 +104,8 @@ def test_defaults_do_nothing(context: TuningContext) -> None:
     method, features = TuningMethod(), object()
     method.setup(build_plain())
     method.attach(build_plain())
-    method.begin(context)
+    assert method.begin(context) is None and method.tokens_before(0, context.points) is None
+    assert method.transform_tokens(context.tokens) is context.tokens
     assert method.transform_points(context.points) is context.points
     assert method.finish(features, context) is features and method.backbone_parameters() == []
 
@@ -138,8 +131,8 @@ def own_method() -> Iterator[type[TuningMethod]]:
 
         def attach(self, backbone: PointBackbone) -> None:
             """Scale the feed-forward branch of every block."""
-            for block, scale in zip(backbone.layers, self.scales):
-                self.on_output(block.mlp, self._scaled(scale))
+            for module, scale in zip(backbone.sites('mlp'), self.scales):
+                self.on_output(module, self._scaled(scale))
 
         def _scaled(self, scale: Tensor):  # noqa: ANN202
             return lambda _, x: x * (1 + self.strength * scale)

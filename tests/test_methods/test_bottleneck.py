@@ -10,7 +10,7 @@ import slow_methods
 import torch
 from small_models import build_classifier, build_plain, clouds, logits, scramble
 
-from point_peft.methods.bottleneck import Bottleneck, BottleneckAdapter, QuickGELU
+from point_peft.methods.bottleneck import Bottleneck, QuickGELU
 
 
 def test_quick_gelu_by_hand() -> None:
@@ -65,5 +65,9 @@ def test_dropout_in_training_only() -> None:
 
 def test_unknown_place() -> None:
     """The message names the choices."""
-    with pytest.raises(ValueError, match="at='norm1' is unknown; use 'mlp' or 'attn'"):
-        BottleneckAdapter(at='norm1')
+    with pytest.raises(
+        ValueError, match="BottleneckAdapter acts on 'ffn', but the blocks of PointMAE have no such"
+    ):
+        build_classifier([dict(type='BottleneckAdapter', at='ffn')])
+    with pytest.raises(ValueError, match="at='mlp.fc1' gives 192 channels, but the tokens have 48; use"):
+        build_classifier([dict(type='BottleneckAdapter', at='mlp.fc1')])

@@ -13,7 +13,7 @@ from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import apply_ac
 
 from point_peft.backbones import PointBackbone
 from point_peft.backbones.layers import Block, CausalBlock, PatchEmbed
-from point_peft.methods import DeepPrompt, TuningContext, TuningMethod
+from point_peft.methods import DeepPrompt, Inserted, TuningContext, TuningMethod
 from point_peft.ops import gather, group, knn, squared_distance
 from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures
@@ -22,35 +22,26 @@ from point_peft.structures import BackboneFeatures
 class InstancePrompt(TuningMethod):
     """A prompt that an EdgeConv makes of the tokens that enter the last block (as IDPT)."""
 
+    num_kept_tokens = 1
+
     def setup(self, backbone: PointBackbone) -> None:
         """The EdgeConv's layer."""
         dim = backbone.layer_dims[-1]
-        self.edge = nn.Linear(2 * dim, dim)
+        self.last, self.edge = len(backbone.layers) - 1, nn.Linear(2 * dim, dim)
 
-    def attach(self, backbone: PointBackbone) -> None:
-        """Before the last block, and out again."""
-        self.on_input(backbone.layers[-1], self._insert)
-        self.on_output(backbone.layers[-1], lambda _, x: self._take_out(x), first=True)
-
-    def begin(self, context: TuningContext) -> None:
+    def begin(self, context: TuningContext) -> Tensor:
         """Neighbours among the centers of the last stage."""
         centers = context.tokens.stage_centers[-1]
-        self.neighbors = knn(centers, centers, 4)
+        return knn(centers, centers, 4)
 
-    def _insert(self, x: Tensor) -> Tensor:
-        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
-        near = gather(patches, self.neighbors)
-        here = patches.unsqueeze(2).expand_as(near)
-        self.prompt = self.edge(torch.cat([near - here, here], dim=-1)).amax(dim=(1, 2)).unsqueeze(1)
-        return torch.cat([prefix, self.prompt, patches], dim=1)
-
-    def _take_out(self, x: Tensor) -> Tensor:
-        at = self.context.num_prefix
-        return torch.cat([x[:, :at], x[:, at + 1 :]], dim=1)
-
-    def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
-        """The head sees it too, in the patch tokens."""
-        return replace(features, patches=features.patches + self.prompt)
+    def tokens_before(self, layer: int, x: Tensor) -> Inserted | None:
+        """Before the last block; it stays, so the head sees it."""
+        if layer != self.last:
+            return None
+        near = gather(self.split(x)[1], self.state)
+        here = self.split(x)[1].unsqueeze(2).expand_as(near)
+        prompt = self.edge(torch.cat([near - here, here], dim=-1)).amax(dim=(1, 2))
+        return Inserted(prompt.unsqueeze(1), stay=True)
 
 
 class DynamicAdapter(TuningMethod):
@@ -66,8 +57,8 @@ class DynamicAdapter(TuningMethod):
 
     def attach(self, backbone: PointBackbone) -> None:
         """Parallel to the feed-forward network."""
-        for block, scale, low_rank in zip(backbone.layers, self.scales, self.maps):
-            self.on_output(block.mlp, self._adapt(scale, low_rank))
+        for module, scale, low_rank in zip(backbone.sites('mlp'), self.scales, self.maps):
+            self.on_output(module, self._adapt(scale, low_rank))
 
     def _adapt(self, scale: nn.Module, low_rank: nn.Module):  # noqa: ANN202
         return lambda x, output: output + scale(x).sigmoid() * low_rank(x)
@@ -78,16 +69,17 @@ class CoarsePatches(DeepPrompt):
 
     def setup(self, backbone: PointBackbone) -> None:
         """An embedding of patches, and a map to each block's dimension."""
+        super().setup(backbone)
         self.patch_embed = PatchEmbed(16, hidden_dims=(8, 16, 16))
         self.maps = nn.ModuleList(nn.Linear(16, dim) for dim in backbone.layer_dims)
 
-    def begin(self, context: TuningContext) -> None:
+    def begin(self, context: TuningContext) -> Tensor:
         """Cut the cloud again."""
-        self.coarse = self.patch_embed(group(context.points, self.num_tokens, 32).neighborhoods)
+        return self.patch_embed(group(context.points, self.num_tokens, 32).neighborhoods)
 
     def prompts(self, position: int) -> Tensor:
         """(B, T, C)."""
-        return self.maps[position](self.coarse)
+        return self.maps[position](self.state)
 
 
 class SpectralFilter(TuningMethod):
@@ -106,17 +98,18 @@ class SpectralFilter(TuningMethod):
     def _attach_to(self, block: nn.Module, index: int) -> None:
         self.on_output(block, lambda _, x: self._filter(x, index))
 
-    def begin(self, context: TuningContext) -> None:
+    def begin(self, context: TuningContext) -> list[Tensor]:
         """Eigenvectors (B, G, 4) of the Laplacian of every stage."""
-        self.waves = []
+        waves = []
         for centers in context.tokens.stage_centers:
             weights = (-squared_distance(centers, centers)).exp()
             laplacian = torch.diag_embed(weights.sum(dim=-1)) - weights
-            self.waves.append(torch.linalg.eigh(laplacian.double()).eigenvectors[..., :4].to(centers.dtype))
+            waves.append(torch.linalg.eigh(laplacian.double()).eigenvectors[..., :4].to(centers.dtype))
+        return waves
 
     def _filter(self, x: Tensor, index: int) -> Tensor:
-        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
-        waves = self.waves[self.stages[index]]
+        prefix, patches = self.split(x)
+        waves = self.state[self.stages[index]]
         return torch.cat([prefix, patches + (waves * self.gains[index]) @ (waves.mT @ patches)], dim=1)
 
 
@@ -146,22 +139,19 @@ class SideNetwork(TuningMethod):
     def attach(self, backbone: PointBackbone) -> None:
         """Read what each block gives."""
         for index, layer in zip(self.read, self.down):
-            self.on_output(backbone.layers[index], self._add(layer))
+            self.on_output(backbone.layers[index], self._add(index, layer))
 
-    def begin(self, context: TuningContext) -> None:
-        """Start at zero."""
-        self.state = 0
-
-    def _add(self, layer: nn.Module):  # noqa: ANN202
+    def _add(self, index: int, layer: nn.Module):  # noqa: ANN202
         def read(_: Tensor, x: Tensor) -> Tensor:
-            self.state = torch.tanh(self.state + layer(x[:, self.context.num_prefix :]))
+            before = 0 if self.handed_to(index) is None else self.handed_to(index)
+            self.hand_on(index + 1, torch.tanh(before + layer(self.split(x)[1])))
             return x
 
         return read
 
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
         """Add what it found."""
-        return replace(features, patches=features.patches + self.up(self.state))
+        return replace(features, patches=features.patches + self.up(self.handed_to(self.read[-1] + 1)))
 
 
 METHODS = {

@@ -41,8 +41,8 @@ def test_against_numpy(ratio: float, num_regions: int, scales: tuple[float, floa
     adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2).double())
     context = TuningContext(clouds(2), tokens, 1, lambda tokens: tokens.features)
-    adapter.begin(context)
-    adapter.context = context
+    context.states.append(adapter.begin(context))
+    adapter.activity.encoding = context
     x = torch.randn(2, 17, 48, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     out = adapter._adapt(x, 2).detach().numpy()
     slow = reference(adapter, 2, num_regions)
@@ -92,7 +92,7 @@ def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, counted)
     model = build_classifier([HOOK])
     logits(model, clouds())
-    assert calls == ['group', 'interpolation_weights'] and model.backbone.methods[0]._geometry == []
+    assert calls == ['group', 'interpolation_weights'] and model.backbone.methods[0].activity.context is None
 
 
 def test_regions_of_a_hierarchy() -> None:
@@ -100,8 +100,7 @@ def test_regions_of_a_hierarchy() -> None:
     model = build_classifier([HOOK], name='PointM2AE')
     adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2))
-    adapter.begin(TuningContext(clouds(2), tokens, 0, lambda tokens: tokens.features))
-    geometry = adapter._geometry
+    geometry = adapter.begin(TuningContext(clouds(2), tokens, 0, lambda tokens: tokens.features))
     assert [tuple(part.neighbor_index.shape) for part in geometry] == [(2, 16, 4), (2, 8, 4), (2, 4, 4)]
     for part, stage in zip(geometry, tokens.coarser):
         assert torch.equal(part.neighbor_index, stage.neighbor_index)
@@ -122,8 +121,8 @@ def test_prefix_is_not_mixed() -> None:
     model = build_classifier([HOOK])
     adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2))
-    adapter.context = TuningContext(clouds(2), tokens, 1, lambda tokens: tokens.features)
-    adapter.begin(adapter.context)
+    adapter.activity.encoding = context = TuningContext(clouds(2), tokens, 1, lambda tokens: tokens.features)
+    context.states.append(adapter.begin(context))
     x = torch.randn(2, 17, 48)
     changed = torch.cat([x[:, :1] + 1, x[:, 1:]], dim=1)
     assert torch.equal(adapter._adapt(x, 0)[:, 1:], adapter._adapt(changed, 0)[:, 1:])

@@ -69,10 +69,13 @@ def test_learns() -> None:
 
 @pytest.mark.parametrize('target', ['attn.kv', 'norm1', 'mlp'])
 def test_wrong_target(target: str) -> None:
-    """What is no linear layer of a block is refused, with the layers that there are."""
-    with pytest.raises(
-        ValueError, match=rf"LoRA target '{target}' is not a linear layer.*'attn.qkv', 'attn.proj'"
-    ):
+    """What is no site of the blocks is refused, with those that there are, and what is no linear layer."""
+    message = {
+        'attn.kv': r"LoRA acts on 'attn.kv', but the blocks of PointMAE have no such site; .*attn\.qkv, attn\.proj",
+        'norm1': "LoRA target 'norm1' is a LayerNorm, not a linear layer",
+        'mlp': "LoRA target 'mlp' is a Mlp, not a linear layer",
+    }
+    with pytest.raises(ValueError, match=message[target]):
         build_classifier([dict(type='LoRA', targets=[target])])
 
 

@@ -22,9 +22,6 @@ def test_prompts_against_numpy() -> None:
     method, plain = model.backbone.methods[0], build_plain().double()
     points = clouds(3).double()
     seen = []
-    for position in range(2):
-        original = method.prompts(position)  # before the bank is asked: the learnable ones
-        assert torch.equal(original[0], method.embeddings[position])
     for block in model.backbone.backbone.layers:
         block.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     logits(model, points)
@@ -80,7 +77,7 @@ def test_one_query_per_forward() -> None:
     method, calls = model.backbone.methods[0], []
     method.bank.register_forward_hook(lambda *args: calls.append(args[1][1]))
     logits(model, clouds())
-    assert calls == [4] and method._prior is None
+    assert calls == [4] and method.activity.context is None
 
 
 def test_no_gradient_through_the_prior() -> None:
@@ -89,7 +86,7 @@ def test_no_gradient_through_the_prior() -> None:
     fill_bank(model)
     method, rows = model.backbone.methods[0], []
     original = method.prompts
-    method.prompts = lambda position: (rows.append(method._prior), original(position))[1]
+    method.prompts = lambda position: (rows.append(method.state), original(position))[1]
     model(dict(points=clouds()))
     assert len(rows) == 2 and all(not row.requires_grad and row.grad_fn is None for row in rows)
 
@@ -163,7 +160,7 @@ def test_a_failed_forward_leaves_nothing_behind() -> None:
     with pytest.raises(RuntimeError, match='broken'):
         logits(model, clouds())
     handle.remove()
-    assert model.backbone.methods[0].context is None
+    assert model.backbone.methods[0].activity.context is None
     assert torch.equal(model.backbone.backbone(clouds()).patches, build_plain()(clouds()).patches)
     assert torch.equal(logits(model, clouds()), expected)
 

@@ -7,7 +7,7 @@ import torch
 from small_models import POINT_PEFT, build_classifier, build_plain, clouds, fill_bank, logits
 from torch import Tensor
 
-from point_peft.methods import DeepPrompt, TuningContext
+from point_peft.methods import DeepPrompt
 
 
 class Numbered(DeepPrompt):
@@ -16,32 +16,6 @@ class Numbered(DeepPrompt):
     def prompts(self, position: int) -> Tensor:
         """(1, T, C) with C = 1."""
         return 100.0 * torch.arange(1, self.num_tokens + 1).view(1, -1, 1)
-
-
-def test_by_hand() -> None:
-    """Prefix 1, patches 2 and 3, two prompts: [1, 100, 200, 2, 3] and back."""
-    method = Numbered(2)
-    x = torch.tensor([[[1.0], [2.0], [3.0]]])
-    method.context = TuningContext(x, None, 1, None)
-    longer = method._insert(x, method.prompts(0))
-    assert longer.flatten().tolist() == [1, 100, 200, 2, 3]
-    assert torch.equal(method._take_out(longer), x)
-
-
-@pytest.mark.parametrize('num_prefix', [0, 1, 3])
-@pytest.mark.parametrize('num_tokens', [1, 4])
-def test_round_trip(num_prefix: int, num_tokens: int) -> None:
-    """Whatever the number of prefix tokens and prompts, and for every sample."""
-    method = Numbered(num_tokens)
-    x = torch.randn(3, num_prefix + 5, 1)
-    method.context = TuningContext(x, None, num_prefix, None)
-    longer = method._insert(x, method.prompts(0))
-    assert torch.equal(longer[:, :num_prefix], x[:, :num_prefix])
-    assert (
-        longer[:, num_prefix : num_prefix + num_tokens, 0].tolist()
-        == [[100 * i for i in range(1, num_tokens + 1)]] * 3
-    )
-    assert torch.equal(method._take_out(longer), x)
 
 
 @pytest.mark.parametrize(('layers', 'wrong'), [([-1], [-1]), ([0, 4, 9], [4, 9])])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from point_peft.backbones.layers import causal_mask
 from point_peft.backbones.point_m2ae import local_attention_mask
-from point_peft.methods import PEFTBackbone, TuningContext
+from point_peft.methods import PEFTBackbone
 from point_peft.models import PointClassifier
 
 NUM_PROMPTS = 3
@@ -44,12 +44,8 @@ def encode_changed(model: PEFTBackbone, position: int) -> tuple[Tensor, Tensor]:
     tokens = model.backbone.embed(clouds())
     features = tokens.features.clone()
     features[:, position] += torch.randn(features.shape[-1])
-    found = []
-    for given in (tokens, replace(tokens, features=features)):
-        context = TuningContext(clouds(), given, model.backbone.num_prefix_tokens, model.pretrained_summary)
-        with model._hooks_acting(context):
-            found.append(model.backbone.encode(given).patches)
-    return found[0], found[1]
+    changed = model(clouds(), transform_tokens=lambda tokens: replace(tokens, features=features))
+    return model(clouds()).patches, changed.patches
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)
@@ -126,21 +122,20 @@ def test_far_tokens_stay_unseen() -> None:
     tokens = model.backbone.embed(clouds())
     features = tokens.features.clone()
     features[:, 5] += torch.randn(12)
-    found = []
-    for given in (tokens, replace(tokens, features=features)):
-        context = TuningContext(clouds(), given, 0, model.pretrained_summary)
-        with model._hooks_acting(context):
-            found.append(model.backbone.encode(given, hidden_layers=[0]).hidden[0])
+    changed = model(
+        clouds(), hidden_layers=[0], transform_tokens=lambda tokens: replace(tokens, features=features)
+    )
+    found = [model(clouds(), hidden_layers=[0]).hidden[0], changed.hidden[0]]
     near = (tokens.centers - tokens.centers[:, 5:6]).norm(dim=-1) < model.backbone.local_radius[0]
     assert torch.equal((found[0] - found[1]).abs().amax(dim=-1) > 0, near)
 
 
 def test_masks_are_grown_once_per_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two blocks of the last stage share a mask."""
-    from point_peft.methods import base
+    from point_peft.methods import insertion
 
-    calls, original = [], base._grow_mask
-    monkeypatch.setattr(base, '_grow_mask', lambda *args: (calls.append(args), original(*args))[1])
+    calls, original = [], insertion.grow_mask
+    monkeypatch.setattr(insertion, 'grow_mask', lambda *args: (calls.append(args), original(*args))[1])
     prompted('PointM2AE')(clouds())
     assert len(calls) == 3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mmengine.logging import print_log
@@ -14,8 +14,25 @@ from torch import Tensor, nn
 from ..structures import BackboneFeatures, PointTokens
 from .pretrained import load_pretrained
 
+TRANSFORMER_SITES = {
+    'block': '',
+    'norm1': 'norm1',
+    'attn': 'attn',
+    'attn.qkv': 'attn.qkv',
+    'attn.proj': 'attn.proj',
+    'norm2': 'norm2',
+    'mlp': 'mlp',
+    'mlp.fc1': 'mlp.fc1',
+    'mlp.fc2': 'mlp.fc2',
+}
+"""Sites of a transformer block, and the modules of the block that they are."""
+
 TokenFunction = Callable[[PointTokens], PointTokens]
 """What may act between the embedding and the blocks."""
+
+
+class MissingSiteError(ValueError):
+    """A tuning method acts on something that the blocks of a backbone do not have."""
 
 
 class PointBackbone(BaseModule, ABC):
@@ -23,9 +40,8 @@ class PointBackbone(BaseModule, ABC):
 
     The contract (see the package README; ``check_backbone`` checks it): ``embed`` cuts a cloud into tokens, ``encode``
     runs the blocks over them, ``summarize`` is the descriptor that the network was pre-trained to give. ``layers`` are
-    the transformer blocks in order; each is called as ``block(x)`` or ``block(x, mask)`` on a sequence
-    ``[prefix tokens | patch tokens]`` and exposes ``norm1``, ``attn`` (with ``qkv`` and ``proj``), ``norm2`` and
-    ``mlp`` (with ``fc1`` and ``fc2``).
+    the blocks in order; each is called as ``block(x)`` or ``block(x, mask)`` on a sequence ``[prefix tokens | patch
+    tokens]``. ``block_sites`` names the places in a block where tuning methods may act.
 
     Args:
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=FILE)`` loads official or converted weights in
@@ -43,6 +59,11 @@ class PointBackbone(BaseModule, ABC):
 
     prefix_is_pretrained: bool = False
     """Whether pre-training gave the prefix tokens their values, so that the descriptor may depend on them."""
+
+    block_sites: Mapping[str, str] = TRANSFORMER_SITES
+    """Names of places in every block, and the module that each is, by its path in the block ('' is the block itself).
+
+    Standard names where they fit (:data:`TRANSFORMER_SITES`), others for what is different: a second stream, say."""
 
     checkpoint_prefixes: Sequence[str] = ()
     """Prefixes under which official checkpoints keep this network's tensors."""
@@ -66,7 +87,29 @@ class PointBackbone(BaseModule, ABC):
     @property
     @abstractmethod
     def layers(self) -> Sequence[nn.Module]:
-        """Transformer blocks in the order in which they run."""
+        """Blocks in the order in which they run."""
+
+    def sites(self, name: str) -> list[nn.Module]:
+        """The modules of every block, in order, that stand at the site ``name``.
+
+        Raises:
+            MissingSiteError: If the backbone declares no such site.
+        """
+        self.require_sites((name,), for_whom='a tuning method')
+        return [block.get_submodule(self.block_sites[name]) for block in self.layers]
+
+    def require_sites(self, names: Sequence[str], *, for_whom: str) -> None:
+        """Check that the blocks have what somebody acts on.
+
+        Raises:
+            MissingSiteError: Names the first one that is missing, and those that there are.
+        """
+        for name in names:
+            if name not in self.block_sites:
+                raise MissingSiteError(
+                    f'{for_whom} acts on {name!r}, but the blocks of {type(self).__name__} have no such site; they '
+                    f'have {", ".join(self.block_sites)}.'
+                )
 
     @property
     def layer_stages(self) -> Sequence[int]:
@@ -85,6 +128,18 @@ class PointBackbone(BaseModule, ABC):
     @abstractmethod
     def embed(self, points: Tensor) -> PointTokens:
         """Cut clouds (B, N, 3) into groups and embed each."""
+
+    def carry(self, x: Tensor, stage: int) -> Tensor:
+        """Bring tokens (B, T, C) that have no neighbours, such as prompts, into a later stage of a hierarchy.
+
+        Args:
+            x (Tensor): (B, T, C_{s-1}) tokens of the stage before.
+            stage (int): The stage s that they enter.
+
+        Returns:
+            Tensor: (B, T, C_s).
+        """
+        return x
 
     @abstractmethod
     def encode(self, tokens: PointTokens, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
@@ -106,18 +161,24 @@ class PointBackbone(BaseModule, ABC):
         """The norm applied after the last block."""
 
     def forward(
-        self, points: Tensor, *, hidden_layers: Sequence[int] = (), enrich: TokenFunction | None = None
+        self,
+        points: Tensor,
+        *,
+        hidden_layers: Sequence[int] = (),
+        transform_tokens: TokenFunction | None = None,
     ) -> BackboneFeatures:
         """Embed and encode clouds (B, N, 3).
 
         Args:
             points (Tensor): (B, N, 3).
             hidden_layers (Sequence[int]): Blocks whose output patch tokens the head needs.
-            enrich (Callable | None): Function from the embedded tokens to those that are encoded, which may add to
-                their features what the points have beside coordinates.
+            transform_tokens (Callable | None): Function from the embedded tokens to those that are encoded, which may
+                add to their features what the points have beside coordinates.
         """
         tokens = self.embed(points)
-        return self.encode(tokens if enrich is None else enrich(tokens), hidden_layers=hidden_layers)
+        return self.encode(
+            tokens if transform_tokens is None else transform_tokens(tokens), hidden_layers=hidden_layers
+        )
 
     def init_weights(self) -> None:
         """Load the pre-trained checkpoint, if the config names one.

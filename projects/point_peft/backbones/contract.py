@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +14,16 @@ from ..structures import BackboneFeatures, PointTokens
 from .base import PointBackbone
 
 SIZES = ('embed_dim', 'num_groups', 'num_prefix_tokens')
-BLOCK_LINEARS = ('attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2')
-BLOCK_NORMS = ('norm1', 'norm2')
+SITE_KINDS = {
+    'attn.qkv': nn.Linear,
+    'attn.proj': nn.Linear,
+    'mlp.fc1': nn.Linear,
+    'mlp.fc2': nn.Linear,
+    'norm1': nn.LayerNorm,
+    'norm2': nn.LayerNorm,
+}
+"""What modules are at the sites that have a standard name."""
+
 TOLERANCE = 1e-5
 """Largest difference between the tokens of a cloud in a batch and alone, relative to their largest value."""
 
@@ -57,7 +68,7 @@ def _structure_problems(backbone: PointBackbone) -> Iterator[str]:
         if id(block) not in owned:
             yield f'layers[{index}] is not a module of the backbone'
         dim = backbone.layer_dims[index] if index < len(backbone.layer_dims) else 0
-        yield from _block_problems(block, f'layers[{index}]', dim)
+        yield from _block_problems(backbone.block_sites, block, f'layers[{index}]', dim)
     for name in ('layer_dims', 'layer_stages'):
         if len(getattr(backbone, name)) != len(layers):
             yield f'{name} has {len(getattr(backbone, name))} entries for {len(layers)} layers'
@@ -71,16 +82,16 @@ def _structure_problems(backbone: PointBackbone) -> Iterator[str]:
         yield 'final_norm() is not a module of the backbone'
 
 
-def _block_problems(block: nn.Module, where: str, dim: int) -> Iterator[str]:
-    """Sub-modules that a block must have."""
+def _block_problems(sites: Mapping[str, str], block: nn.Module, where: str, dim: int) -> Iterator[str]:
+    """Whether a block has what is declared."""
     modules = dict(block.named_modules())
-    for name in BLOCK_LINEARS:
-        if not isinstance(modules.get(name), nn.Linear):
-            yield f'{where}.{name} is not an nn.Linear'
-    for name in BLOCK_NORMS:
-        if not isinstance(modules.get(name), nn.LayerNorm):
-            yield f'{where}.{name} is not an nn.LayerNorm'
-    qkv = modules.get('attn.qkv')
+    if sites.get('block') != '':
+        yield "block_sites does not name the block itself: 'block': ''"
+    for name, path in sites.items():
+        module, kind = modules.get(path), SITE_KINDS.get(name, nn.Module)
+        if not isinstance(module, kind):
+            yield f'{where}.{path} is not an nn.{kind.__name__}, as the site {name} is'
+    qkv = modules.get(sites.get('attn.qkv', ''))
     if isinstance(qkv, nn.Linear) and (qkv.in_features, qkv.out_features) != (dim, 3 * dim):
         yield f'{where}.attn.qkv maps {qkv.in_features} to {qkv.out_features}, but layer_dims says {dim}'
 
@@ -100,10 +111,17 @@ def _forward_problems(backbone: PointBackbone, points: Tensor) -> Iterator[str]:
         lengths.append((*args, *kwargs.values())[0].shape[1])
         masks.append(1 <= len(args) <= 2 and set(kwargs) <= {'attn_mask'})
 
+    calls: Counter[tuple[str, int]] = Counter()
     handles = [block.register_forward_pre_hook(record, with_kwargs=True) for block in backbone.layers]
+    for name in backbone.block_sites:
+        for index, module in enumerate(backbone.sites(name)):
+            handles.append(module.register_forward_hook(partial(_count, calls, (name, index))))
     features = backbone.encode(tokens, hidden_layers=range(len(backbone.layers)))
     for handle in handles:
         handle.remove()
+    for name, index in itertools.product(backbone.block_sites, range(len(backbone.layers))):
+        if calls[name, index] != 1:
+            yield f'the site {name} of layers[{index}] is called {calls[name, index]} times as a module, not once'
     expected = [
         backbone.num_prefix_tokens + tokens.stage_centers[stage].shape[1] for stage in backbone.layer_stages
     ]
@@ -120,6 +138,11 @@ def _forward_problems(backbone: PointBackbone, points: Tensor) -> Iterator[str]:
     difference = (alone - features.patches).abs().max()
     if not difference <= TOLERANCE * alone.abs().max():  # so that NaN is a difference, too
         yield 'the tokens of a cloud depend on the other clouds of its batch'
+
+
+def _count(calls: Counter[tuple[str, int]], place: tuple[str, int], *_: object) -> None:
+    """A hook that notes that a site has run."""
+    calls[place] += 1
 
 
 def _token_problems(backbone: PointBackbone, tokens: PointTokens, batch: int) -> Iterator[str]:

@@ -156,6 +156,10 @@ class PointM2AE(PointBackbone):
             return x
         return self.h_encoder.token_embed[stage](gather(x, tokens.coarser[stage - 1].neighbor_index))
 
+    def carry(self, x: Tensor, stage: int) -> Tensor:
+        """Tokens (B, T, C_{s-1}) in the dimension of a later stage: each is merged as if it were its only neighbour."""
+        return self.h_encoder.token_embed[stage](x.unsqueeze(2))
+
     def prefix_parameters(self) -> list[str]:
         """There are no prefix tokens."""
         return []

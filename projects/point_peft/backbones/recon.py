@@ -9,11 +9,25 @@ from torch import Tensor, nn
 
 from ..registry import MODELS
 from ..structures import PointTokens
+from .base import TRANSFORMER_SITES
 from .layers import Attention, BlockStack, CrossAttention, DropPath, Mlp
 from .plain_transformer import PlainTransformer
 
 NUM_GLOBAL_TOKENS = 3
 """Class, image and text token."""
+
+GLOBAL_STREAM = (
+    'norm1_contrast',
+    'attn_contrast',
+    'attn_contrast.q',
+    'attn_contrast.kv',
+    'attn_contrast.proj',
+    'norm2_contrast',
+    'mlp_contrast',
+    'mlp_contrast.fc1',
+    'mlp_contrast.fc2',
+)
+"""Sites of the stream of the global tokens, besides those of the patch tokens' stream."""
 
 
 @MODELS.register_module()
@@ -30,6 +44,7 @@ class ReCon(PlainTransformer):
     checkpoint_prefixes = ('MAE_encoder.',)
     prefix_names = ('cls', 'img', 'text')
     prefix_is_pretrained = True
+    block_sites = TRANSFORMER_SITES | {name: name for name in GLOBAL_STREAM}
 
     def build_blocks(self, depth: int, num_heads: int, drop_path_rate: float) -> BlockStack:
         """Build the stack of two-stream blocks."""

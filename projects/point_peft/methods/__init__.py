@@ -1,7 +1,8 @@
 """Tuning methods: the wrapper and one file per method."""
 
-from .base import TuningContext, TuningMethod
+from .base import TuningMethod
 from .bottleneck import BottleneckAdapter
+from .context import Inserted, TuningContext
 from .geometry_aware_adapter import GeometryAwareAdapter
 from .lora import LoRA
 from .memory_bank import MemoryBank
@@ -15,6 +16,7 @@ __all__ = [
     'BottleneckAdapter',
     'DeepPrompt',
     'GeometryAwareAdapter',
+    'Inserted',
     'LoRA',
     'MemoryBank',
     'PEFTBackbone',

@@ -1,88 +1,69 @@
-"""The contract of tuning methods: small modules that act on named modules of a frozen backbone."""
+"""The contract of tuning methods: small modules that act at named sites of a frozen backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import ReferenceType
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..backbones import PointBackbone
 from ..structures import BackboneFeatures, PointTokens
-from .recomputation import ForwardPass, attributes_when_recomputing, own_attributes, with_attributes
-
-
-@dataclass(frozen=True)
-class TuningContext:
-    """What the tuning methods share during one forward of the tuned backbone.
-
-    Attributes:
-        points (Tensor): (B, N, 3) clouds as the backbone sees them.
-        tokens (PointTokens): The embedded groups.
-        num_prefix (int): Prefix tokens P in front of the sequence.
-        pretrained_summary (Callable): Descriptor (B, C) of some tokens by the untouched pre-trained backbone,
-            computed without gradient.
-        grown_masks (dict): Attention masks that already have room for inserted tokens, by mask and number of tokens.
-    """
-
-    points: Tensor
-    tokens: PointTokens
-    num_prefix: int
-    pretrained_summary: Callable[[PointTokens], Tensor]
-    grown_masks: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
-
-    def grow_mask(self, mask: Tensor, count: int) -> Tensor:
-        """Make room for ``count`` tokens behind the prefix in a mask (..., L, L); once for all blocks that share it."""
-        key = (id(mask), count)
-        if key not in self.grown_masks:
-            self.grown_masks[key] = (
-                mask,
-                _grow_mask(mask, self.num_prefix, count),
-            )  # keeping it keeps its id
-        return self.grown_masks[key][1]
+from .context import Activity, Inserted, TuningContext
 
 
 class TuningMethod(nn.Module):
     """Base class of tuning methods.
 
-    A method is built without knowing the backbone, then ``setup`` creates its parameters for one and ``attach``
-    registers its PyTorch hooks on the backbone's modules. The hooks act while ``PEFTBackbone`` encodes, and when
-    activation checkpointing runs a part of that again in the backward; otherwise the backbone computes what it was
-    pre-trained to compute. ``detach`` removes them.
+    A method is built without knowing the backbone. ``setup`` creates its parameters for one, and ``attach`` says where
+    it acts, with ``on_input`` and ``on_output``; ``detach`` takes it off. It acts while ``PEFTBackbone`` encodes, and
+    when activation checkpointing runs a part of that again in the backward; otherwise the backbone computes what it was
+    pre-trained to compute.
 
-    Per forward, in this order: ``transform_points``, ``begin``, the hooks during ``encode``, ``finish``. When a hook
-    runs again, the method's attributes are for that time what they were when it ran first, whatever ran in between. So
-    a method keeps what a forward needs in attributes, and sets them anew rather than change their tensors in place.
+    Per forward, in this order: ``transform_points``, ``begin``, ``transform_tokens``, then block by block
+    ``tokens_before`` and what was attached, and ``finish``. What ``begin`` returns is the method's ``state`` until the
+    end of the forward; it must not be changed, since a block may run again. What flows beside the blocks goes from one
+    to the next by ``hand_on`` and ``handed_to``.
     """
 
-    context: TuningContext | None = None
-    """What the methods share; None outside of ``encode``."""
+    needed_sites: Sequence[str] = ()
+    """Sites that a backbone must have for this method (:attr:`PointBackbone.block_sites`)."""
 
-    forward_pass: ForwardPass | None = None
-    """Where hooks note the method's attributes; None outside of ``encode``."""
+    num_kept_tokens: int = 0
+    """Tokens of this method that reach the head, as further prefix tokens; known after ``setup``."""
 
-    recomputed_pass: ReferenceType[ForwardPass] | None = None
-    """The forward that the backward came to last."""
+    gradient_from: int = 0
+    """First block in which, and behind which, this method needs a gradient of the tokens."""
 
-    is_silent: bool = False
-    """Whether the hooks must not act, because the pre-trained descriptor is being computed."""
+    position: int = 0
+    """Number of this method among those of the wrapper."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.activity = Activity()
         self._handles: list[RemovableHandle] = []
+
+    @property
+    def context(self) -> TuningContext:
+        """What the methods share in this forward; for use while the method acts."""
+        context = self.activity.context
+        assert context is not None, 'a tuning method has a context only while its wrapper encodes'
+        return context
+
+    @property
+    def state(self) -> Any:
+        """What ``begin`` returned in this forward; for use while the method acts."""
+        return self.context.states[self.position]
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create the parameters for ``backbone``; called once, at construction of the tuned backbone."""
 
     def attach(self, backbone: PointBackbone) -> None:
-        """Register the hooks on modules of ``backbone``, with ``on_input`` and ``on_output``."""
+        """Register what acts on modules of ``backbone``, with ``on_input`` and ``on_output``."""
 
     def detach(self, backbone: PointBackbone) -> None:
-        """Remove the hooks; the parameters stay, so the method can be attached again."""
+        """Remove what ``attach`` registered; the parameters stay, so the method can be attached again."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
@@ -95,69 +76,60 @@ class TuningMethod(nn.Module):
         """Change the clouds (B, N, 3) before they are embedded."""
         return points
 
-    def begin(self, context: TuningContext) -> None:
-        """Prepare what all blocks share (geometry, retrieval), once per forward; no hook acts yet."""
+    def begin(self, context: TuningContext) -> Any:
+        """Prepare what all blocks share (geometry, retrieval), once per forward, and return it: the ``state``."""
+
+    def transform_tokens(self, tokens: PointTokens) -> PointTokens:
+        """Change the embedded tokens before they are encoded."""
+        return tokens
+
+    def tokens_before(self, layer: int, x: Tensor) -> Inserted | None:
+        """Tokens to put into the sequence before block ``layer``, behind the prefix; None for no such tokens.
+
+        Args:
+            layer (int): Number of the block.
+            x (Tensor): (B, P+G, C) prefix and patch tokens that enter it.
+        """
+        return None
 
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
-        """Change the features that the head sees; no hook acts any more."""
+        """Change the features that the head sees."""
         return features
 
-    def on_input(self, module: nn.Module, function: Callable[..., Any]) -> None:
-        """Replace the first input ``x`` of ``module`` by ``function(x)`` while the tuned backbone encodes.
-
-        For a block that is called with an attention mask, the mask grows with the sequence: what was inserted after
-        the prefix attends to everything and is seen by everything.
-        """
+    def on_input(self, module: nn.Module, function: Callable[[Tensor], Tensor]) -> None:
+        """Replace the first input ``x`` of ``module`` by ``function(x)``, of the same shape."""
 
         def hook(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
-            return self._run(hook, lambda: self._with_changed_input(function(args[0]), args, kwargs))
+            if self.activity.context is None:
+                return None
+            return (function(args[0]), *args[1:]), kwargs
 
         self._handles.append(module.register_forward_pre_hook(hook, with_kwargs=True))
 
-    def on_output(self, module: nn.Module, function: Callable[..., Any], *, first: bool = False) -> None:
-        """Replace the output of ``module`` by ``function(input, output)`` while the tuned backbone encodes.
-
-        ``first`` lets it act before the methods that were attached earlier.
-        """
+    def on_output(self, module: nn.Module, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """Replace the output of ``module`` by ``function(input, output)``, of the same shape."""
 
         def hook(_: nn.Module, args: tuple, output: Tensor) -> Tensor | None:
-            return self._run(hook, lambda: function(args[0], output))
+            return None if self.activity.context is None else function(args[0], output)
 
-        self._handles.append(module.register_forward_hook(hook, prepend=first))
+        self._handles.append(module.register_forward_hook(hook))
 
-    def _run(self, place: Callable[..., Any], function: Callable[[], Any]) -> Any:
-        """What a hook gives: None, which changes nothing, where the methods do not act."""
-        if self.is_silent:
-            return None
-        if self.context is not None:
-            if self.forward_pass is not None:
-                self.forward_pass.note(place, own_attributes(self))
-            return function()
-        attributes = attributes_when_recomputing(self.recomputed_pass, place)
-        if attributes is None:
-            return None
-        with with_attributes(self, attributes):
-            return function()
+    def hand_on(self, layer: int, value: Any) -> None:
+        """Hand on what flows beside the blocks to block ``layer``, or to ``finish`` with the number of blocks."""
+        self.context.hand_on(self.position, layer, value)
 
-    def _with_changed_input(
-        self, changed: Tensor, args: tuple, kwargs: dict[str, Any]
-    ) -> tuple[tuple, dict[str, Any]]:
-        """Arguments of a module with another first one, and with a mask, if there is one, that fits its length."""
-        assert self.context is not None
-        inserted = changed.shape[1] - args[0].shape[1]
-        if inserted and kwargs.get('attn_mask') is not None:
-            kwargs = {**kwargs, 'attn_mask': self.context.grow_mask(kwargs['attn_mask'], inserted)}
-        elif inserted and len(args) > 1 and args[1] is not None:
-            args = (args[0], self.context.grow_mask(args[1], inserted), *args[2:])
-        return (changed, *args[1:]), kwargs
+    def handed_to(self, layer: int) -> Any:
+        """What was handed on to block ``layer``; None if nothing was."""
+        return self.context.handed_on.get((self.position, layer))
 
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Prefix (B, P, C) and patch tokens (B, G, C) of what enters or leaves a block."""
+        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
+        return prefix, patches
 
-def _grow_mask(mask: Tensor, at: int, count: int) -> Tensor:
-    """Insert ``count`` fully visible rows and columns into a (..., L, L) mask at position ``at``."""
-    visible = torch.ones if mask.dtype == torch.bool else torch.zeros
-    for dim in (-1, -2):
-        shape = list(mask.shape)
-        shape[dim] = count
-        before, after = mask.split([at, mask.shape[dim] - at], dim=dim)
-        mask = torch.cat([before, visible(shape, dtype=mask.dtype, device=mask.device), after], dim=dim)
-    return mask
+    def split_inside(self, layer: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Prefix, inserted and patch tokens at a module inside block ``layer``, where the sequence is longer."""
+        start = self.context.num_prefix
+        stop = start + self.context.num_inserted(layer)
+        prefix, inserted, patches = x.tensor_split([start, stop], dim=1)
+        return prefix, inserted, patches

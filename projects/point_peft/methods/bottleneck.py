@@ -55,27 +55,36 @@ class BottleneckAdapter(TuningMethod):
 
     Args:
         dim (int): Dimension of the bottleneck; 16 in Point-PEFT.
-        at (str): Sub-layer of every block: ``mlp`` or ``attn``.
+        at (str): Site whose output is adapted and has the tokens' dimension: ``mlp``, ``attn``, ``block``.
         scale (float): Weight of the adapter; 0.7 in the Point-PEFT release (``Block.forward``).
         dropout (float): Dropout inside the bottleneck.
     """
 
     def __init__(self, dim: int = 16, *, at: str = 'mlp', scale: float = 0.7, dropout: float = 0.1) -> None:
         super().__init__()
-        if at not in ('mlp', 'attn'):
-            raise ValueError(f"BottleneckAdapter at={at!r} is unknown; use 'mlp' or 'attn'.")
         self.dim, self.at, self.scale, self.dropout = dim, at, scale, dropout
+        self.needed_sites = (at,)
 
     def setup(self, backbone: PointBackbone) -> None:
-        """Create one bottleneck per block."""
+        """Create one bottleneck per block.
+
+        Raises:
+            ValueError: If the site's output has not the tokens' dimension.
+        """
+        for module, width in zip(backbone.sites(self.at), backbone.layer_dims):
+            if isinstance(module, nn.Linear) and module.out_features != width:
+                raise ValueError(
+                    f'BottleneckAdapter at={self.at!r} gives {module.out_features} channels, but the tokens have '
+                    f"{width}; use 'mlp', 'attn' or 'block'."
+                )
         self.adapters = nn.ModuleList(
             Bottleneck(width, hidden_dim=self.dim, dropout=self.dropout) for width in backbone.layer_dims
         )
 
     def attach(self, backbone: PointBackbone) -> None:
         """Act on the output of every block's sub-layer."""
-        for block, adapter in zip(backbone.layers, self.adapters):
-            self.on_output(block.get_submodule(self.at), self._adapt(adapter))
+        for module, adapter in zip(backbone.sites(self.at), self.adapters):
+            self.on_output(module, self._adapt(adapter))
 
     def _adapt(self, adapter: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda _, output: torch.add(output, adapter(output), alpha=self.scale)

@@ -13,9 +13,9 @@ from ..backbones import PointBackbone
 from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
 from ..ops import add_interpolated, gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
-from ..structures import BackboneFeatures
-from .base import TuningContext, TuningMethod
+from .base import TuningMethod
 from .bottleneck import Bottleneck
+from .context import TuningContext
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,6 @@ class GeometryAwareAdapter(TuningMethod):
         self.attn_dim, self.num_heads, self.hidden_dim = attn_dim, num_heads, hidden_dim
         self.center_scale, self.propagation_scale = center_scale, propagation_scale
         self.drop_path_rate = drop_path
-        self._geometry: list[TokenGeometry] = []
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create each stage's shared attention and each block's pooling norm and bottleneck."""
@@ -99,35 +98,30 @@ class GeometryAwareAdapter(TuningMethod):
         for index, block in enumerate(backbone.layers):
             self._attach_to(block, index)
 
-    def begin(self, context: TuningContext) -> None:
+    def begin(self, context: TuningContext) -> list[TokenGeometry]:
         """Find the regions of every stage's centers, once per forward.
 
         Raises:
             ValueError: If there are fewer tokens than neighbours in a region.
         """
         tokens = context.tokens
-        self._geometry = [
+        geometry = [
             TokenGeometry.of(centers, stage.centers, stage.neighbor_index)
             for centers, stage in zip(tokens.stage_centers, tokens.coarser)
         ]
         centers = tokens.stage_centers[-1]
         num_regions = max(1, round(self.center_ratio * centers.shape[1]))
         regions = group(centers, num_regions, self.num_neighbors)
-        self._geometry.append(TokenGeometry.of(centers, regions.centers, regions.neighbor_index))
-
-    def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
-        """Forget the geometry."""
-        self._geometry = []
-        return features
+        geometry.append(TokenGeometry.of(centers, regions.centers, regions.neighbor_index))
+        return geometry
 
     def _attach_to(self, block: nn.Module, index: int) -> None:
         self.on_output(block, lambda _, x: self._adapt(x, index))
 
     def _adapt(self, x: Tensor, index: int) -> Tensor:
         """Adapt a block's output (B, P+G, C)."""
-        assert self.context is not None
-        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
-        x = torch.cat([prefix, self._exchange(patches, index, self._geometry[self.stages[index]])], dim=1)
+        prefix, patches = self.split(x)
+        x = torch.cat([prefix, self._exchange(patches, index, self.state[self.stages[index]])], dim=1)
         return x + self.adapters[index](x)
 
     def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:

@@ -18,7 +18,7 @@ class LoRA(TuningMethod):
     Args:
         rank (int): Rank r of the update.
         alpha (float): Numerator of the scale.
-        targets (Sequence[str]): Linear layers inside every block.
+        targets (Sequence[str]): Sites of every block that are linear layers.
         dropout (float): Dropout of the update's input.
     """
 
@@ -33,7 +33,8 @@ class LoRA(TuningMethod):
         super().__init__()
         if rank < 1:
             raise ValueError(f'rank={rank}, but LoRA needs at least 1.')
-        self.rank, self.scale, self.targets = rank, alpha / rank, tuple(targets)
+        self.rank, self.scale = rank, alpha / rank
+        self.targets = self.needed_sites = tuple(targets)
         self.dropout = nn.Dropout(dropout)
 
     def setup(self, backbone: PointBackbone) -> None:
@@ -54,14 +55,11 @@ class LoRA(TuningMethod):
 
     def _target_layers(self, backbone: PointBackbone) -> list[nn.Linear]:
         layers = []
-        for block in backbone.layers:
-            modules = dict(block.named_modules())
-            for target in self.targets:
-                layer = modules.get(target)
+        for blocks_layers in zip(*(backbone.sites(target) for target in self.targets)):
+            for target, layer in zip(self.targets, blocks_layers):
                 if not isinstance(layer, nn.Linear):
-                    linear = [name for name, module in modules.items() if isinstance(module, nn.Linear)]
                     raise ValueError(
-                        f'LoRA target {target!r} is not a linear layer of the blocks; choose among {linear}.'
+                        f'LoRA target {target!r} is a {type(layer).__name__}, not a linear layer.'
                     )
                 layers.append(layer)
         return layers

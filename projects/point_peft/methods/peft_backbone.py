@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any
@@ -11,14 +10,17 @@ from typing import Any
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ..backbones import PointBackbone
 from ..backbones.base import TokenFunction
 from ..backbones.layers import DropPath
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
-from .base import TuningContext, TuningMethod
-from .recomputation import ForwardPass, is_recomputed
+from .base import TuningMethod
+from .context import Activity, TuningContext
+from .insertion import TokenInsertion
+from .recomputation import with_graph, without_gradient
 from .substitution import substituted, whole_parameter
 
 COPY = 'pretrained_'
@@ -42,15 +44,18 @@ class PEFTBackbone(BaseModule):
         self.backbone: PointBackbone = MODELS.build(backbone)
         self.backbone.requires_grad_(False)
         self.methods: Iterable[TuningMethod] = nn.ModuleList(map(MODELS.build, methods))  # type: ignore[assignment]
-        for method in self.methods:
+        self.activity = Activity()
+        for position, method in enumerate(self.methods):
+            self.backbone.require_sites(method.needed_sites, for_whom=type(method).__name__)
+            method.activity, method.position = self.activity, position
             method.setup(self.backbone)
         self.tuned_names = sorted({name for method in self.methods for name in method.backbone_parameters()})
         for name in self.tuned_names:
             parameter = self.backbone.get_parameter(name).requires_grad_(True)
             self.register_buffer(_copy_name(name), parameter.detach().clone())
-        self.is_attached = True
-        for method in self.methods:
-            method.attach(self.backbone)
+        self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
+        self._handles: list[RemovableHandle] = []
+        self._attach_methods()
 
     @property
     def embed_dim(self) -> int:
@@ -59,8 +64,8 @@ class PEFTBackbone(BaseModule):
 
     @property
     def num_prefix_tokens(self) -> int:
-        """Number P of prefix tokens."""
-        return self.backbone.num_prefix_tokens
+        """Number P of prefix tokens that a head gets: the backbone's, and those of methods that stay."""
+        return self.backbone.num_prefix_tokens + sum(method.num_kept_tokens for method in self.methods)
 
     @property
     def num_groups(self) -> int:
@@ -73,63 +78,88 @@ class PEFTBackbone(BaseModule):
         return self.backbone.layer_dims
 
     def forward(
-        self, points: Tensor, *, hidden_layers: Sequence[int] = (), enrich: TokenFunction | None = None
+        self,
+        points: Tensor,
+        *,
+        hidden_layers: Sequence[int] = (),
+        transform_tokens: TokenFunction | None = None,
     ) -> BackboneFeatures:
         """Embed and encode clouds (B, N, 3) with the tuning methods acting; arguments as of :class:`PointBackbone`.
 
-        The tuning methods see the tokens as pre-trained, without what ``enrich`` adds.
+        The tuning methods see the tokens as pre-trained, without what ``transform_tokens`` adds.
+
+        Raises:
+            ValueError: If another number of tokens reaches the head than the methods said.
         """
         if not self.is_attached:
-            return self.backbone(points, hidden_layers=hidden_layers, enrich=enrich)
+            return self.backbone(points, hidden_layers=hidden_layers, transform_tokens=transform_tokens)
         for method in self.methods:
             points = method.transform_points(points)
         # No graph is built, since nothing in here needs a gradient, and little is computed, so it may be exact.
         with torch.autocast(points.device.type, enabled=False):
             tokens = self.backbone.embed(points)
-        context = TuningContext(points, tokens, self.backbone.num_prefix_tokens, self.pretrained_summary)
+        context = TuningContext(
+            points,
+            tokens,
+            self.backbone.num_prefix_tokens,
+            self.pretrained_summary,
+            with_graph=torch.is_grad_enabled(),
+        )
         for method in self.methods:
-            method.begin(context)
-        forward_pass = ForwardPass()
-        with self._hooks_acting(context, forward_pass):
-            tokens = context.tokens if enrich is None else enrich(context.tokens)
-            features = self.backbone.encode(self._with_graph(tokens), hidden_layers=hidden_layers)
+            context.states.append(method.begin(context))
         for method in self.methods:
-            features = method.finish(features, context)
-        forward_pass.resume_in_backward(features, self.methods)
+            tokens = method.transform_tokens(tokens)
+        if transform_tokens is not None:
+            tokens = transform_tokens(tokens)
+        if self.tuned_names or any(True for method in self.methods for _ in method.parameters()):
+            tokens = with_graph(tokens, self.backbone)
+        self.activity.encoding = context
+        try:
+            features = self.backbone.encode(tokens, hidden_layers=hidden_layers)
+            features = self.insertion.finish(features, context)
+            for method in self.methods:
+                features = method.finish(features, context)
+        finally:
+            self.activity.encoding = None
+        if features.prefix.shape[1] != self.num_prefix_tokens:
+            raise ValueError(
+                f'{features.prefix.shape[1]} prefix tokens reach the head, but it was built for '
+                f'{self.num_prefix_tokens}; let num_kept_tokens of the tuning methods say how many of theirs stay.'
+            )
+        self.activity.resume_in_backward(features, context)
         return features
 
     @torch.no_grad()
     def pretrained_summary(self, tokens: PointTokens) -> Tensor:
-        """Descriptor (B, C) of tokens by the backbone as pre-trained: no hooks, no tuned values, no drop-path.
+        """Descriptor (B, C) of tokens by the backbone as pre-trained: no methods, no tuned values, no drop-path.
 
         It does not depend on autocast either, since memory banks do not: rounded, it finds other neighbours.
         """
         kept = {name: self.get_buffer(_copy_name(name)) for name in self.tuned_names}
         dtype = next(self.backbone.parameters()).dtype
-        with (
-            torch.autocast(tokens.features.device.type, enabled=False),
-            self._hooks_silent(),
-            substituted(self.backbone, kept),
-            _without_drop_path(self.backbone),
-        ):
-            return self.backbone.summarize(replace(tokens, features=tokens.features.to(dtype)))
+        active = [m for m in self.backbone.modules() if isinstance(m, DropPath) and m.training]
+        self.activity.is_silent = True
+        for drop_path in active:
+            drop_path.training = False
+        try:
+            with torch.autocast(tokens.features.device.type, enabled=False), substituted(self.backbone, kept):
+                return self.backbone.summarize(replace(tokens, features=tokens.features.to(dtype)))
+        finally:
+            self.activity.is_silent = False
+            for drop_path in active:
+                drop_path.training = True
 
     def attach(self) -> None:
         """Let the tuning methods act (again)."""
-        if self.is_attached:
-            return
-        self._exchange_tuned_values()
-        for method in self.methods:
-            method.attach(self.backbone)
-        self.is_attached = True
+        if not self.is_attached:
+            self._exchange_tuned_values()
+            self._attach_methods()
 
     def detach(self) -> PointBackbone:
         """Take the tuning methods off and return the untouched pre-trained backbone; ``attach`` puts them back."""
         if self.is_attached:
             self._exchange_tuned_values()
-            for method in self.methods:
-                method.detach(self.backbone)
-            self.is_attached = False
+            self._detach_methods()
         return self.backbone
 
     def train(self, mode: bool = True) -> PEFTBackbone:
@@ -168,55 +198,36 @@ class PEFTBackbone(BaseModule):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PEFTBackbone:
         """Copy without the hooks, which would act for the original's methods, and hook the copy up with its own."""
-        attached = [method for method in self.methods if self.is_attached]
-        for method in attached:
-            method.detach(self.backbone)
+        was_attached = self.is_attached
+        self._detach_methods()
         clone = memo[id(self)] = type(self).__new__(type(self))
         clone.__dict__.update(deepcopy(self.__dict__, memo))
-        for wrapper in (self, clone) if attached else ():
-            for method in wrapper.methods:
-                method.attach(wrapper.backbone)
+        for wrapper in (self, clone) if was_attached else ():
+            wrapper._attach_methods()
         return clone
 
-    @contextmanager
-    def _hooks_acting(
-        self, context: TuningContext, forward_pass: ForwardPass | None = None
-    ) -> Iterator[None]:
+    def _attach_methods(self) -> None:
+        """Register what acts on the backbone's modules."""
         for method in self.methods:
-            method.context, method.forward_pass = context, forward_pass
-        try:
-            yield
-        finally:
-            for method in self.methods:
-                method.context = method.forward_pass = None
+            method.attach(self.backbone)
+        self.insertion.attach()
+        lowest = min((method.gradient_from for method in self.methods), default=0)
+        if lowest > 0:
+            block = self.backbone.layers[lowest]
+            self._handles.append(
+                block.register_forward_pre_hook(without_gradient, with_kwargs=True, prepend=True)
+            )
+        self.is_attached = True
 
-    @contextmanager
-    def _hooks_silent(self) -> Iterator[None]:
-        """Let no hook act inside the block, whether a forward or a backward is under way."""
+    def _detach_methods(self) -> None:
+        """Remove it."""
         for method in self.methods:
-            method.is_silent = True
-        try:
-            yield
-        finally:
-            for method in self.methods:
-                method.is_silent = False
-
-    def _with_graph(self, tokens: PointTokens) -> PointTokens:
-        """Tokens that ask for a gradient where the blocks need that to be recomputed.
-
-        MMEngine's activation checkpointing is of torch's older kind (reentrant), which gives the parameters of a block
-        no gradient unless its input gets one; the embedding is frozen.
-        """
-        features = tokens.features
-        if not torch.is_grad_enabled() or features.requires_grad or not self._trains_recomputed_blocks():
-            return tokens
-        return replace(tokens, features=features.detach().requires_grad_())
-
-    def _trains_recomputed_blocks(self) -> bool:
-        """Whether a module in the blocks is recomputed in the backward, and anything is trained there."""
-        if not self.tuned_names and all(next(method.parameters(), None) is None for method in self.methods):
-            return False
-        return any(is_recomputed(module) for block in self.backbone.layers for module in block.modules())
+            method.detach(self.backbone)
+        self.insertion.detach()
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        self.is_attached = False
 
     def _exchange_tuned_values(self) -> None:
         """Exchange tuned and pre-trained values by exchanging storages; nothing is copied.
@@ -231,19 +242,6 @@ class PEFTBackbone(BaseModule):
         for parameter, copy in zip(parameters, copies):
             parameter.data, copy.data = copy.data, parameter.data
         torch.clear_autocast_cache()  # which goes by the parameter, and not by its values
-
-
-@contextmanager
-def _without_drop_path(module: nn.Module) -> Iterator[None]:
-    """Switch stochastic depth off inside the block."""
-    active = [m for m in module.modules() if isinstance(m, DropPath) and m.training]
-    for drop_path in active:
-        drop_path.training = False
-    try:
-        yield
-    finally:
-        for drop_path in active:
-            drop_path.training = True
 
 
 def _copy_name(name: str) -> str:

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..registry import MODELS
-from ..structures import BackboneFeatures, PointTokens
-from .base import TuningContext
+from ..structures import PointTokens
 from .bottleneck import Bottleneck
+from .context import TuningContext
 from .memory_bank import MemoryBank
 from .prompting import DeepPrompt
 
@@ -67,7 +67,6 @@ class PointPriorPrompt(DeepPrompt):
         self.num_prior_groups = num_prior_groups
         self.temperature = temperature
         self.dropout = nn.Dropout(dropout)
-        self._prior: Tensor | None = None
 
     @property
     def num_retrieved(self) -> int:
@@ -81,6 +80,7 @@ class PointPriorPrompt(DeepPrompt):
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create prompts and bottlenecks for the prompted blocks, and the empty bank."""
+        super().setup(backbone)
         dims = [backbone.layer_dims[layer] for layer in self.prompted_layers(backbone)]
         self.bank = MemoryBank(backbone.embed_dim, temperature=self.temperature)
         self.embeddings = nn.ParameterList(
@@ -93,8 +93,11 @@ class PointPriorPrompt(DeepPrompt):
             for dim in dims
         )
 
-    def begin(self, context: TuningContext) -> None:
+    def begin(self, context: TuningContext) -> Tensor | None:
         """Query the bank once per forward.
+
+        Returns:
+            Tensor | None: (B, T, C) the query, the attended feature and the retrieved ones; None with an empty bank.
 
         Raises:
             ValueError: If several processes train with an empty bank.
@@ -106,11 +109,11 @@ class PointPriorPrompt(DeepPrompt):
                     'processes cannot train; let default_hooks.memory_bank build it, or tools/build_memory_bank.py.'
                 )
             self.bank.warn_empty()
-            return
+            return None
         query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
         found = self.bank(query, self.num_retrieved)
         rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
-        self._prior = torch.cat(rows, dim=1)  # (B, T, C)
+        return torch.cat(rows, dim=1)  # (B, T, C)
 
     def prior_tokens(self, tokens: PointTokens) -> PointTokens:
         """The tokens that the query is computed from."""
@@ -119,11 +122,7 @@ class PointPriorPrompt(DeepPrompt):
     def prompts(self, position: int) -> Tensor:
         """Enhanced prompts (B, T, C) of one block; (1, T, C) if they are not enhanced."""
         prompts = self.dropout(self.embeddings[position]).unsqueeze(0)
-        if self._prior is None or prompts.shape[-1] != self.bank.dim:
+        prior: Tensor | None = self.state
+        if prior is None or prompts.shape[-1] != self.bank.dim:
             return prompts
-        return prompts + self._prior + self.adapters[position](self._prior)
-
-    def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
-        """Forget the retrieved rows."""
-        self._prior = None
-        return features
+        return prompts + prior + self.adapters[position](prior)

@@ -1,22 +1,21 @@
-"""Putting prompt tokens into a block's sequence and taking them out again."""
+"""Prompt tokens of every block's own."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..backbones import PointBackbone
 from .base import TuningMethod
+from .context import Inserted
 
 
 class DeepPrompt(TuningMethod):
     """Base of methods that give blocks prompt tokens of their own (deep prompts, VPT, arXiv 2203.12119).
 
-    Before a block the sequence ``[prefix | patches]`` becomes ``[prefix | prompts | patches]``; after it the prompts
-    are taken out again, so the backbone, its positions and the other methods never meet a longer sequence.
+    They stand between prefix and patch tokens, for one block at a time.
 
     Args:
         num_tokens (int): Prompt tokens T per block.
@@ -29,6 +28,11 @@ class DeepPrompt(TuningMethod):
             raise ValueError(f'num_tokens={num_tokens}, but a prompt needs at least one token.')
         self.num_tokens = num_tokens
         self.layers = layers
+        self.positions: dict[int, int] = {}
+
+    def setup(self, backbone: PointBackbone) -> None:
+        """Number the prompted blocks."""
+        self.positions = {layer: position for position, layer in enumerate(self.prompted_layers(backbone))}
 
     def prompted_layers(self, backbone: PointBackbone) -> list[int]:
         """Indices of the blocks that get prompts.
@@ -49,22 +53,6 @@ class DeepPrompt(TuningMethod):
     def prompts(self, position: int) -> Tensor:
         """Prompt tokens (B or 1, T, C) of the ``position``-th prompted block."""
 
-    def attach(self, backbone: PointBackbone) -> None:
-        """Insert before, and take out after, each prompted block."""
-        for position, layer in enumerate(self.prompted_layers(backbone)):
-            self._attach_to(backbone.layers[layer], position)
-
-    def _attach_to(self, block: nn.Module, position: int) -> None:
-        self.on_input(block, lambda x: self._insert(x, self.prompts(position)))
-        self.on_output(block, lambda _, x: self._take_out(x), first=True)  # whatever the order in the config
-
-    def _insert(self, x: Tensor, prompts: Tensor) -> Tensor:
-        assert self.context is not None
-        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
-        return torch.cat([prefix, prompts.expand(len(x), -1, -1), patches], dim=1)
-
-    def _take_out(self, x: Tensor) -> Tensor:
-        assert self.context is not None
-        start = self.context.num_prefix
-        prefix, _, patches = x.tensor_split([start, start + self.num_tokens], dim=1)
-        return torch.cat([prefix, patches], dim=1)
+    def tokens_before(self, layer: int, x: Tensor) -> Inserted | None:
+        """The prompts of block ``layer``, if it has any."""
+        return Inserted(self.prompts(self.positions[layer])) if layer in self.positions else None

@@ -30,6 +30,7 @@ class VPTDeep(DeepPrompt):
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create the prompts, uniform with Xavier's variance as in the paper's code."""
+        super().setup(backbone)
         self.embeddings = nn.ParameterList()
         for layer in self.prompted_layers(backbone):
             embedding = nn.Parameter(torch.empty(self.num_tokens, backbone.layer_dims[layer]))

@@ -65,11 +65,11 @@ class SceneEncoder(BackboneOwner, BaseModule):
                 'model.backbone.extra_channels.'
             )
         scene = self._enough(points)
-        enrich = (
+        add_channels = (
             None if self.extra is None else partial(self.extra, extra=scene[..., 3 : 3 + self.extra_channels])
         )
         places, origin = self._place(scene[..., :3])
-        features = self.backbone(places, hidden_layers=self.hidden_layers, enrich=enrich)
+        features = self.backbone(places, hidden_layers=self.hidden_layers, transform_tokens=add_channels)
         return SceneTokens(
             tokens=features.joined(self.stages),
             centers=[center / self.scale + origin for center in features.tokens.stage_centers],
