@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+import warm_python
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from small_models import clouds, fill_bank, logits, small_config, train, write_pretrained
@@ -118,14 +118,8 @@ def test_new_process(training: Training, tmp_path: Path, file: str) -> None:
     """The same logits to the last bit, and the release mode is not even imported."""
     torch.save(clouds(), tmp_path / 'points.pt')
     files = [training.config, training.folder / file, tmp_path / 'points.pt', tmp_path / 'logits.pt']
-    done = subprocess.run(
-        [sys.executable, '-c', NEW_PROCESS, *map(str, files)],
-        env={**os.environ, 'OMP_NUM_THREADS': str(torch.get_num_threads())},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    environment = {**os.environ, 'OMP_NUM_THREADS': str(torch.get_num_threads())}
+    done = warm_python.run([sys.executable, '-c', NEW_PROCESS, *files], env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert torch.equal(torch.load(tmp_path / 'logits.pt', weights_only=True), training.logits)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import warm_python
 from mmengine.registry import DefaultScope
 
 pytest.importorskip('mmdet3d')
@@ -108,7 +108,7 @@ def test_scannet(scannet: tuple[Path, dict[str, TrueScan]], tmp_path: Path) -> N
     out_dir = tmp_path / 'data/scannet'
     command = [sys.executable, str(TOOL), 'scannet', '--root-path', str(root), '--out-dir', str(out_dir)]
     environment = {**os.environ, 'COLUMNS': '120'}
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    done = warm_python.run(command, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "scannet_infos_train.pkl': 2 scenes, 3 boxes, 30000 points in the first scene" in done.stdout
     assert "scannet_infos_val.pkl': 1 scenes, 1 boxes, 15000 points" in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import warm_python
 from matplotlib.image import imread
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
@@ -127,9 +127,7 @@ def run(tool: str, *arguments: Any) -> str:
     options = [f'{split}_dataloader.dataset.num_scenes=3' for split in ('train', 'val', 'test')]
     options += [f'{split}_dataloader.dataset.num_points=1024' for split in ('train', 'val', 'test')]
     command = [sys.executable, f'tools/{tool}', *arguments, *options]
-    done = subprocess.run(
-        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = warm_python.run(command)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

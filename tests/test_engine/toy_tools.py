@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import warm_python
 from toy_engine import make_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,5 +64,7 @@ def run(*command: Any) -> tuple[int, str]:
 
 
 def run_python(tool: str, *arguments: Any) -> tuple[int, str]:
-    """Run one of the tools, or with a first argument ``-c`` a program."""
-    return run(sys.executable, tool, *arguments)
+    """Run one of the tools, or with a first argument ``-c`` a program; its exit code and output."""
+    command = [sys.executable, tool, *arguments]
+    done = warm_python.run(command, env=environment(), stderr=subprocess.STDOUT, timeout=TIMEOUT)
+    return done.returncode, done.stdout

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import warm_python
 from matplotlib.image import imread
 from rooms import write_rooms
 
@@ -26,8 +26,7 @@ pytestmark = pytest.mark.usefixtures('detection_tier')
 
 def run(tool: str, *arguments: Any) -> str:
     """Run a tool in the repository; its output."""
-    command = [str(part) for part in (sys.executable, f'tools/{tool}', *arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = warm_python.run([sys.executable, f'tools/{tool}', *arguments])
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr
 
@@ -115,6 +114,6 @@ def test_boxes_that_are_not_there(made_up: Path, tmp_path: Path) -> None:
     """One sentence."""
     flags = ['--split', 'val', '--show', 'boxes', '--out-dir', tmp_path / 'out', '--cfg-options']
     command = [sys.executable, 'tools/misc/browse_dataset.py', DATA, *flags, *options(made_up, scenes=2)]
-    done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, text=True, check=False)
+    done = warm_python.run(command)
     assert done.returncode == 1
     assert done.stderr.strip().endswith('--show boxes: scene0002_00.bin has no boxes; use --show auto.')

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm_python
 from matplotlib.image import imread
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ def run(tool: str, *arguments: str) -> subprocess.CompletedProcess:
     """Run a tool in the repository without a display."""
     environment = {**os.environ, 'COLUMNS': '120', 'DISPLAY': ''}
     command = [sys.executable, f'tools/{tool}', *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    return warm_python.run(command, env=environment)
 
 
 @pytest.mark.parametrize(

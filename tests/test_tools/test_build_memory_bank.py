@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from types import ModuleType
 
 import pytest
 import torch
+import warm_python
 from small_models import small_config, write_pretrained
 
 from point_peft.apis import init_model
@@ -122,7 +122,7 @@ def test_command_line(tmp_path: Path) -> None:
         str(tmp_path / 'bank.safetensors'),
     ]
     env = {**os.environ, 'OMP_NUM_THREADS': '1'}
-    failed = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120)
+    failed = warm_python.run(command, env=env)
     assert failed.returncode == 1 and failed.stderr.startswith(
         'error: config configs/absent.py does not exist'
     )

@@ -15,6 +15,7 @@ import numpy as np
 import published
 import pytest
 import torch
+import warm_python
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -47,14 +48,8 @@ def arguments(src: Path, dst: Path, /, **more: str) -> argparse.Namespace:
 
 def run(*command: object) -> subprocess.CompletedProcess:
     """Run the tool in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / 'tools' / TOOL), *map(str, command)],
-        cwd=ROOT,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+    return warm_python.run([sys.executable, ROOT / 'tools' / TOOL, *command], env=environment)
 
 
 @pytest.mark.parametrize('wrapper', ['base_model', 'model', 'state_dict', None])

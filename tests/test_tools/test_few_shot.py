@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+import warm_python
 
 from point_peft.backbones import PointMAE
 from point_peft.engine.checkpoint import load_checkpoint_file, save_checkpoint
@@ -65,7 +66,7 @@ def environment() -> dict[str, str]:
 
 def run(parts: Sequence[str]) -> subprocess.CompletedProcess:
     """Run a command in the repository."""
-    return subprocess.run(parts, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=240)
+    return warm_python.run(parts, env=environment())
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import warm_python
 from matplotlib.image import imread
 from mmengine.config import Config
 from small_models import BACKBONE, scramble, small_config
@@ -135,14 +135,7 @@ def test_command_line(tmp_path: Path, checkpoint: Path, cloud: Path, mesh: Path)
         'OMP_NUM_THREADS': '1',
     }
     environment['PYTHONPATH'] = str(ROOT / 'projects')
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm_python.run(command, env=environment)
     assert done.returncode == 0, done.stderr
     rows = [
         line.split() for line in done.stdout.splitlines() if ' class ' in line and 'probability' not in line
@@ -356,8 +349,6 @@ def test_too_few_points(infer: ModuleType, tmp_path: Path, checkpoint: Path, log
 def test_bad_flags(checkpoint: Path, mesh: Path, flags: list[str], message: str) -> None:
     """One sentence, before anything is read."""
     command = [sys.executable, 'tools/infer.py', CONFIG, checkpoint, mesh, *flags]
-    done = subprocess.run(
-        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = warm_python.run(command)
     assert done.returncode != 0 and 'Traceback' not in done.stderr
     assert re.search(message, done.stderr), done.stderr

@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 import torch
+import warm_python
 from matplotlib.image import imread
 
 from point_peft.backbones import PointMAE
@@ -49,8 +50,7 @@ def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess:
     """Run a command in the repository with one thread and no display."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'DISPLAY': '', 'COLUMNS': '80', **variables}
     environment['PYTHONPATH'] = str(ROOT / 'projects')
-    command = [str(argument) for argument in arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return warm_python.run(arguments, env=environment)
 
 
 def quickstart_command(work_dir: Path, options: Sequence[str]) -> list[str]:

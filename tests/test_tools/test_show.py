@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import warm_python
 from matplotlib.image import imread
 from mmengine.config import Config
 from mmengine.device import utils as mmengine_device
@@ -119,14 +119,7 @@ def test_command_line_without_a_display(tmp_path: Path, classification: Path) ->
     environment = {**os.environ, 'MPLBACKEND': 'TkAgg', 'OMP_NUM_THREADS': '1'}
     environment['PYTHONPATH'] = str(ROOT / 'projects')
     environment.pop('DISPLAY', None)
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = warm_python.run(command, env=environment)
     assert done.returncode == 0, done.stderr
     assert f'4 clouds are shown in {out}' in done.stdout + done.stderr
     assert files(out) == [*PICTURES, 'clouds.html']
