@@ -122,7 +122,8 @@ def test_what_mmengine_refuses(
 ) -> None:
     """Its words become one sentence with the section, before the first step."""
     tool = load_tool('train.py')
-    config = tmp_path / f'{tmp_path.name}.py'  # MMEngine tells runs apart by this name and the second of their start
+    # MMEngine tells runs of one process apart by this name and the second of their start.
+    config = tmp_path / f'{tmp_path.name}.py'
     args = arguments(tool, monkeypatch, write_config(config, epochs=1, **changes))
     assert run_tool(tool.main, args) == 1
     error = capsys.readouterr().err.strip().splitlines()
