@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from point_peft.files import open_atomically, remove_partial_files
+from point_peft.io.atomic import open_atomically
+from point_peft.io.partial import remove_partial_files
 
 OLD = 10.0
 """A time in 1970, before any process that runs now."""
@@ -34,9 +35,9 @@ def test_file_that_is_being_written_in_another_container(tmp_path: Path) -> None
     """Its writer's number means nothing here, but it holds the lock."""
     code = (
         'import sys\n'
-        'from point_peft import files\n'
-        'files.os.getpid = lambda: 999999999\n'
-        'with files.open_atomically(sys.argv[1]) as file:\n'
+        'from point_peft.io import atomic\n'
+        'atomic.os.getpid = lambda: 999999999\n'
+        'with atomic.open_atomically(sys.argv[1]) as file:\n'
         '    print("open", flush=True)\n'
         '    sys.stdin.readline()\n'
         '    file.write(b"new")\n'

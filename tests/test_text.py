@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from point_peft import text
-from point_peft.text import label, plain_console, printable, printable_lines, track
+from point_peft.io import progress
+from point_peft.io.progress import plain_console, track
+from point_peft.io.text import JOINERS, label, printable, printable_lines
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_anything_becomes_one_harmless_line(name: str) -> None:
     shown = printable(name)
     shown.encode()
     assert len(shown.splitlines()) <= 1
-    assert {unicodedata.category(c) for c in shown if c not in text.JOINERS}.isdisjoint({'Cc', 'Cf', 'Cs'})
+    assert {unicodedata.category(c) for c in shown if c not in JOINERS}.isdisjoint({'Cc', 'Cf', 'Cs'})
 
 
 def test_own_layout_stays() -> None:
@@ -61,6 +62,6 @@ def test_table_shows_markup_and_emoji_as_letters(capsys: pytest.CaptureFixture) 
 def test_bar_of_progress_shows_its_description_as_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=120, markup=False, emoji=False)
-    monkeypatch.setattr(text, 'plain_console', lambda: console)
+    monkeypatch.setattr(progress, 'plain_console', lambda: console)
     assert list(track(iter('abc'), 'Reading [/bold] {x} :smile: \x1b[2J\udcff', total=3)) == ['a', 'b', 'c']
     assert 'Reading [/bold] {x} :smile: \\x1b[2J\\xff' in stream.getvalue()

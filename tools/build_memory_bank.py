@@ -8,14 +8,15 @@ import sys
 from mmengine.dist import is_main_process
 from mmengine.registry import init_default_scope
 
-from point_peft.engine.arguments import at_least, check_output, path
+from point_peft.cli.arguments import at_least, check_output, path
+from point_peft.cli.tool import add_common_arguments, run_tool
 from point_peft.engine.checkpoint import init_pretrained
-from point_peft.engine.cli import add_common_arguments, run_tool, select_device
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
-from point_peft.engine.distributed import init_processes
+from point_peft.engine.config.check import check_config
 from point_peft.engine.memory_bank import bank_dataset, build_bank, find_prompt, save_bank
 from point_peft.engine.preflight import check_files
+from point_peft.engine.runtime.device import select_device
+from point_peft.engine.runtime.distributed import init_processes
 from point_peft.registry import DATASETS, MODELS
 
 

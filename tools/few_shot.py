@@ -15,19 +15,20 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from point_peft.cli.arguments import at_least, path
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.datasets.few_shot import NUM_FOLDS
-from point_peft.engine.arguments import at_least, path
-from point_peft.engine.cli import add_config_options, run_tool, select_device
 from point_peft.engine.config import load_config, walk_dicts
+from point_peft.engine.config.check import accepted_arguments, check_config
 from point_peft.engine.config.walking import option_key
 from point_peft.engine.config.work_dir import default_work_dir
-from point_peft.engine.config_check import accepted_arguments, check_config
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.protocol import BEST_ON_TEST
-from point_peft.engine.work_dir import check_work_dir
+from point_peft.engine.runtime.device import select_device
+from point_peft.engine.runtime.protocol import BEST_ON_TEST
+from point_peft.engine.runtime.work_dir import check_work_dir
 from point_peft.experiments import Matrix, Records, compare, find_devices, mean_and_spread, prepare_cell
+from point_peft.io.errors import ConfigError
+from point_peft.io.text import printable
 from point_peft.registry import DATASETS
-from point_peft.text import printable
 
 TRAIN = Path(__file__).with_name('train.py')
 

@@ -22,14 +22,16 @@ from point_peft.apis.prediction import (
     preparation_for_files,
     read_clouds,
 )
+from point_peft.cli.arguments import at_least, check_output, device, file_or_url, path
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.datasets.readers import SUFFIXES
-from point_peft.engine.arguments import at_least, check_device, check_output, device, file_or_url, path
-from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import ConfigError
+from point_peft.engine.runtime.device import check_device
+from point_peft.io.errors import ConfigError
+from point_peft.io.progress import plain_console, track
+from point_peft.io.text import printable
 from point_peft.models import PartSegmentor
 from point_peft.registry import MODELS
-from point_peft.text import plain_console, printable, track
 from point_peft.visualization import ShownCloud, plot_shown, save_figure, show_sample, write_page
 
 

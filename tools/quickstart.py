@@ -20,12 +20,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from point_peft.apis import init_model
-from point_peft.engine.arguments import at_least
-from point_peft.engine.arguments import path as path_argument
-from point_peft.engine.cli import add_config_options, run_tool
+from point_peft.cli.arguments import at_least
+from point_peft.cli.arguments import path as path_argument
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.experiments import Matrix, MethodRow, compare, find_devices, load_matrix, prepare_cell
+from point_peft.io.progress import plain_console
+from point_peft.io.text import printable
 from point_peft.registry import DATASETS
-from point_peft.text import plain_console, printable
 from point_peft.visualization import plot_shown, save_figure, show_sample
 
 TOOLS = Path(__file__).resolve().parent

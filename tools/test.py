@@ -12,17 +12,20 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from point_peft.engine.arguments import at_least, check_output, file_or_url, path, share
-from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file, write_atomically
-from point_peft.engine.cli import add_common_arguments, run_tool, select_device
+from point_peft.cli.arguments import at_least, check_output, file_or_url, path, share
+from point_peft.cli.tool import add_common_arguments, run_tool
+from point_peft.engine.checkpoint import META_KEY
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
-from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.output import make_directories
+from point_peft.engine.config.check import check_config
 from point_peft.engine.preflight import check_files
-from point_peft.engine.runner import SparedRunner
-from point_peft.engine.work_dir import check_work_dir
+from point_peft.engine.runtime.device import select_device
+from point_peft.engine.runtime.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
+from point_peft.engine.runtime.output import make_directories
+from point_peft.engine.runtime.runner import SparedRunner
+from point_peft.engine.runtime.work_dir import check_work_dir
+from point_peft.io.atomic import write_atomically
+from point_peft.io.errors import ConfigError
+from point_peft.io.weights import load_checkpoint_file
 
 TRAINING = (
     'train_dataloader',

@@ -9,19 +9,19 @@ import sys
 from mmengine.config import Config
 from mmengine.device import get_device
 
-from point_peft.engine.arguments import seed
-from point_peft.engine.cli import add_common_arguments, run_tool, select_device
+from point_peft.cli.arguments import seed
+from point_peft.cli.tool import add_common_arguments, run_tool
 from point_peft.engine.config import DATALOADERS, load_config
+from point_peft.engine.config.check import check_config
 from point_peft.engine.config.schedule import schedule_notes
-from point_peft.engine.config_check import check_config
-from point_peft.engine.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.output import make_directories
-from point_peft.engine.preflight import check_bank_comes, check_batches, check_files
-from point_peft.engine.recomputation import check_recomputation
-from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
-from point_peft.engine.runner import SparedRunner
-from point_peft.engine.work_dir import locked_work_dir
+from point_peft.engine.preflight import check_bank_comes, check_batches, check_files, check_recomputation
+from point_peft.engine.runtime.device import select_device
+from point_peft.engine.runtime.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
+from point_peft.engine.runtime.output import make_directories
+from point_peft.engine.runtime.resume import checkpoint_directory, find_resumable_checkpoint
+from point_peft.engine.runtime.runner import SparedRunner
+from point_peft.engine.runtime.work_dir import locked_work_dir
+from point_peft.io.errors import ConfigError
 
 
 def parse_args() -> argparse.Namespace:

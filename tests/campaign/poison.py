@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.io.weights import load_checkpoint_file
 
 from .children import Child, run
 from .scene import EPOCHS, Scene, best, check_usable, one_sentence

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.io.weights import load_checkpoint_file
 
 from .children import ROOT, Child
 

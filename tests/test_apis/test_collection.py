@@ -17,11 +17,11 @@ from safetensors.torch import save_file
 from small_models import scramble
 from torch import Tensor, nn
 
-from point_peft.apis.collection import is_collection
-from point_peft.apis.conversion import convert_checkpoint
-from point_peft.backbones.pretrained import unwrap_state_dict
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import CheckpointError
+from point_peft.converters.collection import is_collection
+from point_peft.converters.conversion import convert_checkpoint
+from point_peft.io.errors import CheckpointError
+from point_peft.io.weights import load_checkpoint_file
+from point_peft.io.weights.names import unwrap_state_dict
 from point_peft.models import PointMAEPretrain
 
 Pairs = Iterator[tuple[str, str]]

@@ -11,9 +11,9 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-from point_peft.apis.conversion import convert_checkpoint
 from point_peft.backbones import PointGPT
-from point_peft.engine.errors import CheckpointError
+from point_peft.converters.conversion import convert_checkpoint
+from point_peft.io.errors import CheckpointError
 from point_peft.models import PointClassifier, PointMAEPretrain
 from point_peft.registry import MODELS
 

@@ -15,16 +15,15 @@ from mmengine.registry import init_default_scope
 from small_models import clouds, fill_bank, logits, small_config, train, write_pretrained
 
 from point_peft.apis import init_model
-from point_peft.datasets import ProceduralShapes
 from point_peft.engine.checkpoint import (
     META_KEY,
     adapter_state,
     base_fingerprint,
     describe_checkpoint,
     full_state,
-    save_checkpoint,
 )
-from point_peft.engine.errors import (
+from point_peft.engine.memory_bank import MemoryBankMismatchError, build_bank, find_prompt, save_bank
+from point_peft.io.errors import (
     BaseWeightsMismatchError,
     CheckpointError,
     ConfigError,
@@ -32,7 +31,8 @@ from point_peft.engine.errors import (
     UnmatchedCheckpointError,
     UnsafeCheckpointError,
 )
-from point_peft.engine.memory_bank import MemoryBankMismatchError, build_bank, find_prompt, save_bank
+from point_peft.io.weights import save_checkpoint
+from point_peft.procedural import ProceduralShapes
 from point_peft.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from point_peft.apis.conversion import convert_checkpoint
-from point_peft.apis.layouts import LAYOUTS
-from point_peft.engine.errors import CheckpointError
+from point_peft.converters.conversion import convert_checkpoint
+from point_peft.converters.layouts import LAYOUTS
+from point_peft.io.errors import CheckpointError
 from point_peft.models import PointMAEPretrain
 
 MAE_PRETRAINED, M2AE_PRETRAINED = 'Point-MAE, pre-trained', 'Point-M2AE, pre-trained'

@@ -6,8 +6,8 @@ import published
 import pytest
 import torch
 
-from point_peft.apis.conversion import convert_checkpoint
-from point_peft.engine.errors import CheckpointError
+from point_peft.converters.conversion import convert_checkpoint
+from point_peft.io.errors import CheckpointError
 
 
 @pytest.mark.parametrize('parts', [(2, 3, 1, 4), (5, 1)])

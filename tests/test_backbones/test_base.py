@@ -9,7 +9,7 @@ import torch
 from small_models import BACKBONE, build_plain, clouds, scramble
 
 from point_peft.backbones import PointBackbone, PointMAE
-from point_peft.engine.errors import MissingFileError
+from point_peft.io.errors import MissingFileError
 
 
 def small(**changes: object) -> PointMAE:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import point_peft.release  # noqa: F401  so that what it registers is there in any order of the tests
 from point_peft.backbones import PointBackbone, PointGPT, PointM2AE, check_backbone
-from point_peft.backbones.pretrained import apply_renames
+from point_peft.io.weights.names import apply_renames
 from point_peft.registry import MODELS
 
 

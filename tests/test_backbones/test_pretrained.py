@@ -10,14 +10,16 @@ from safetensors.torch import save_file
 from small_models import small_config_of
 from torch import Tensor, nn
 
-from point_peft.backbones.pretrained import load_pretrained, strip_prefix, unwrap_state_dict
-from point_peft.engine.checkpoint import META_KEY, save_checkpoint
-from point_peft.engine.errors import (
+from point_peft.backbones.pretrained import load_pretrained
+from point_peft.engine.checkpoint import META_KEY
+from point_peft.io.errors import (
     MissingFileError,
     OtherNetworkError,
     UnmatchedCheckpointError,
     UnsafeCheckpointError,
 )
+from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights.names import strip_prefix, unwrap_state_dict
 from point_peft.registry import MODELS
 
 

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 
 from point_peft.apis import init_model
 from point_peft.engine.config import Combination, load_config, part_files, reason_against
-from point_peft.engine.config_check import check_config
+from point_peft.engine.config.check import check_config
 from point_peft.methods import PEFTBackbone
 from point_peft.models import PointClassifier
 from point_peft.registry import MODELS

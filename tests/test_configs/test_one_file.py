@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 
 from point_peft.apis import init_model
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
-from point_peft.engine.errors import ConfigError
+from point_peft.engine.config.check import check_config
+from point_peft.io.errors import ConfigError
 from point_peft.methods import PEFTBackbone
 
 METHOD = '''

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from point_peft.apis import init_model
 from point_peft.engine.config import Combination, load_config, reason_against
-from point_peft.engine.optimizers import PointOptimWrapperConstructor
+from point_peft.engine.runtime.optimizers import PointOptimWrapperConstructor
 from point_peft.structures import PointDataSample
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from point_peft.apis import init_model
 from point_peft.engine.config import load_config
-from point_peft.engine.optimizers import PointOptimWrapperConstructor
+from point_peft.engine.runtime.optimizers import PointOptimWrapperConstructor
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 LIKE_MODELNET = ('modelnet40', 'modelnet10', 'shapes')

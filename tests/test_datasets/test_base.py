@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from point_peft.datasets.base import PointCloudDataset
 from point_peft.datasets.clouds import Clouds
-from point_peft.datasets.errors import DatasetError
+from point_peft.io.errors import DatasetError
 
 
 class InMemory(PointCloudDataset):

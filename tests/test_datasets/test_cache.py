@@ -13,7 +13,7 @@ import pytest
 
 from point_peft.datasets import cache
 from point_peft.datasets.cache import cached_clouds
-from point_peft.datasets.errors import DatasetError, DatasetNotFoundError
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 
 class Canary:

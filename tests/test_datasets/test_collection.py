@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, JoinedDatasets, PointCollection
+from point_peft.datasets import JoinedDatasets, PointCollection
 from point_peft.datasets.collection_words import frequent_words, words_of
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 NAMES = [
     'Kitchen | beerBottle_02.obj',

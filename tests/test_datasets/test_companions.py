@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError, PointCloudFolder
+from point_peft.datasets import PointCloudFolder
+from point_peft.io.errors import DatasetError
 
 CLOUD = np.random.default_rng(0).random((60, 3))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from point_peft.datasets import DatasetError
+from point_peft.io.errors import DatasetError
 from point_peft.registry import DATASETS
 
 SHAPES = dict(

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, FewShot, FewShotModelNet40
+from point_peft.datasets import FewShot, FewShotModelNet40
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 from point_peft.registry import DATASETS
 
 REAL = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'ModelNet10'

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, PointCloudFolder
+from point_peft.datasets import PointCloudFolder
 from point_peft.datasets.draw import resample
 from point_peft.datasets.splits import SPLITS
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from point_peft.datasets import h5_file
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.h5 import concatenate, read_h5
+from point_peft.io import h5 as h5_arrays
+from point_peft.io.errors import DatasetError
 
 
 def test_types(tmp_path: Path, write_h5) -> None:
@@ -177,7 +177,7 @@ def test_chunk_that_unpacks_to_more_than_it_declares(
     tmp_path: Path, clouds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """HDF5 itself would unpack all of it; an honest chunk of the same size is read."""
-    monkeypatch.setattr(h5_file, 'LARGE_CHUNK', 100)
+    monkeypatch.setattr(h5_arrays, 'LARGE_CHUNK', 100)
     with h5py.File(tmp_path / 'a.h5', 'w') as file:
         file.create_dataset('data', data=clouds(2, 50), chunks=(1, 50, 3), compression='gzip')
         file['label'] = np.zeros(2)

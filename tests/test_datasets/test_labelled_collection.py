@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError, LabelledCollection
+from point_peft.datasets import LabelledCollection
+from point_peft.io.errors import DatasetError
 
 
 @pytest.fixture

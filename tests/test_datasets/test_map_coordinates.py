@@ -10,15 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from point_peft.datasets import (
-    DatasetError,
-    ModelNet,
-    PointCloudDataset,
-    ScanObjectNN,
-    ShapeNet55,
-    ShapeNetPart,
-)
+from point_peft.datasets import ModelNet, PointCloudDataset, ScanObjectNN, ShapeNet55, ShapeNetPart
 from point_peft.datasets.preparation import preparation_of
+from point_peft.io.errors import DatasetError
 
 OFFSET = np.array([412345.25, 5654321.5, 312])
 CLOUDS = np.random.default_rng(0).random((6, 40, 3)).round(4) * 3

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, ModelNet
+from point_peft.datasets import ModelNet
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 REAL = Path(__file__).resolve().parents[2].parent / 'shared' / 'data' / 'ModelNet10'
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from torch.utils.data import Dataset
 
-from point_peft.datasets import DatasetError, PointCloudFolder
+from point_peft.datasets import PointCloudFolder
 from point_peft.datasets.draw import PointDraw
 from point_peft.datasets.preparation import Preparation, preparation_of
+from point_peft.io.errors import DatasetError
 from point_peft.registry import DATASETS
 
 POINTS = np.random.default_rng(0).standard_normal((100, 3))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from raw_scans import CLASS_IDS, write_class_file, write_scan
 
-from point_peft.datasets import DatasetError
 from point_peft.datasets.scannet_scans import ARRAYS, export_scan, read_class_ids
+from point_peft.io.errors import DatasetError
 
 NAMES = ['wall', 'office chair', 'floor lamp', 'office chair', 'coffee table']
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, ScanObjectNN
+from point_peft.datasets import ScanObjectNN
 from point_peft.datasets.scanobjectnn import FILES
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 
 @pytest.mark.parametrize(('variant', 'count'), [('pb_t50_rs', 60), ('obj_bg', 45), ('obj_only', 30)])

@@ -9,7 +9,8 @@ import pytest
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, ShapeNet55
+from point_peft.datasets import ShapeNet55
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 
 @pytest.fixture

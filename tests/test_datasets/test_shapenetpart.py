@@ -13,15 +13,11 @@ import torch
 from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader
 
-from point_peft.datasets import (
-    DatasetError,
-    DatasetNotFoundError,
-    ProceduralParts,
-    ProceduralShapes,
-    ShapeNetPart,
-)
+from point_peft.datasets import ShapeNetPart
 from point_peft.datasets.part_dataset import PointDraw
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 from point_peft.models import PointDataPreprocessor
+from point_peft.procedural import ProceduralParts, ProceduralShapes
 from point_peft.registry import DATASETS
 
 REAL = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from point_peft.engine.config import DATALOADERS, load_config
-from point_peft.engine.config_check import check_config
+from point_peft.engine.config.check import check_config
 from point_peft.engine.preflight import check_files
 from point_peft.registry import MODELS
 

@@ -13,7 +13,7 @@ pytest.importorskip('mmdet3d')
 from mmengine.registry import DefaultScope
 
 from point_peft.engine.config import load_config, part_files
-from point_peft.engine.config_check import check_config
+from point_peft.engine.config.check import check_config
 from point_peft.registry import MODELS
 
 BACKBONES = ('pointmae', 'pointmae_mini', 'pointbert', 'act', 'recon', 'pointgpt_s', 'pointm2ae')

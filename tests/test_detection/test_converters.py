@@ -24,9 +24,9 @@ from raw_scans import TrueScan, write_class_file, write_scan
 from scipy.io import savemat
 
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import MissingFileError, PointPEFTError
-from point_peft.engine.optional import check_tiers
+from point_peft.engine.config.tiers import check_tiers
 from point_peft.engine.preflight import check_data
+from point_peft.io.errors import MissingFileError, PointPEFTError
 from point_peft.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,7 +15,7 @@ from small_detectors import REAL, ROOT, thin
 from small_models import fill_bank
 
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
+from point_peft.engine.config.check import check_config
 from point_peft.registry import DATASETS, MODELS
 
 

@@ -22,7 +22,7 @@ from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 
 from point_peft.engine.checkpoint import full_state
 from point_peft.engine.config import load_config
-from point_peft.engine.optional import check_tiers
+from point_peft.engine.config.tiers import check_tiers
 from point_peft.registry import DATASETS, MODELS
 from point_peft.visualization import show_boxes, show_sample
 from point_peft.visualization.space import box_edges

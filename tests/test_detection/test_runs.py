@@ -19,8 +19,8 @@ from mmengine.dataset import RepeatDataset
 from mmengine.runner import Runner
 from small_detectors import DETECTORS, REAL, small_config
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
+from point_peft.io.weights import load_checkpoint_file
 from point_peft.models import SceneEncoder
 
 pytestmark = [

@@ -19,11 +19,11 @@ pytest.importorskip('mmdet3d')
 from mmcv.ops import points_in_boxes_cpu
 from mmdet3d.structures import DepthInstance3DBoxes
 
-from point_peft.datasets import DatasetError
-from point_peft.datasets.procedural.rooms import ROOM_CLASSES, make_room
 from point_peft.detection.shapes_scene import ShapesScene
 from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.preflight import check_files
+from point_peft.io.errors import DatasetError
+from point_peft.procedural.rooms import ROOM_CLASSES, make_room
 from point_peft.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ pytest.importorskip('mmdet3d')
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_tools import run, run_python
 
-from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.io.weights import load_checkpoint_file
 
 SMALL = (
     'train_dataloader.dataset.num_scenes=8',

@@ -11,7 +11,7 @@ from markdown_blocks import code_blocks, write_files
 from small_models import BACKBONE, clouds
 
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
+from point_peft.engine.config.check import check_config
 from point_peft.methods import PEFTBackbone
 from point_peft.registry import MODELS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from markdown_blocks import code_blocks
 
-from point_peft.engine.cli import add_common_arguments, add_config_options
+from point_peft.cli.tool import add_common_arguments, add_config_options
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 from small_models import clouds, fill_bank, logits, state_of
 
 from point_peft.backbones import PointBackbone, check_backbone
-from point_peft.datasets import ProceduralShapes
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
+from point_peft.engine.config.check import check_config
 from point_peft.models import PointClassifier
+from point_peft.procedural import ProceduralShapes
 from point_peft.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]

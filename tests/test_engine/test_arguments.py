@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from point_peft.engine.arguments import at_least, check_device, check_output, device, path, seed, share
-from point_peft.engine.errors import ConfigError, PointPEFTError
+from point_peft.cli.arguments import at_least, check_output, device, path, seed, share
+from point_peft.engine.runtime.device import check_device
+from point_peft.io.errors import ConfigError, PointPEFTError
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmengine.fileio import get_file_backend
 
-from point_peft.engine.checkpoint import remove_partial_files, write_atomically
+from point_peft.io.atomic import write_atomically
+from point_peft.io.partial import remove_partial_files
 
 
 def names(directory: Path) -> list[str]:
@@ -65,7 +66,7 @@ def test_link_is_followed(tmp_path: Path) -> None:
 def test_kill_between_write_and_replace(tmp_path: Path) -> None:
     code = (
         'import os, signal, sys\n'
-        'from point_peft.engine.checkpoint.atomic import write_atomically\n'
+        'from point_peft.io.weights.save import write_atomically\n'
         'write_atomically(sys.argv[1], b"old")\n'
         'os.replace = lambda *args: os.kill(os.getpid(), signal.SIGKILL)\n'
         'write_atomically(sys.argv[1], b"new")\n'

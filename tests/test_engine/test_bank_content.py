@@ -13,7 +13,7 @@ import torch
 from small_models import METHODS, build_classifier
 from torch.utils.data import Dataset, Subset
 
-from point_peft.datasets import PointCloudFolder, ProceduralParts, ProceduralShapes
+from point_peft.datasets import PointCloudFolder
 from point_peft.datasets.base import PointCloudDataset
 from point_peft.datasets.clouds import Clouds
 from point_peft.datasets.lazy import LazyClouds
@@ -28,6 +28,7 @@ from point_peft.engine.memory_bank import (
 )
 from point_peft.methods import MemoryBank
 from point_peft.models import PointClassifier, PointDataPreprocessor
+from point_peft.procedural import ProceduralParts, ProceduralShapes
 
 
 @pytest.fixture

@@ -12,9 +12,6 @@ import torch
 from small_models import METHODS, build_classifier, fill_bank
 from torch.utils.data import Dataset, Subset
 
-from point_peft.datasets import ProceduralShapes
-from point_peft.engine.checkpoint import save_checkpoint
-from point_peft.engine.errors import CheckpointError, ConfigError, CorruptCheckpointError
 from point_peft.engine.hooks import DeltaCheckpointHook, MemoryBankHook
 from point_peft.engine.memory_bank import (
     BankProvenance,
@@ -27,8 +24,11 @@ from point_peft.engine.memory_bank import (
     save_bank,
 )
 from point_peft.engine.preflight import check_bank_comes
+from point_peft.io.errors import CheckpointError, ConfigError, CorruptCheckpointError
+from point_peft.io.weights import save_checkpoint
 from point_peft.methods import MemoryBank
 from point_peft.models import PointClassifier, PointDataPreprocessor
+from point_peft.procedural import ProceduralShapes
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from mmengine.runner import Runner
 from toy_engine import make_config
 from toy_tools import run_python, write_config
 
-from point_peft.engine.errors import ConfigError
 from point_peft.engine.preflight import check_batches
+from point_peft.io.errors import ConfigError
 
 
 def make(tmp_path: Path, **changes: Any) -> Config:

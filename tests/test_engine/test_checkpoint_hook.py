@@ -11,9 +11,10 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from toy_engine import make_config
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import CheckpointSaveError, ConfigError
 from point_peft.engine.hooks import AtomicCheckpointHook
+from point_peft.io import backend
+from point_peft.io.errors import CheckpointSaveError, ConfigError
+from point_peft.io.weights import load_checkpoint_file
 
 
 class Scores(Hook):
@@ -84,16 +85,15 @@ def test_new_files_are_complete_before_old_ones_go(
 
 def fail_writing(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """Let the disk be full for files with ``part`` in their name."""
-    from point_peft.engine.checkpoint import atomic
 
-    write = atomic.write_atomically
+    write = backend.write_atomically
 
     def failing(path: Any, content: bytes) -> None:
         if part in Path(path).name:
             raise OSError(errno.ENOSPC, 'No space left on device')
         write(path, content)
 
-    monkeypatch.setattr(atomic, 'write_atomically', failing)
+    monkeypatch.setattr(backend, 'write_atomically', failing)
 
 
 def test_full_disk_costs_a_warning_and_no_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,9 +163,8 @@ def test_best_file_that_cannot_be_written_again_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last file is written twice, since the best score belongs in it; the second time may fail."""
-    from point_peft.engine.checkpoint import atomic
 
-    write, count = atomic.write_atomically, 0
+    write, count = backend.write_atomically, 0
 
     def failing(path: Any, content: bytes) -> None:
         nonlocal count
@@ -174,7 +173,7 @@ def test_best_file_that_cannot_be_written_again_at_the_end(
             raise OSError(errno.ENOSPC, 'No space left on device')
         write(path, content)
 
-    monkeypatch.setattr(atomic, 'write_atomically', failing)
+    monkeypatch.setattr(backend, 'write_atomically', failing)
     train(tmp_path)
     assert count == 2
     assert 'epoch_3.pth' in checkpoints(tmp_path)

@@ -10,9 +10,9 @@ import torch
 from mmengine.runner import Runner
 from toy_engine import ToyClouds, ToyModel, make_config
 
-from point_peft.engine.checkpoint import HASHES_KEY
-from point_peft.engine.class_names import check_same_names
-from point_peft.engine.errors import CheckpointError, ConfigError, OtherClassesError
+from point_peft.engine.checkpoint.class_names import check_same_names
+from point_peft.io.errors import CheckpointError, ConfigError, OtherClassesError
+from point_peft.io.weights import HASHES_KEY
 from point_peft.registry import DATASETS
 
 ADVICE = 'do something'

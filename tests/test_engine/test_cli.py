@@ -11,9 +11,10 @@ import torch
 from mmengine.device import get_device
 from mmengine.device import utils as mmengine_device
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.cli import add_common_arguments, is_mendable, run_tool, select_device
-from point_peft.engine.errors import ConfigError, PointPEFTError
+from point_peft.cli.tool import add_common_arguments, is_mendable, run_tool
+from point_peft.engine.runtime.device import select_device
+from point_peft.io.errors import ConfigError, PointPEFTError
+from point_peft.io.weights import load_checkpoint_file
 
 NONE = argparse.Namespace(launcher='none')
 
@@ -82,7 +83,7 @@ def test_one_of_several_processes_dies_at_once_on_sigterm() -> None:
 
 
 def test_mendable() -> None:
-    from point_peft.datasets.errors import DatasetError
+    from point_peft.io.errors import DatasetError
 
     def catch(function: Callable) -> BaseException:
         try:
@@ -93,7 +94,7 @@ def test_mendable() -> None:
 
     from pathlib import Path
 
-    from point_peft.datasets.errors import require_path
+    from point_peft.io.required import require_path
 
     assert is_mendable(PointPEFTError('x'))
     assert is_mendable(catch(lambda: require_path(Path('/none'), dataset='D', origin='o')))

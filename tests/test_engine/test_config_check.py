@@ -12,11 +12,10 @@ from mmengine.config import Config
 from mmengine.optim import LinearLR
 from toy_engine import ToyModel, make_config
 
-from point_peft.engine import config_check
-from point_peft.engine.config import load_config, read_config
-from point_peft.engine.config_check import accepted_arguments, check_config
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.optional import MissingTierError
+from point_peft.engine.config import check, load_config, read_config
+from point_peft.engine.config.check import accepted_arguments, check_config
+from point_peft.engine.config.tiers import MissingTierError
+from point_peft.io.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 HAS_TIER = all(importlib.util.find_spec(name) for name in ('mmcv', 'mmdet', 'mmdet3d'))
@@ -155,7 +154,7 @@ def test_types_of_the_tier_without_it(name: str) -> None:
 def test_our_parts_of_other_packages_are_checked(
     model: dict, complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config_check, 'check_tiers', lambda cfg: None)  # as if the tier were installed
+    monkeypatch.setattr(check, 'check_tiers', lambda cfg: None)  # as if the tier were installed
     with pytest.raises(ConfigError, match=complaint):
         check_config(Config(dict(model=model, train_cfg=None)))
 
@@ -166,7 +165,7 @@ def test_unknown_type_without_the_tier(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(cfg: Config) -> None:
         raise MissingTierError('install it')
 
-    monkeypatch.setattr(config_check, 'check_tiers', refuse)
+    monkeypatch.setattr(check, 'check_tiers', refuse)
     check_config(Config(dict(model=dict(type='mmdet3d.VoteNet'))))
     with pytest.raises(MissingTierError, match='install it'):
         check_config(Config(dict(model=dict(type='point_peft.Detr3DHed', _scope_='mmdet3d'))))

@@ -8,8 +8,8 @@ import pytest
 
 PROGRAM = """
 import argparse, logging, os, sys
-from point_peft.engine.cli import run_tool
-from point_peft.text import track
+from point_peft.cli.tool import run_tool
+from point_peft.io.progress import track
 
 def main(args):
     print('a line')

@@ -13,15 +13,10 @@ from mmengine.runner import Runner
 from safetensors.torch import load_file, save_file
 from toy_engine import ToyModel, make_config
 
-from point_peft.engine.checkpoint import (
-    HASHES_KEY,
-    load_checkpoint_file,
-    load_weights,
-    save_checkpoint,
-    section_hashes,
-)
-from point_peft.engine.errors import CheckpointError, CorruptCheckpointError
-from point_peft.engine.resume import find_resumable_checkpoint
+from point_peft.engine.checkpoint import load_weights
+from point_peft.engine.runtime.resume import find_resumable_checkpoint
+from point_peft.io.errors import CheckpointError, CorruptCheckpointError
+from point_peft.io.weights import HASHES_KEY, load_checkpoint_file, save_checkpoint, section_hashes
 
 WEIGHT = torch.arange(200.0).reshape(10, 20)
 

@@ -17,7 +17,7 @@ from point_peft.engine.checkpoint import (
     delta_state,
     describe_checkpoint,
 )
-from point_peft.engine.errors import BaseWeightsMismatchError
+from point_peft.io.errors import BaseWeightsMismatchError
 
 FROZEN = ['backbone.linear.weight', 'backbone.norm.weight', 'backbone.norm.running_mean']
 

@@ -9,8 +9,9 @@ from mmengine.runner import Runner
 from torch import nn
 from toy_engine import ToyBackbone, ToyModel, make_config, write_pretrained
 
-from point_peft.engine.checkpoint import hash_tensor, load_checkpoint_file
-from point_peft.engine.errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
+from point_peft.io.errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
+from point_peft.io.weights import load_checkpoint_file
+from point_peft.io.weights.content_hash import hash_tensor
 
 
 def train(work_dir: Path, pretrained: Path | None, **changes: Any) -> Runner:

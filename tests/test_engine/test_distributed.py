@@ -11,15 +11,15 @@ from mmengine.config import Config
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 
-from point_peft.engine import distributed
-from point_peft.engine.distributed import (
+from point_peft.engine.hooks.sync_batch_norm import SyncBatchNormHook, trained_batch_norms
+from point_peft.engine.runtime import distributed
+from point_peft.engine.runtime.distributed import (
     DeviceAwareDataParallel,
     init_processes,
     leave_processes,
     wrap_for_any_device,
 )
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.hooks.sync_batch_norm import SyncBatchNormHook, trained_batch_norms
+from point_peft.io.errors import ConfigError
 
 VARIABLES = (
     'RANK',

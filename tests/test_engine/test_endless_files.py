@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import CheckpointError
+from point_peft.io.errors import CheckpointError
+from point_peft.io.weights import load_checkpoint_file
 
 
 def archive(path: Path, *, compression: int = zipfile.ZIP_STORED, grow: int = 0) -> None:

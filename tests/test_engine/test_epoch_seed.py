@@ -9,7 +9,7 @@ import torch
 from mmengine.runner import Runner
 from toy_engine import make_config
 
-from point_peft.engine.checkpoint import from_plain, load_checkpoint_file
+from point_peft.io.weights import from_plain, load_checkpoint_file
 
 
 def train(

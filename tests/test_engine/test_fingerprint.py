@@ -14,10 +14,10 @@ from point_peft.engine.checkpoint import (
     bank_hash,
     base_fingerprint,
     external_keys,
-    hash_tensor,
     init_pretrained,
-    outermost_with,
 )
+from point_peft.io.weights.content_hash import hash_tensor
+from point_peft.registry.wrappers import outermost_with
 
 
 def test_hash_sees_bytes_type_and_shape() -> None:

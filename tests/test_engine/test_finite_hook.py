@@ -18,9 +18,9 @@ from small_models import small_config
 from toy_engine import make_config, write_pretrained
 from toy_tools import run, run_python, write_config
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import NonFiniteError
 from point_peft.engine.hooks import finite
+from point_peft.io.errors import NonFiniteError
+from point_peft.io.weights import load_checkpoint_file
 
 STEPS = 4
 """Steps of an epoch of the toy."""

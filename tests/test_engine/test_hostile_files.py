@@ -17,9 +17,10 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from safetensors.torch import save_file
 from toy_engine import ToyModel
 
-from point_peft.engine.checkpoint import from_plain, load_checkpoint_file, load_weights, to_plain
+from point_peft.engine.checkpoint import load_weights
 from point_peft.engine.checkpoint.resuming import check_resumable
-from point_peft.engine.errors import CheckpointError
+from point_peft.io.errors import CheckpointError
+from point_peft.io.weights import from_plain, load_checkpoint_file, to_plain
 
 JUNK: list[Any] = [
     None, True, -1, 3, 10**30, 2.5, float('nan'), '', 'text', b'bytes', [], [1, 'a'], (), {}, {'a': 1}, {3: 4},

@@ -14,13 +14,9 @@ from point_peft.engine.checkpoint import (
     describe_checkpoint,
     full_state,
     load_weights,
-    save_checkpoint,
 )
-from point_peft.engine.errors import (
-    BaseWeightsMismatchError,
-    MemoryBankMismatchError,
-    UnmatchedCheckpointError,
-)
+from point_peft.io.errors import BaseWeightsMismatchError, MemoryBankMismatchError, UnmatchedCheckpointError
+from point_peft.io.weights import save_checkpoint
 
 
 def make_trained(pretrained: Path | None) -> ToyModel:

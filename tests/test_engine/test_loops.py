@@ -12,8 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from small_models import small_config
 
-from point_peft.engine.config_check import check_config
-from point_peft.engine.errors import ConfigError
+from point_peft.engine.config.check import check_config
+from point_peft.io.errors import ConfigError
 from point_peft.models import PointClassifier, VotingModel
 
 TRAINING = (

@@ -19,8 +19,7 @@ from small_models import METHODS, build_classifier, build_plain, clouds, fill_ba
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from point_peft.engine.checkpoint import META_KEY, save_checkpoint
-from point_peft.engine.errors import CheckpointError, UnsafeCheckpointError
+from point_peft.engine.checkpoint import META_KEY
 from point_peft.engine.hooks import MemoryBankHook
 from point_peft.engine.memory_bank import (
     BankProvenance,
@@ -33,6 +32,8 @@ from point_peft.engine.memory_bank import (
     load_bank,
     save_bank,
 )
+from point_peft.io.errors import CheckpointError, UnsafeCheckpointError
+from point_peft.io.weights import save_checkpoint
 from point_peft.methods import MemoryBank
 from point_peft.models import PointClassifier
 

@@ -14,27 +14,26 @@ from small_models import clouds, logits, small_config, train, write_pretrained
 
 from point_peft.apis import init_model
 from point_peft.backbones import PointMAE
-from point_peft.datasets import ProceduralShapes
 from point_peft.engine.checkpoint import (
     META_KEY,
     adapter_state,
     base_fingerprint,
     describe_checkpoint,
-    describe_network,
     full_state,
     load_weights,
-    save_checkpoint,
 )
-from point_peft.engine.checkpoint.config_text import read_section
-from point_peft.engine.checkpoint.network import first_difference
-from point_peft.engine.errors import (
+from point_peft.engine.memory_bank import build_bank, find_prompt, save_bank
+from point_peft.io.config_text import read_section
+from point_peft.io.errors import (
     BaseWeightsMismatchError,
     NonFiniteWeightsError,
     OtherNetworkError,
     UnmatchedCheckpointError,
 )
-from point_peft.engine.memory_bank import build_bank, find_prompt, save_bank
+from point_peft.io.weights import save_checkpoint
+from point_peft.procedural import ProceduralShapes
 from point_peft.registry import MODELS
+from point_peft.registry.network import describe_network, first_difference
 
 
 class Training:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from mmengine.logging import MMLogger
 from torch import nn
 
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.optimizers import PointOptimWrapperConstructor, is_without_decay
+from point_peft.engine.runtime.optimizers import PointOptimWrapperConstructor, is_without_decay
+from point_peft.io.errors import ConfigError
 
 ADAMW = dict(optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.05))
 

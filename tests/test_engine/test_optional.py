@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
-from point_peft.engine import optional
-from point_peft.engine.config import load_config
-from point_peft.engine.optional import MissingTierError, check_tiers
+from point_peft.engine.config import load_config, tiers
+from point_peft.engine.config.tiers import MissingTierError, check_tiers
 from point_peft.engine.preflight import check_files
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,7 +54,7 @@ def test_unfitting_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(name: str) -> None:
         raise AssertionError('MMCV==9.0 is used but incompatible.\nPlease install mmcv<2.2.0.')
 
-    monkeypatch.setattr(optional, 'import_module', refuse)
+    monkeypatch.setattr(tiers, 'import_module', refuse)
     with pytest.raises(
         MissingTierError, match=r'\(MMCV==9\.0 is used but incompatible\. Please install mmcv<2\.2'
     ):

@@ -8,8 +8,8 @@ import pytest
 from toy_engine import make_config
 from toy_tools import run_python, write_config
 
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.output import make_directories
+from point_peft.engine.runtime.output import make_directories
+from point_peft.io.errors import ConfigError
 
 
 def link(path: Path, target: Path) -> Path:

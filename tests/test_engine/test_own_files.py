@@ -13,8 +13,8 @@ from mmengine.runner import Runner
 from test_checkpoint_hook import Scores
 from toy_engine import make_config
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
+from point_peft.io.weights import load_checkpoint_file
 
 BEST = 'best_overall_accuracy_epoch_1.pth'
 

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.logging import HistoryBuffer
 
-from point_peft.engine.checkpoint import from_plain, reduce_message_hub, to_plain
-from point_peft.engine.errors import CheckpointSaveError
+from point_peft.engine.checkpoint.message_hub import reduce_message_hub
+from point_peft.io.errors import CheckpointSaveError
+from point_peft.io.weights import from_plain, to_plain
 
 
 def through_a_file(value: Any) -> Any:

@@ -11,9 +11,8 @@ import pytest
 from mmengine.config import Config
 from toy_engine import make_config
 
-from point_peft.datasets import DatasetError
-from point_peft.engine.errors import ConfigError, MissingFileError
 from point_peft.engine.preflight import check_data, check_files
+from point_peft.io.errors import ConfigError, DatasetError, MissingFileError
 
 
 def make(tmp_path: Path, **changes: Any) -> Config:

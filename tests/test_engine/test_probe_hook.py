@@ -10,8 +10,8 @@ import torch
 from mmengine.runner import Runner
 from small_models import BACKBONE
 
-from point_peft.engine.errors import ConfigError
 from point_peft.engine.hooks.probe import ProbeHook, find_encoder
+from point_peft.io.errors import ConfigError
 from point_peft.models import JointPretrain
 
 DATA = dict(type='ProceduralShapes', num_samples=32, num_points=128)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from point_peft.engine.protocol import (
+from point_peft.engine.runtime.protocol import (
     BEST_ON_TEST,
     BEST_ON_VAL,
     LAST,

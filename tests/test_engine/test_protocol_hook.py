@@ -9,8 +9,8 @@ import pytest
 from mmengine.runner import Runner
 from toy_engine import make_config
 
-from point_peft.engine.checkpoint import load_checkpoint_file
 from point_peft.engine.hooks import protocol as protocol_module
+from point_peft.io.weights import load_checkpoint_file
 
 
 def train(work_dir: Path, *, epochs: int = 3, resume: Path | None = None, **changes: Any) -> Runner:

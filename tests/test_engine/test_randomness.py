@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.registry import FUNCTIONS
 
-from point_peft.engine.randomness import derive_seed, keep_worker_seed, preserved_rng
+from point_peft.engine.runtime.randomness import derive_seed, keep_worker_seed, preserved_rng
 
 
 def draw() -> tuple[float, float, float]:

@@ -12,8 +12,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from small_models import METHODS, build_classifier, small_config, write_pretrained
 
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.recomputation import block_names, check_recomputation
+from point_peft.engine.preflight import check_recomputation
+from point_peft.engine.preflight.recomputation import block_names
+from point_peft.io.errors import ConfigError
 
 BLOCKS = [f'backbone.backbone.blocks.blocks.{index}' for index in range(4)]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from mmengine.registry import LOOPS, MODELS, DefaultScope
 
-from point_peft.engine.registries import EMPTY_REGISTRIES, SCOPE, root_registries
+from point_peft.registry.scopes import EMPTY_REGISTRIES, SCOPE, root_registries
 
 
 def test_every_root_registry_has_the_scope() -> None:

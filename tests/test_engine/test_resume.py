@@ -10,8 +10,8 @@ import torch
 from mmengine.logging import MMLogger
 from toy_engine import make_config
 
-from point_peft.engine.errors import CheckpointError
-from point_peft.engine.resume import checkpoint_directory, find_resumable_checkpoint
+from point_peft.engine.runtime.resume import checkpoint_directory, find_resumable_checkpoint
+from point_peft.io.errors import CheckpointError
 
 
 def write(directory: Path, *names: str) -> None:

@@ -10,9 +10,9 @@ import torch
 from mmengine.runner import Runner
 from toy_engine import make_config, write_pretrained
 
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import CheckpointError
-from point_peft.engine.runner import SparedRunner
+from point_peft.engine.runtime.runner import SparedRunner
+from point_peft.io.errors import CheckpointError
+from point_peft.io.weights import load_checkpoint_file
 
 SCHEDULES = {
     'by step': [

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from mmengine.runner import CheckpointLoader
 
 from point_peft.engine import use_safe_loading
-from point_peft.engine.checkpoint import load_checkpoint_file, load_tensor_file, save_checkpoint
-from point_peft.engine.errors import (
+from point_peft.io.errors import (
     CheckpointError,
     CorruptCheckpointError,
     MissingFileError,
     UnsafeCheckpointError,
 )
+from point_peft.io.weights import load_checkpoint_file, load_tensor_file, save_checkpoint
 
 
 class Evil:

@@ -14,12 +14,12 @@ from mmengine.config import Config
 from small_models import METHODS, build_classifier
 from toy_engine import make_config
 
-from point_peft.datasets import ProceduralShapes
 from point_peft.engine.hooks import MemoryBankHook
 from point_peft.engine.memory_bank import expected_provenance, find_prompt, load_bank
-from point_peft.engine.runner import SparedRunner
+from point_peft.engine.runtime.runner import SparedRunner
 from point_peft.methods import MemoryBank
 from point_peft.models import PointDataPreprocessor
+from point_peft.procedural import ProceduralShapes
 
 
 def named_config(tmp_path: Path) -> Config:

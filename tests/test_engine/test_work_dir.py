@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from point_peft.engine.config.work_dir import default_work_dir
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.work_dir import LOCK, check_work_dir, locked_work_dir
+from point_peft.engine.runtime.work_dir import LOCK, check_work_dir, locked_work_dir
+from point_peft.io.errors import ConfigError
 
 HOLD = """
 import sys, time
-from point_peft.engine.work_dir import locked_work_dir
+from point_peft.engine.runtime.work_dir import locked_work_dir
 with locked_work_dir(sys.argv[1]):
     print('held', flush=True)
     sys.stdin.read()

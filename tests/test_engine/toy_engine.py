@@ -18,8 +18,9 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from point_peft.engine.checkpoint import hash_tensor, load_checkpoint_file
 from point_peft.engine.config import drop_absent_hooks
+from point_peft.io.weights import load_checkpoint_file
+from point_peft.io.weights.content_hash import hash_tensor
 from point_peft.registry import DATASETS, HOOKS, METRICS, MODELS
 from point_peft.structures import PointDataSample
 

@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.evaluator import Evaluator
 
-from point_peft.datasets import ProceduralParts, ShapeNetPart
+from point_peft.datasets import ShapeNetPart
 from point_peft.datasets.shapenetpart_classes import CATEGORIES, CATEGORY_PARTS
 from point_peft.evaluation import PartSegMetric
+from point_peft.procedural import ProceduralParts
 from point_peft.registry import METRICS
 from point_peft.structures import PointDataSample
 

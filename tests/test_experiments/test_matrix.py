@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from point_peft.engine.errors import ConfigError, MissingFileError
-from point_peft.engine.protocol import LAST
+from point_peft.engine.runtime.protocol import LAST
 from point_peft.experiments import Cell, CellRun, load_matrix
+from point_peft.io.errors import ConfigError, MissingFileError
 
 SHIPPED = sorted(
     (Path(__file__).parents[2] / 'tools/experiments').glob('[!_r]*.py')

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import pytest
 
-from point_peft.engine.errors import ConfigError, PointPEFTError
+from point_peft.io.errors import ConfigError, PointPEFTError
 
 ROOT = Path(__file__).resolve().parents[2]
 FAKE = Path(__file__).with_name('fake_train.py')

@@ -20,9 +20,9 @@ from small_models import (
 )
 from torch import nn
 
-from point_peft.datasets import ProceduralShapes
 from point_peft.evaluation import ClassificationAccuracy
 from point_peft.models import PointClassifier, PointDataPreprocessor
+from point_peft.procedural import ProceduralShapes
 
 WAYS = ('full', 'linear_probe', 'point_peft', 'lora', 'vpt_deep')
 

@@ -11,8 +11,8 @@ from small_models import BACKBONE, build_classifier, build_plain, clouds, logits
 from torch import Tensor, nn
 
 from point_peft.backbones import PointBackbone
-from point_peft.engine.config_check import check_config
-from point_peft.engine.errors import ConfigError
+from point_peft.engine.config.check import check_config
+from point_peft.io.errors import ConfigError
 from point_peft.methods import TuningContext, TuningMethod
 from point_peft.methods.insertion import grow_mask, grow_mask_once
 from point_peft.registry import MODELS

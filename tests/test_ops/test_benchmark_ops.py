@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from point_peft.engine.cli import run_tool
+from point_peft.cli.tool import run_tool
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'benchmark_ops.py'
 

@@ -14,9 +14,9 @@ from mmengine.runner import Runner
 from rooms import SURFACES, write_rooms
 
 from point_peft.engine.config import load_config
-from point_peft.engine.config_check import check_config
-from point_peft.engine.errors import MissingFileError
+from point_peft.engine.config.check import check_config
 from point_peft.engine.preflight import check_files
+from point_peft.io.errors import MissingFileError
 from point_peft.registry import DATASETS
 
 ROOT = Path(__file__).resolve().parents[2]

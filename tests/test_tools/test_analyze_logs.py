@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 from matplotlib.image import imread
 
-from point_peft.engine.errors import MissingFileError
+from point_peft.io.errors import MissingFileError
 
 
 @pytest.fixture

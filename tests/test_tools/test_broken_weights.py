@@ -13,8 +13,9 @@ from small_models import small_config, write_pretrained
 from torch import Tensor
 
 from point_peft.apis import init_model
-from point_peft.engine.checkpoint import META_KEY, adapter_state, describe_checkpoint, save_checkpoint
-from point_peft.engine.errors import NonFiniteWeightsError
+from point_peft.engine.checkpoint import META_KEY, adapter_state, describe_checkpoint
+from point_peft.io.errors import NonFiniteWeightsError
+from point_peft.io.weights import save_checkpoint
 from point_peft.models import PointMAEPretrain
 
 BROKEN = 'MAE_encoder.norm.weight'

@@ -15,10 +15,10 @@ import warm_python
 from small_models import small_config, write_pretrained
 
 from point_peft.apis import init_model
-from point_peft.datasets import ProceduralShapes
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import ConfigError, MissingFileError
 from point_peft.engine.memory_bank import expected_provenance, find_prompt, load_bank
+from point_peft.io.errors import ConfigError, MissingFileError
+from point_peft.io.weights import load_checkpoint_file
+from point_peft.procedural import ProceduralShapes
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = 'build_memory_bank.py'

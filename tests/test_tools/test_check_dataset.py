@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError
+from point_peft.io.errors import DatasetError
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'datasets'
 

@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError, PointCollection
+from point_peft.datasets import PointCollection
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 
 @pytest.fixture

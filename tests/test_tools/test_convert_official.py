@@ -19,8 +19,9 @@ import warm_python
 from safetensors.torch import save_file
 from torch import Tensor
 
-from point_peft.engine.checkpoint import META_KEY, load_checkpoint_file
-from point_peft.engine.errors import CheckpointError, MissingFileError, UnsafeCheckpointError
+from point_peft.engine.checkpoint import META_KEY
+from point_peft.io.errors import CheckpointError, MissingFileError, UnsafeCheckpointError
+from point_peft.io.weights import load_checkpoint_file
 from point_peft.models import PointMAEPretrain
 
 ROOT = Path(__file__).resolve().parents[2]

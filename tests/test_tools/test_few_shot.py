@@ -19,7 +19,7 @@ import torch
 import warm_python
 
 from point_peft.backbones import PointMAE
-from point_peft.engine.checkpoint import load_checkpoint_file, save_checkpoint
+from point_peft.io.weights import load_checkpoint_file, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/point_peft/pointmae_mini_fewshot_shapes.py'

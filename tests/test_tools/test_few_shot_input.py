@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 from mmengine.config import Config, DictAction
 
-from point_peft.datasets import DatasetError, DatasetNotFoundError
-from point_peft.engine.errors import ConfigError, MissingFileError
-from point_peft.engine.protocol import BEST_ON_TEST, LAST
+from point_peft.engine.runtime.protocol import BEST_ON_TEST, LAST
 from point_peft.experiments import CellRun, runner
+from point_peft.io.errors import ConfigError, DatasetError, DatasetNotFoundError, MissingFileError
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/point_peft/pointmae_mini_fewshot_shapes.py'

@@ -21,12 +21,12 @@ from mmengine.config import Config
 from small_models import BACKBONE, scramble, small_config
 
 from point_peft.apis import init_model
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.normalize import unit_sphere
 from point_peft.datasets.preparation import Preparation
-from point_peft.engine.checkpoint import full_state, save_checkpoint
+from point_peft.engine.checkpoint import full_state
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import ConfigError, PointPEFTError
+from point_peft.io.errors import ConfigError, DatasetError, PointPEFTError
+from point_peft.io.weights import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/linear_probe/pointmae_mini_shapes.py'

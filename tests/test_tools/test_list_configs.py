@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from point_peft.engine.config import find_config, load_config
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
 
 Run = Callable[..., str]
 

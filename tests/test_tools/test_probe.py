@@ -16,7 +16,7 @@ import torch
 from matplotlib.image import imread
 
 from point_peft.backbones import PointMAE
-from point_peft.engine.errors import ConfigError, MissingFileError
+from point_peft.io.errors import ConfigError, MissingFileError
 
 BACKBONE = dict(
     embed_dim=24,

@@ -12,8 +12,8 @@ import torch
 
 from point_peft.backbones import PointMAE
 from point_peft.backbones.pretrained import load_pretrained
-from point_peft.engine.checkpoint import load_checkpoint_file
-from point_peft.engine.errors import NonFiniteWeightsError
+from point_peft.io.errors import NonFiniteWeightsError
+from point_peft.io.weights import load_checkpoint_file
 
 SIZES = dict(
     class_token=False, embed_dim=16, depth=2, num_heads=2, num_groups=16, group_size=8, patch_dims=(8, 8, 16)

@@ -18,8 +18,8 @@ import warm_python
 from matplotlib.image import imread
 
 from point_peft.backbones import PointMAE
-from point_peft.engine.checkpoint import save_checkpoint
 from point_peft.experiments import MethodRow, load_matrix, prepare_cell
+from point_peft.io.weights import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = dict(embed_dim=16, depth=2, num_heads=2, num_groups=16, group_size=8, patch_dims=(8, 8, 16))

@@ -23,10 +23,10 @@ from mmengine.registry import init_default_scope
 from small_models import BACKBONE, small_config
 
 import point_peft.visualization
-from point_peft.datasets.procedural import ProceduralParts
-from point_peft.datasets.procedural.shapes import CLASS_PARTS, CLASSES
 from point_peft.engine.checkpoint import full_state
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
+from point_peft.procedural import ProceduralParts
+from point_peft.procedural.shapes import CLASS_PARTS, CLASSES
 from point_peft.registry import DATASETS, MODELS
 from point_peft.visualization import ShownCloud
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_engine import write_pretrained
 from toy_tools import run_python, start, write_config
 
-from point_peft.engine.checkpoint import load_checkpoint_file
+from point_peft.io.weights import load_checkpoint_file
 
 KILL_WHILE_SAVING = """
 import os, runpy, signal, sys

@@ -15,8 +15,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_tools import run_python, write_config
 
-from point_peft.engine.cli import run_tool
-from point_peft.engine.work_dir import locked_work_dir
+from point_peft.cli.tool import run_tool
+from point_peft.engine.runtime.work_dir import locked_work_dir
 
 
 @pytest.fixture

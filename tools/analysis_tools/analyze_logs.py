@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from point_peft.engine.arguments import check_output, path
-from point_peft.engine.cli import run_tool
-from point_peft.engine.errors import MissingFileError
-from point_peft.text import printable
+from point_peft.cli.arguments import check_output, path
+from point_peft.cli.tool import run_tool
+from point_peft.io.errors import MissingFileError
+from point_peft.io.text import printable
 from point_peft.visualization import plot_curves, read_curve, save_figure, step_unit
 
 

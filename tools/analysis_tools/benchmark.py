@@ -27,11 +27,12 @@ from mmengine.registry import init_default_scope
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from point_peft.engine.arguments import at_least, check_device, check_output, device
-from point_peft.engine.cli import run_tool
+from point_peft.cli.arguments import at_least, check_output, device
+from point_peft.cli.tool import run_tool
 from point_peft.engine.config import load_config
+from point_peft.engine.config.tiers import check_tiers
 from point_peft.engine.memory_bank import find_prompt
-from point_peft.engine.optional import check_tiers
+from point_peft.engine.runtime.device import check_device
 from point_peft.registry import DATASETS, MODELS
 from point_peft.structures import PointDataSample
 

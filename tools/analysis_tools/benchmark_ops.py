@@ -15,8 +15,9 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from point_peft.engine.arguments import at_least, check_device, check_output, device, path
-from point_peft.engine.cli import run_tool
+from point_peft.cli.arguments import at_least, check_output, device, path
+from point_peft.cli.tool import run_tool
+from point_peft.engine.runtime.device import check_device
 from point_peft.ops import (
     chamfer_distance,
     farthest_point_sample,

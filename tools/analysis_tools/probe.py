@@ -19,14 +19,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
-from point_peft.engine.arguments import file_or_url, path
-from point_peft.engine.cli import add_config_options, run_tool
+from point_peft.cli.arguments import file_or_url, path
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import ConfigError
 from point_peft.engine.preflight import check_data
 from point_peft.evaluation.features import pooled_features
 from point_peft.evaluation.probing import LabelledFeatures, probe
 from point_peft.evaluation.probing_report import ProbeRow, as_markdown
+from point_peft.io.errors import ConfigError
 from point_peft.registry import DATASETS, MODELS
 from point_peft.visualization import plot_features, save_figure
 

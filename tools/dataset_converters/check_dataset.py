@@ -17,14 +17,15 @@ import numpy as np
 from mmengine.registry import init_default_scope
 from rich.table import Table
 
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.datasets import PointCloudDataset, unrepeated
-from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import DATALOADERS, load_config
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.optional import check_tiers
+from point_peft.engine.config.tiers import check_tiers
 from point_peft.engine.preflight import check_data
+from point_peft.io.errors import ConfigError
+from point_peft.io.progress import plain_console, track
+from point_peft.io.text import printable
 from point_peft.registry import DATASETS
-from point_peft.text import plain_console, printable, track
 from point_peft.visualization.annotations import true_boxes, true_labels
 
 

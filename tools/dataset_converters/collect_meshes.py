@@ -15,11 +15,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from point_peft.cli.arguments import path
+from point_peft.cli.tool import run_tool
 from point_peft.datasets.collection_files import Collection, read_folder
-from point_peft.datasets.errors import DatasetError, DatasetNotFoundError
 from point_peft.datasets.orientation import UP_AXES, turn_up
-from point_peft.engine.arguments import path
-from point_peft.engine.cli import run_tool
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 STORED_UP = 'z'
 LARGEST = np.iinfo(np.int16).max

@@ -22,11 +22,11 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
+from point_peft.cli.arguments import path
+from point_peft.cli.tool import run_tool
 from point_peft.datasets.scannet_scans import ARRAYS, SCAN_FILES, export_scan, read_class_ids
-from point_peft.engine.arguments import path
-from point_peft.engine.cli import run_tool
-from point_peft.engine.errors import MissingFileError, PointPEFTError
-from point_peft.engine.optional import INSTALL, check_tiers
+from point_peft.engine.config.tiers import INSTALL, check_tiers
+from point_peft.io.errors import MissingFileError, PointPEFTError
 from point_peft.registry import DATASETS
 
 DATASETS_OF = dict(

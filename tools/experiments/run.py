@@ -9,8 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from point_peft.engine.arguments import at_least, path
-from point_peft.engine.cli import add_config_options, run_tool
+from point_peft.cli.arguments import at_least, path
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.experiments import compare, find_devices, load_matrix
 
 TRAIN = Path(__file__).resolve().parents[1] / 'train.py'

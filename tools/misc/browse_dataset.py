@@ -20,16 +20,16 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from torch import Tensor
 
+from point_peft.cli.arguments import path, seed
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.datasets import unrepeated
-from point_peft.engine.arguments import path, seed
-from point_peft.engine.cli import add_config_options, run_tool
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.optional import check_tiers
+from point_peft.engine.config.tiers import check_tiers
 from point_peft.engine.preflight import check_data
+from point_peft.io.errors import ConfigError
+from point_peft.io.text import printable
 from point_peft.registry import DATASETS, MODELS
 from point_peft.structures import PointDataSample
-from point_peft.text import printable
 from point_peft.visualization import (
     ShownCloud,
     plot_clouds,

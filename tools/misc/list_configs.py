@@ -12,11 +12,11 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from point_peft.engine.cli import run_tool
+from point_peft.cli.tool import run_tool
 from point_peft.engine.config import Combination, part_files, reason_against
 from point_peft.engine.config.names import GROUPS
-from point_peft.engine.errors import ConfigError
-from point_peft.text import plain_console
+from point_peft.io.errors import ConfigError
+from point_peft.io.progress import plain_console
 
 WIDTH = 220
 """Columns of the table where no terminal says how many there are."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from point_peft.engine.cli import add_config_options, run_tool
+from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.engine.config import load_config
+from point_peft.engine.config.check import check_config
 from point_peft.engine.config.origin import origins
-from point_peft.engine.config_check import check_config
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,17 +15,12 @@ from pathlib import Path
 
 from torch import Tensor
 
-from point_peft.apis.conversion import OFFICIAL, Conversion, convert_checkpoint
-from point_peft.backbones.pretrained import unwrap_state_dict
-from point_peft.engine.arguments import check_output, path
-from point_peft.engine.checkpoint import (
-    META_KEY,
-    check_finite,
-    load_checkpoint_file,
-    load_tensor_file,
-    save_checkpoint,
-)
-from point_peft.engine.cli import run_tool
+from point_peft.cli.arguments import check_output, path
+from point_peft.cli.tool import run_tool
+from point_peft.converters.conversion import OFFICIAL, Conversion, convert_checkpoint
+from point_peft.engine.checkpoint import META_KEY
+from point_peft.io.weights import check_finite, load_checkpoint_file, load_tensor_file, save_checkpoint
+from point_peft.io.weights.names import unwrap_state_dict
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,16 +9,11 @@ import argparse
 import sys
 
 from point_peft.apis import init_model
-from point_peft.engine.arguments import check_output, file_or_url, path
-from point_peft.engine.checkpoint import (
-    META_KEY,
-    check_finite,
-    describe_checkpoint,
-    full_state,
-    save_checkpoint,
-)
-from point_peft.engine.cli import add_config_options, run_tool
+from point_peft.cli.arguments import check_output, file_or_url, path
+from point_peft.cli.tool import add_config_options, run_tool
+from point_peft.engine.checkpoint import META_KEY, describe_checkpoint, full_state
 from point_peft.engine.config import load_config
+from point_peft.io.weights import check_finite, save_checkpoint
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,11 +9,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from point_peft.backbones.pretrained import strip_prefix, unwrap_state_dict
-from point_peft.engine.arguments import check_output, path
-from point_peft.engine.checkpoint import check_finite, load_checkpoint_file, save_checkpoint
-from point_peft.engine.cli import run_tool
-from point_peft.engine.errors import CheckpointError
+from point_peft.cli.arguments import check_output, path
+from point_peft.cli.tool import run_tool
+from point_peft.io.errors import CheckpointError
+from point_peft.io.weights import check_finite, load_checkpoint_file, save_checkpoint
+from point_peft.io.weights.names import strip_prefix, unwrap_state_dict
 
 ENCODER = 'MAE_encoder.'
 

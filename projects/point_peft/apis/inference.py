@@ -14,13 +14,13 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
-from ..engine.arguments import check_device
 from ..engine.checkpoint import init_pretrained, load_weights
 from ..engine.config import compose, load_config, walk_dicts
-from ..engine.config_check import check_config
-from ..engine.errors import MissingFileError
+from ..engine.config.check import check_config
 from ..engine.hooks.memory_bank import FILE_NAME
 from ..engine.memory_bank import attach_bank
+from ..engine.runtime.device import check_device
+from ..io.errors import MissingFileError
 from ..registry import MODELS
 
 

@@ -14,11 +14,10 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from ..datasets.errors import DatasetError
 from ..datasets.preparation import Preparation, preparation_of
-from ..engine.checkpoint import from_plain, load_checkpoint_file
 from ..engine.config import DATALOADERS
-from ..engine.errors import ConfigError, PointPEFTError
+from ..io.errors import ConfigError, DatasetError, PointPEFTError
+from ..io.weights import from_plain, load_checkpoint_file
 from ..registry import DATASETS
 from ..structures import PointDataSample
 

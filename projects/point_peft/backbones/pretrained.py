@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-WRAPPERS = ('state_dict', 'base_model', 'model', 'model_state_dict')
-"""Keys under which checkpoints of the field keep their state dict."""
+from ..io.errors import MissingFileError, UnmatchedCheckpointError
+from ..io.required import NO_DOWNLOAD_CONFIG
+from ..io.text import shorten
+from ..io.weights import OWN_KEY, check_finite, load_checkpoint_file
+from ..io.weights.names import rename, strip_prefix, unwrap_state_dict
+from ..registry.network import check_heads
 
 OWN_PREFIXES = ('', 'backbone.', 'backbone.backbone.')
 """Where this project's own checkpoints keep a backbone: bare, in a task model, in a tuned task model."""
@@ -53,17 +55,14 @@ def load_pretrained(
         OtherNetworkError: If the file says that its network has another number of attention heads.
         NonFiniteWeightsError: If a tensor has a NaN.
     """
-    from ..engine.checkpoint import META_KEY, check_finite, check_heads, load_checkpoint_file
-    from ..engine.errors import MissingFileError, UnmatchedCheckpointError
-
     if not Path(path).is_file():
         raise MissingFileError(
             f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
-            'configs/point_peft/pointmae_mini_shapes.py, whose weights are shipped.'
+            f'{NO_DOWNLOAD_CONFIG}, whose weights are shipped.'
         )
     content = load_checkpoint_file(path)
     meta = content.get('meta') or {}
-    if (meta.get(META_KEY) or {}).get('format') == 'delta':
+    if (meta.get(OWN_KEY) or {}).get('format') == 'delta':
         raise UnmatchedCheckpointError(
             f'{path} is an adapter, which holds only what training changed, and no pre-trained network; name the file '
             'that it was trained on, or merge both first (tools/model_converters/merge_adapter.py).'
@@ -106,9 +105,6 @@ def _check_whole(
     optional: Sequence[str],
 ) -> None:
     """Refuse a file that leaves tensors of the network at random values."""
-    from ..engine.checkpoint.matching import shorten
-    from ..engine.errors import UnmatchedCheckpointError
-
     other = [name for name in missing if name in state]
     absent = [name for name in missing if name not in state and not re.match('|'.join(optional), name)]
     if other:
@@ -122,33 +118,3 @@ def _check_whole(
             f'{problem}: it lacks {shorten(absent)}, which would stay at random values; name weights of this '
             'backbone, or give model.backbone the sizes of the file.'
         )
-
-
-def unwrap_state_dict(checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors of a checkpoint, out of its wrapper key and without ``module.`` prefixes."""
-    for key in WRAPPERS:
-        if isinstance(checkpoint.get(key), Mapping):
-            checkpoint = checkpoint[key]
-            break
-    return {
-        name.removeprefix('module.'): value
-        for name, value in checkpoint.items()
-        if isinstance(value, torch.Tensor)
-    }
-
-
-def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors under ``prefix``, with it removed."""
-    return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
-
-
-def rename(state: Mapping[str, Tensor], renames: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """Return the tensors under new names: every pair (regular expression, replacement) is applied, in order."""
-    return {apply_renames(name, renames): value for name, value in state.items()}
-
-
-def apply_renames(name: str, renames: Sequence[tuple[str, str]]) -> str:
-    """Apply every pair (regular expression, replacement) to a name, in order."""
-    for pattern, replacement in renames:
-        name = re.sub(pattern, replacement, name)
-    return name

@@ -12,9 +12,9 @@ import torch
 from mmengine.dataset import RepeatDataset
 from torch.utils.data import Dataset
 
+from ..io.errors import DatasetError
 from ..structures import PointDataSample
 from .clouds import Clouds
-from .errors import DatasetError
 from .labels import check_labels, whole_labels
 from .lazy import LazyClouds
 from .preparation import Preparation

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from ..text import track
-from .errors import DatasetError, DatasetNotFoundError
-from .readers.naming import UnreadableError
+from ..io.errors import DatasetError, DatasetNotFoundError
+from ..io.naming import UnreadableError
+from ..io.progress import track
 from .readers.npz import read_npz
 
 CACHE_DIR = '.cache'

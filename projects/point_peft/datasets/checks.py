@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .errors import DatasetError
+from ..io.errors import DatasetError
 
 FARTHEST = 1e19
 """Distance from the origin whose square overflows in float32."""

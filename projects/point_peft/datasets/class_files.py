@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..io.errors import DatasetError
 from .companions import refuse_companion
-from .errors import DatasetError
 from .once import warn_once
 from .readers import SUFFIXES
 

@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ..io.errors import DatasetError
+from ..io.required import require_path
 from ..registry import DATASETS
 from ..structures import PointDataSample
 from .collection_files import Collection, read_collection
 from .collection_words import frequent_words, words_of
-from .errors import DatasetError, require_path
 from .orientation import check_up, turn_up
 
 

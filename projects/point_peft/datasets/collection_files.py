@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from rich.progress import track
 
-from .errors import DatasetError
+from ..io.errors import DatasetError
 from .preparation import Preparation
 from .readers import SUFFIXES
 

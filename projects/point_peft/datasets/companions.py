@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DatasetError
+from ..io.errors import DatasetError
 
 ALWAYS = frozenset(
     [

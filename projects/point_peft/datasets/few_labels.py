@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..io.errors import DatasetError
 from ..registry import DATASETS
-from .errors import DatasetError
 from .wrapped import WrappedDataset
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from ..io.errors import DatasetError
 from ..registry import DATASETS
-from .errors import DatasetError
 from .preparation import Preparation, preparation_of
 
 NUM_FOLDS = 10

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..io.errors import DatasetError
+from ..io.required import require_path
+from ..io.restricted_pickle import read_pickle
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .clouds import Clouds
-from .errors import DatasetError, require_path
 from .few_shot import SUBSETS, check_few_shot
-from .restricted_pickle import read_pickle
 
 ORIGIN = 'https://github.com/lulutang0608/Point-BERT/blob/master/DATASET.md (ModelNet Few-shot)'
 

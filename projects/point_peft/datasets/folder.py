@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from ..io.progress import track
+from ..io.required import require_path
 from ..registry import DATASETS
-from ..text import track
 from .base import PointCloudDataset
 from .clouds import Clouds
-from .errors import require_path
 from .folder_layout import find_layout
 from .lazy import LazyClouds
 from .preparation import Preparation

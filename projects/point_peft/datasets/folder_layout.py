@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..io.errors import DatasetError
+from ..io.required import require_path
 from .class_files import list_clouds, refuse_lost_links, shortened, visible
-from .errors import DatasetError, require_path
 from .once import warn_once
 from .readers import SUFFIXES
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..io.errors import DatasetError
+from ..io.h5 import open_h5, read_array
+from ..io.naming import UnreadableError
 from .clouds import Clouds
-from .errors import DatasetError
-from .h5_file import open_h5, read_array
 from .labels import whole_labels
 from .readers.layout import check_layout
-from .readers.naming import UnreadableError
 
 DATA_KEY = 'data'
 LABEL_KEY = 'label'

@@ -8,11 +8,12 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..io.errors import DatasetError
+from ..io.required import require_path
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .clouds import Clouds
 from .collection_files import read_h5_collection
-from .errors import DatasetError, require_path
 from .labels import whole_labels
 from .orientation import turn_up
 

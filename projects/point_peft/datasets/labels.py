@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import DatasetError
+from ..io.errors import DatasetError
 
 
 def whole_labels(values: Any, sources: Sequence[str]) -> np.ndarray:

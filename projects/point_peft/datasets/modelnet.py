@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..io.errors import DatasetError
+from ..io.required import require_path
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .clouds import Clouds
-from .errors import DatasetError, require_path
 from .h5 import concatenate, read_h5
 from .modelnet_txt import read_modelnet_txt
 from .preparation import Preparation

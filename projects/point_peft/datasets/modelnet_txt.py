@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..io.errors import DatasetError
 from .cache import cached_clouds
 from .checks import check_cloud
 from .clouds import Clouds
-from .errors import DatasetError
 from .readers import read_text
 
 

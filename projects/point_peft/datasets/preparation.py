@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from ..io.errors import DatasetError
 from ..registry import DATASETS
 from .checks import check_cloud, check_prepared, is_rounded
 from .companions import check_is_cloud
 from .draw import PointDraw, resample
-from .errors import DatasetError
 from .normalize import get_normalizer
 from .once import warn_once
 from .readers import MESH_POINTS, name_seed, read_cloud

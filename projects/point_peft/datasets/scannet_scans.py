@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from plyfile import PlyData, PlyParseError
 
-from .errors import DatasetError
+from ..io.errors import DatasetError
 
 MESH, SEGMENTS, OBJECTS, META = (
     '_vh_clean_2.ply',

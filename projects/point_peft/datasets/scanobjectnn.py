@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..io.required import require_path
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .clouds import Clouds
-from .errors import require_path
 from .h5 import read_h5
 
 ORIGIN = 'https://hkust-vgd.github.io/scanobjectnn (h5_files.zip)'

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..io.errors import DatasetError
+from ..io.required import require_path
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .clouds import Clouds
-from .errors import DatasetError, require_path
 from .lazy import LazyClouds
 from .readers import read_cloud
 

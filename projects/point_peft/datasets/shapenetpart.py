@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..io.required import require_path
 from ..registry import DATASETS
 from .clouds import Clouds
-from .errors import require_path
 from .part_dataset import PartDataset, PointDraw
 from .shapenetpart_classes import CATEGORIES, CATEGORY_PARTS, ORIGIN, PARTS
 from .shapenetpart_files import SPLIT_DIR, read_lists

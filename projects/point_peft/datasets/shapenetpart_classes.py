@@ -6,7 +6,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from .errors import DatasetError
+from ..io.errors import DatasetError
 
 ORIGIN = 'https://shapenet.cs.stanford.edu/media/shapenetcore_partanno_segmentation_benchmark_v0_normal.zip'
 

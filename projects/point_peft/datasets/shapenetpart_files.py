@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..text import track
+from ..io.errors import DatasetError
+from ..io.progress import track
+from ..io.required import require_path
 from .cache import cached_arrays
 from .clouds import Clouds
-from .errors import DatasetError, require_path
 from .readers import read_text
 from .shapenetpart_classes import CATEGORIES, CATEGORY_OF_SYNSET, CATEGORY_PARTS, ORIGIN, SYNSETS, check_parts
 

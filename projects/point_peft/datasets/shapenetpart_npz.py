@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..io.errors import DatasetError
+from ..io.naming import UnreadableError, naming
+from ..io.required import require_path
 from .clouds import Clouds
-from .errors import DatasetError, require_path
-from .readers.naming import UnreadableError, naming
 from .readers.npz import read_npz as read_arrays
 from .shapenetpart_classes import CATEGORIES, ORIGIN, check_parts
 

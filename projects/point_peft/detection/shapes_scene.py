@@ -8,8 +8,8 @@ from typing import Any
 
 from mmdet3d.datasets import SUNRGBDDataset
 
-from ..datasets.procedural.room_files import info_file, stored_rooms
-from ..datasets.procedural.rooms import ROOM_CLASSES
+from ..procedural.room_files import info_file, stored_rooms
+from ..procedural.rooms import ROOM_CLASSES
 from ..registry import DATASETS
 
 

@@ -10,9 +10,9 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
-from ..files import spared
+from ..io.spared import spared
+from ..io.text import printable
 from ..registry import METRICS
-from ..text import printable
 from .confusion_matrix import count_confusions, save_confusion_matrix
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..text import label
+from ..io.text import label
 
 
 def count_confusions(truth: np.ndarray, prediction: np.ndarray, *, num_classes: int) -> np.ndarray:

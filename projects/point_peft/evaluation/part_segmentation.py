@@ -10,8 +10,8 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..io.text import printable
 from ..registry import METRICS
-from ..text import printable
 
 FIELDS = ('gt_part', 'pred_part', 'category')
 

@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..engine.config import load_config
+from ..engine.config.check import check_config
 from ..engine.config.required import check_loops
-from ..engine.config_check import check_config
-from ..engine.errors import ConfigError
 from ..engine.preflight import check_files
-from ..engine.protocol import BEST_ON_TEST, BEST_ON_VAL, LAST
+from ..engine.runtime.protocol import BEST_ON_TEST, BEST_ON_VAL, LAST
+from ..io.errors import ConfigError
 from .matrix import Cell
 
 COST_HOOK = dict(type='TrainingCostHook')

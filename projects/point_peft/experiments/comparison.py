@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..engine.checkpoint import write_atomically
-from ..engine.errors import ConfigError
-from ..engine.work_dir import check_work_dir, locked_work_dir
+from ..engine.runtime.work_dir import check_work_dir, locked_work_dir
+from ..io.atomic import write_atomically
+from ..io.errors import ConfigError
 from ..visualization import save_figure
 from .cells import CellRun, prepare_cell
 from .matrix import Matrix

@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.config import walk_dicts
-from ..engine.errors import ConfigError, MissingFileError
+from ..io.errors import ConfigError, MissingFileError
 
 KEYS = (
     *('title', 'methods', 'reference', 'settings', 'seeds', 'draws', 'candidates'),

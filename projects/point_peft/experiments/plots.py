@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..text import label as literal
+from ..io.text import label as literal
 from ..visualization import new_figure
 from ..visualization.figure import draw_legend
 from .report import MethodRow, SettingReport

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from ..engine.checkpoint import write_atomically
-from ..engine.errors import ConfigError
+from ..io.atomic import write_atomically
+from ..io.errors import ConfigError
 from .cells import CellRun
 
 FILE_NAME = 'results.jsonl'

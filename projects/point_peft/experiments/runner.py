@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ..engine.errors import PointPEFTError
+from ..io.errors import PointPEFTError
 from .cells import CellRun
 from .records import Records
 from .training import StoppedError, train_cell, training_environment

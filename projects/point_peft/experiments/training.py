@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from ..engine.checkpoint import write_atomically
-from ..engine.errors import ConfigError, PointPEFTError
+from ..io.atomic import write_atomically
+from ..io.errors import ConfigError, PointPEFTError
 from .cells import CellRun
 
 EPOCH = re.compile(r'Epoch\(train\) +\[(\d+)\]')

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from ..text import label
+from ..io.text import label
 from .figure import new_figure
 from .palette import QUIET, label_colors, shades
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ..text import label, printable
+from ..io.text import label, printable
 from .figure import draw_legend, new_figure
 
 Curve = list[tuple[float, float]]

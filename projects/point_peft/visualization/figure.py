@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmengine.logging import print_log
 
-from ..files import open_atomically
-from ..text import label, printable
+from ..io.atomic import open_atomically
+from ..io.text import label, printable
 
 DPI = 110
 """Resolution of saved pictures, in pixels per inch."""

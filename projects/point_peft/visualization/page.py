@@ -11,8 +11,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.io import to_html
 
-from ..files import write_atomically
-from ..text import printable, printable_lines
+from ..io.atomic import write_atomically
+from ..io.text import printable, printable_lines
 from .clouds import BOX_COLOR, view_direction
 from .palette import QUIET
 from .shown import ShownCloud

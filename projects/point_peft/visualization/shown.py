@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..text import label as literal
+from ..io.text import label as literal
 from .clouds import CELL_HEIGHT, CELL_WIDTH, ELEVATION, ROOM_ELEVATION, TITLE_SIZE, draw_cloud
 from .figure import draw_legend, new_figure
 from .palette import FEW, RIGHT, UNLABELLED, WRONG, label_colors, shades

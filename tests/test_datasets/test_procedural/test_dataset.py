@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from point_peft.datasets import ProceduralShapes
+from point_peft.procedural import ProceduralShapes
 from point_peft.registry import DATASETS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from point_peft.datasets.procedural.placement import COVERAGE, GAP, apart, place
+from point_peft.procedural.placement import COVERAGE, GAP, apart, place
 
 
 def corners(rectangle: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from point_peft.datasets.procedural.primitives import (
+from point_peft.procedural.primitives import (
     box,
     ellipsoid,
     prism,

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from point_peft.datasets.errors import DatasetError
-from point_peft.datasets.procedural import room_files
-from point_peft.datasets.procedural.room_files import info_file, stored_rooms, write_rooms
-from point_peft.datasets.procedural.rooms import ROOM_CLASSES, make_room
-from point_peft.files import held_directory
+from point_peft.io.errors import DatasetError
+from point_peft.io.locks import held_directory
+from point_peft.procedural import room_files
+from point_peft.procedural.room_files import info_file, stored_rooms, write_rooms
+from point_peft.procedural.rooms import ROOM_CLASSES, make_room
 
 SMALL: dict[str, Any] = dict(split='train', num_scenes=3, num_points=512, seed=0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from point_peft.datasets.procedural.rooms import (
+from point_peft.procedural.rooms import (
     BACKGROUND,
     EXTENTS,
     OBJECTS,
@@ -17,7 +17,7 @@ from point_peft.datasets.procedural.rooms import (
     Room,
     make_room,
 )
-from point_peft.datasets.procedural.shapes import CLASSES
+from point_peft.procedural.shapes import CLASSES
 
 CONFIG = 'configs/_base_/datasets/shapes_scene.py'
 

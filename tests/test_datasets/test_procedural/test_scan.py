@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from point_peft.datasets.procedural.scan import BACKGROUND, ScanSettings, scan_object, visible
+from point_peft.procedural.scan import BACKGROUND, ScanSettings, scan_object, visible
 
 
 def test_hidden_by_hand() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from point_peft.datasets.procedural.shapes import CLASS_PARTS, CLASSES, PARTS, sample_object
+from point_peft.procedural.shapes import CLASS_PARTS, CLASSES, PARTS, sample_object
 
 
 def test_part_ids_are_global() -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from point_peft.datasets import ProceduralVariety
-from point_peft.datasets.procedural.shapes import CLASSES as BUILT_IN
-from point_peft.datasets.procedural.shapes import PARTS as BUILT_IN_PARTS
-from point_peft.datasets.procedural.variety import CLASSES, PARTS, RECIPES, sample_variety
+from point_peft.procedural import ProceduralVariety
+from point_peft.procedural.shapes import CLASSES as BUILT_IN
+from point_peft.procedural.shapes import PARTS as BUILT_IN_PARTS
+from point_peft.procedural.variety import CLASSES, PARTS, RECIPES, sample_variety
 
 
 @pytest.mark.parametrize('name', CLASSES)

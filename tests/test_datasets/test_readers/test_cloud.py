@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from plyfile import PlyData, PlyElement
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.readers import SUFFIXES, read_cloud
+from point_peft.io.errors import DatasetError
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.5]], dtype=np.float32)
 """Vertices of the clouds and of the tetrahedron below."""

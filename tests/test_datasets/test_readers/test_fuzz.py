@@ -14,11 +14,11 @@ from mutations import mutate
 from promises import promised
 from sample_files import CLOUDS, MESHES, write
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.h5 import read_h5
 from point_peft.datasets.readers import read_cloud
 from point_peft.datasets.readers.cloud import READERS
 from point_peft.datasets.readers.mesh import Mesh
+from point_peft.io.errors import DatasetError
 
 FILES = 130
 """Damaged files per kind; 19 kinds make 2470."""

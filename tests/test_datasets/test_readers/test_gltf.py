@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sample_files import CUBE, glb, gltf_tree, write
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.readers import read_cloud
+from point_peft.io.errors import DatasetError
 
 HALF = 0.5**0.5
 

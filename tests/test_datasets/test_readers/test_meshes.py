@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sample_files import CUBE, MESHES, MIXED, QUADS, TRIANGLES, obj, off, ply, stl_ascii, stl_binary, write
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.readers import read_cloud
+from point_peft.io.errors import DatasetError
 
 VERTICES = '\n'.join(' '.join(map(str, corner)) for corner in CUBE.tolist())
 COLORED = '\n'.join(' '.join(map(str, corner)) + ' 255 0 0 255' for corner in CUBE.tolist())

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.readers import read_cloud
+from point_peft.io.errors import DatasetError
 
 RECORD = np.dtype(
     [('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4'), ('normal', '<f4', (3,)), ('ring', '<u2')]

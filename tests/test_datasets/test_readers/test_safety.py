@@ -15,12 +15,12 @@ import pytest
 from mutations import mutate
 from sample_files import npy
 
-from point_peft.datasets.errors import DatasetError, DatasetNotFoundError
 from point_peft.datasets.h5 import read_h5
 from point_peft.datasets.readers import SUFFIXES, read_cloud
-from point_peft.datasets.readers.files import check_unpacked
-from point_peft.datasets.readers.naming import UnreadableError, naming
 from point_peft.datasets.readers.npz import read_npz
+from point_peft.io.errors import DatasetError, DatasetNotFoundError
+from point_peft.io.naming import UnreadableError, naming
+from point_peft.io.reading import check_unpacked
 
 READERS = {suffix: read_cloud for suffix in SUFFIXES} | {'.h5': read_h5}
 

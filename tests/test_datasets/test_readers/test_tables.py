@@ -22,10 +22,10 @@ from sample_files import (
     write,
 )
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.readers import read_cloud
 from point_peft.datasets.readers.lzf import decompress
-from point_peft.datasets.readers.naming import UnreadableError
+from point_peft.io.errors import DatasetError
+from point_peft.io.naming import UnreadableError
 
 UTM = np.array([412345.25, 5654321.5, 312])
 """Where a cloud lies on a map, in metres."""

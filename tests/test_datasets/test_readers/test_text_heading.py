@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sample_files import POINTS, ply, text, write
 
-from point_peft.datasets.errors import DatasetError
 from point_peft.datasets.readers import read_cloud
+from point_peft.io.errors import DatasetError
 
 WIDE = np.concatenate([POINTS, POINTS], axis=1)
 HEADINGS = {

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from point_peft.engine.config import load_config, set_data_root, walk_dicts
 from point_peft.engine.config.loading import drop_absent_hooks
-from point_peft.engine.errors import ConfigError, MissingFileError
+from point_peft.io.errors import ConfigError, MissingFileError
 
 CONFIG = """
 data_root = 'data/a'

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from point_peft.engine.cli import add_config_options
+from point_peft.cli.tool import add_config_options
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
 
 CONFIG = """
 custom_imports = dict(imports=['point_peft.datasets'])

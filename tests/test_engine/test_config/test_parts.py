@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from point_peft.apis import get_config, init_model
 from point_peft.engine.config import Combination, OptionText, compose, find_config, load_config
-from point_peft.engine.errors import ConfigError, MissingFileError, PointPEFTError
+from point_peft.io.errors import ConfigError, MissingFileError, PointPEFTError
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = "parts = dict(backbone='pointmae_mini', task='shapes', method='lora')\n"

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from point_peft.engine.config import OptionText, load_config, walk_dicts
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from point_peft.engine.config import load_config
-from point_peft.engine.errors import ConfigError, MissingFileError
+from point_peft.io.errors import ConfigError, MissingFileError
 
 
 @pytest.mark.parametrize(

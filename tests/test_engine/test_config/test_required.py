@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 
+from point_peft.engine.config.check import check_config
 from point_peft.engine.config.required import check_loops
-from point_peft.engine.config_check import check_config
-from point_peft.engine.errors import ConfigError
-from point_peft.engine.runner import SparedRunner
+from point_peft.engine.runtime.runner import SparedRunner
+from point_peft.io.errors import ConfigError
 
 MODEL = dict(
     type='PointClassifier', backbone=dict(type='PointMAE'), head=dict(type='PointClsHead', num_classes=2)

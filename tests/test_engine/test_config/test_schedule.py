@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from point_peft.engine.config import OptionText, load_config
 from point_peft.engine.config.schedule import check_schedule, schedule_notes
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from point_peft.engine.config import OptionText, load_config
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 BASES = ['datasets/modelnet40.py', 'schedules/adamw_mini.py', 'default_runtime.py']

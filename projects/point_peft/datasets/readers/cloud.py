@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...io.errors import DatasetError
+from ...io.naming import naming
 from ..checks import check_cloud
-from ..errors import DatasetError
 from .gltf import read_gltf
 from .las import read_las
 from .layout import coordinates
 from .mesh import Mesh, sample_surface
-from .naming import naming
 from .npy import read_npy
 from .obj import read_obj
 from .off import read_off

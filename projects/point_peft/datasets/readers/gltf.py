@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .files import check_count, read_bytes
+from ...io.naming import UnreadableError
+from ...io.reading import check_count, read_bytes
 from .gltf_buffers import Buffers, item, load_buffers
 from .gltf_container import split_container
 from .mesh import Mesh, check_indices
-from .naming import UnreadableError
 from .polygons import fan_to_triangles, strips_to_triangles
 
 POINTS, TRIANGLES, STRIP, FAN = 0, 4, 5, 6

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from .files import check_count, read_bytes
-from .naming import UnreadableError, check_is_file
+from ...io.naming import UnreadableError, check_is_file
+from ...io.reading import check_count, read_bytes
 
 TYPES = {5120: '<i1', 5121: '<u1', 5122: '<i2', 5123: '<u2', 5125: '<u4', 5126: '<f4'}
 """Types of numbers."""

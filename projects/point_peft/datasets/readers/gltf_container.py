@@ -6,8 +6,8 @@ import json
 import struct
 from typing import Any
 
-from .files import without_bom
-from .naming import UnreadableError
+from ...io.naming import UnreadableError
+from ...io.reading import without_bom
 
 MAGIC = b'glTF'
 JSON, BIN = 0x4E4F534A, 0x004E4942

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .files import read_bytes
+from ...io.naming import UnreadableError
+from ...io.reading import read_bytes
 from .las_header import LAYERED, check_chunks, check_header
-from .naming import UnreadableError
 
 INSTALL = "pip install 'laspy[lazrs]'"
 """Command that installs what reads them."""

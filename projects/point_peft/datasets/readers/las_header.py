@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
-from .files import check_count, check_unpacked
-from .naming import UnreadableError
+from ...io.naming import UnreadableError
+from ...io.reading import check_count, check_unpacked
 
 VLR_BYTES = 54
 """Bytes of the header of a variable length record."""

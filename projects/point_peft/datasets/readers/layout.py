@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .files import check_count
-from .naming import UnreadableError
+from ...io.naming import UnreadableError
+from ...io.reading import check_count
 
 MAX_COLUMNS = 12
 """Most columns that an array with fewer points than columns may have."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .naming import UnreadableError
+from ...io.naming import UnreadableError
 
 MAX_EXPANSION = 88
 """Three bytes become at most 264."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .naming import UnreadableError
+from ...io.naming import UnreadableError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import IO
 
 import numpy as np
 
-from .files import check_count, check_file_size
+from ...io.naming import UnreadableError
+from ...io.reading import check_count, check_file_size
 from .layout import axis_fields
-from .naming import UnreadableError
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import check_unpacked
-from .naming import UnreadableError, check_is_file
+from ...io.naming import UnreadableError, check_is_file
+from ...io.reading import check_unpacked
 from .npy import read_header
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import read_lines
+from ...io.naming import UnreadableError
+from ...io.reading import read_lines
 from .mesh import Mesh
-from .naming import UnreadableError
 from .polygons import polygon_mesh
 
 NUMERIC = 'v vt vn vp f fo l p'

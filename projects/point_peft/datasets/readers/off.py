@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import check_count, read_lines
+from ...io.naming import UnreadableError
+from ...io.reading import check_count, read_lines
 from .mesh import Mesh
-from .naming import UnreadableError
 from .polygons import polygon_mesh
 
 KEYWORD = re.compile(r'(ST)?(C)?(N)?(4)?(n)?(?:OFF|off)(?=$|\s|\d)')

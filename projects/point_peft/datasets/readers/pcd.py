@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from .files import check_count, check_unpacked, read_bytes, without_bom
+from ...io.naming import UnreadableError
+from ...io.reading import check_count, check_unpacked, read_bytes, without_bom
 from .lzf import decompress
-from .naming import UnreadableError
 from .npy import real
 from .pcd_header import Header, parse_header
 

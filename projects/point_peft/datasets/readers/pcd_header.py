@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...io.naming import UnreadableError
 from .layout import axis_fields
-from .naming import UnreadableError
 
 KINDS = {'F': 'f', 'I': 'i', 'U': 'u'}
 """PCD's TYPE letters as numpy kinds."""

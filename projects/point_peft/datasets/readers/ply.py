@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from plyfile import PlyData, PlyElement
 
-from .files import read_bytes, without_bom
+from ...io.naming import UnreadableError
+from ...io.reading import read_bytes, without_bom
 from .layout import axis_fields
 from .mesh import Mesh
-from .naming import UnreadableError
 from .npy import real
 from .ply_header import check_sizes, clean_header
 from .polygons import polygon_mesh, strips_to_triangles

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from .files import MAX_TEXT_BYTES, check_count
-from .naming import UnreadableError
+from ...io.naming import UnreadableError
+from ...io.reading import MAX_TEXT_BYTES, check_count
 
 BYTES = {
     **dict.fromkeys(('char', 'int8', 'uchar', 'uint8'), 1),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...io.naming import UnreadableError
 from .mesh import Mesh, check_indices
-from .naming import UnreadableError
 
 TOLERANCE = 1e-9
 """How far a corner may bend inwards, relative to the squared size of the polygon, before it counts as concave."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import check_count, read_bytes, read_lines, without_bom
+from ...io.naming import UnreadableError
+from ...io.reading import check_count, read_bytes, read_lines, without_bom
 from .mesh import Mesh
-from .naming import UnreadableError
 
 RECORD = np.dtype([('normal', '<f4', (3,)), ('corners', '<f4', (3, 3)), ('attribute', '<u2')])
 """A triangle of the binary format."""

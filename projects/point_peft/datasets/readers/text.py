@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import read_lines
+from ...io.naming import UnreadableError, naming
+from ...io.reading import read_lines
 from .layout import check_layout
-from .naming import UnreadableError, naming
 from .text_heading import read_heading
 
 DELIMITERS = (';', ',')

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..errors import BaseWeightsMismatchError
-from .fingerprint import BaseFingerprint, base_fingerprint, outermost_with, unwrap
-from .network import network_of
-from .structure_rules import OWN_KEY
+from ...io.errors import BaseWeightsMismatchError
+from ...io.weights.structure_rules import OWN_KEY
+from ...registry.network import network_of
+from ...registry.wrappers import outermost_with, unwrap
+from .fingerprint import BaseFingerprint, base_fingerprint
 
 META_KEY = OWN_KEY
 """Key of the project's own facts in a checkpoint's ``meta``."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
+
+from ...io.weights import hash_tensor
+from ...registry.wrappers import outermost_with, unwrap
 
 _DIGEST_BYTES = 16
 
@@ -68,20 +68,6 @@ def base_fingerprint(model: nn.Module) -> BaseFingerprint:
     return _taken[model]
 
 
-def outermost_with(model: nn.Module, method: str) -> list[tuple[str, Any]]:
-    """The outermost modules with a method, and what their names put before those of their tensors.
-
-    That is the model itself if it has the method; a detector of mmdet3d does not, but the encoder in it does.
-    """
-    if hasattr(model, method):
-        return [('', model)]
-    return [
-        (f'{child}.{prefix}', found)
-        for child, module in model.named_children()
-        for prefix, found in outermost_with(module, method)
-    ]
-
-
 def init_pretrained(model: nn.Module) -> None:
     """Load what is pre-trained in a model, and nothing else.
 
@@ -89,16 +75,3 @@ def init_pretrained(model: nn.Module) -> None:
     """
     for _, owner in outermost_with(model, 'base_state'):
         owner.init_weights()
-
-
-def hash_tensor(value: Tensor) -> str:
-    """Hex hash of a tensor's type, shape and bytes, whatever its device and memory layout."""
-    value = value.detach().cpu().contiguous()
-    digest = hashlib.blake2b(f'{value.dtype}{tuple(value.shape)}'.encode(), digest_size=_DIGEST_BYTES)
-    digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def unwrap(model: nn.Module) -> nn.Module:
-    """The model inside a wrapper for several processes."""
-    return cast(nn.Module, model.module) if is_model_wrapper(model) else model

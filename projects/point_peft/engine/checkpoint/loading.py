@@ -12,14 +12,22 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..errors import BaseWeightsMismatchError, MemoryBankMismatchError
+from ...io.errors import BaseWeightsMismatchError, MemoryBankMismatchError
+from ...io.text import shorten
+from ...io.weights.finite import check_finite
+from ...io.weights.plain_state import from_plain
+from ...io.weights.safe_load import load_checkpoint_file
+from ...registry.network import (
+    check_network,
+    describe_difference,
+    first_difference,
+    network_of,
+    saved_network,
+)
+from ...registry.wrappers import unwrap
 from .delta import META_KEY, bank_hash, check_base, external_keys
-from .fingerprint import base_fingerprint, init_pretrained, unwrap
-from .finite import check_finite
-from .matching import check_complete, check_shapes, check_untouched, own_tensors, shorten
-from .network import check_network, describe_difference, first_difference, network_of, saved_network
-from .plain_state import from_plain
-from .safe_load import load_checkpoint_file
+from .fingerprint import base_fingerprint, init_pretrained
+from .matching import check_complete, check_shapes, check_untouched, own_tensors
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from ..errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
+from ...io.errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
+from ...io.text import shorten
+from ...io.weights.structure_rules import OWN_KEY
 from .fingerprint import base_fingerprint
-from .structure_rules import OWN_KEY
-
-_NAMES_SHOWN = 6
 
 TRAINING_ONLY = ('auxiliary_head.',)
 """Where tensors stand that nothing but training reads."""
@@ -131,12 +130,6 @@ def check_untouched(model: nn.Module, filled: Mapping[str, Tensor], source: str)
                 f'{source} leaves {name} to the base weights, but the model no longer holds them, since it '
                 'was trained or loaded before; build the model anew before loading.'
             )
-
-
-def shorten(names: Collection[str]) -> str:
-    """A few of the names and how many there are."""
-    shown = ', '.join(list(names)[:_NAMES_SHOWN]) or 'none'
-    return f'{shown} ... ({len(names)} in all)' if len(names) > _NAMES_SHOWN else shown
 
 
 def _may_differ(given: Tensor, wanted: Tensor, has_any_rows: bool) -> bool:

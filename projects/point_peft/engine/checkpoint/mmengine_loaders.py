@@ -13,8 +13,8 @@ import torch
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import CheckpointLoader
 
-from ..errors import CheckpointError
-from .safe_load import MapLocation, load_checkpoint_file
+from ...io.errors import CheckpointError
+from ...io.weights.safe_load import MapLocation, load_checkpoint_file
 
 
 def use_safe_loading() -> None:

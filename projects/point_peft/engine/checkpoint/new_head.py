@@ -7,9 +7,9 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import nn
 
-from .fingerprint import unwrap
-from .network import network_of, saved_network
-from .structure_rules import OWN_KEY
+from ...io.weights.structure_rules import OWN_KEY
+from ...registry.network import network_of, saved_network
+from ...registry.wrappers import unwrap
 
 HEADS = ('head', 'bbox_head')
 """Names of heads: of this project's models, and of mmdet3d's detectors."""

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..errors import CheckpointError
+from ...io.errors import CheckpointError
 
 NEEDED = {
     'meta': ('epoch', 'iter'),

@@ -16,8 +16,8 @@ from typing import Any
 from mmengine.fileio import load
 from yaml import YAMLError
 
-from ...text import printable
-from ..errors import ConfigError, MissingFileError
+from ...io.errors import ConfigError, MissingFileError
+from ...io.text import printable
 from .names import Combination, find_config, similar_configs
 
 BASE = '_base_'

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from ...text import printable
-from ..errors import ConfigError, MissingFileError
+from ...io.errors import ConfigError, MissingFileError
+from ...io.text import printable
 
 PACKAGE_CONFIGS = Path(__file__).resolve().parents[4] / 'configs'
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...text import printable
-from ..errors import ConfigError
+from ...io.errors import ConfigError
+from ...io.text import printable
 from .paths import PATH_KEYS, set_data_root
 from .signatures import takes_text
 

@@ -26,8 +26,8 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.utils import import_modules_from_strings
 
-from ...text import printable
-from ..errors import ConfigError, PointPEFTError
+from ...io.errors import ConfigError, PointPEFTError
+from ...io.text import printable
 from .files import BASE, ConfigFile, read_file, unreadable
 from .names import GROUPS, Combination, find_part, part_files
 from .references import bind, lay_over

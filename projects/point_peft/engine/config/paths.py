@@ -8,9 +8,9 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ...io.errors import ConfigError
+from ...io.text import printable
 from ...registry import DATASETS
-from ...text import printable
-from ..errors import ConfigError
 from .files import ConfigFile
 from .reading import read_up_to
 from .signatures import accepted_arguments

@@ -11,8 +11,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...text import printable
-from ..errors import ConfigError
+from ...io.errors import ConfigError
+from ...io.text import printable
 from .files import ConfigFile, read_file, unreadable
 from .names import Combination, find_config
 from .parts import compose, finished, run, with_parts

@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...text import printable
-from ..errors import ConfigError
+from ...io.errors import ConfigError
+from ...io.text import printable
 from .files import ConfigFile
 
 REFERENCE = re.compile(r'\$\{([\w.]+)\}')

@@ -9,8 +9,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from ...text import printable
-from ..errors import ConfigError
+from ...io.errors import ConfigError
+from ...io.text import printable
 from .walking import DATALOADERS, option_key
 
 COMPONENTS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..errors import ConfigError
+from ...io.errors import ConfigError
 from .files import ConfigFile
 from .reading import read_up_to
 

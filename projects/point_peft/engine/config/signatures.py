@@ -10,7 +10,7 @@ from typing import Any
 from mmengine.registry import Registry
 
 from ... import registry as project_registry
-from ..registries import SCOPE, root_registries
+from ...registry.scopes import SCOPE, root_registries
 
 
 def takes_text(kind: Any, name: str) -> bool:

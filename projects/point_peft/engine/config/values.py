@@ -12,9 +12,9 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from ...text import printable
-from ..errors import ConfigError
-from ..registries import SCOPE, known_scopes
+from ...io.errors import ConfigError
+from ...io.text import printable
+from ...registry.scopes import SCOPE, known_scopes
 from .walking import DATALOADERS
 
 BACKENDS = ('nccl', 'gloo', 'mpi', 'ucc', 'xccl', 'smddp')

@@ -11,8 +11,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...text import printable
-from ..errors import ConfigError
+from ...io.errors import ConfigError
+from ...io.text import printable
 from .files import ConfigFile
 from .options import FLAG
 from .reading import bound_last

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..errors import MissingFileError
+from ...io.errors import MissingFileError
 from .names import Combination, find_config
 
 ROOT = Path('work_dirs')

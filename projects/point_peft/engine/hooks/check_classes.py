@@ -8,11 +8,12 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...io.errors import ConfigError, OtherClassesError
+from ...io.weights import from_plain
 from ...registry import HOOKS
-from ..checkpoint import from_plain, unwrap
+from ...registry.wrappers import unwrap
+from ..checkpoint.class_names import check_same_names
 from ..checkpoint.new_head import keep_own_head
-from ..class_names import check_same_names
-from ..errors import ConfigError, OtherClassesError
 
 ADVICE = (
     'give the dataset the same names in the same order, or, if they mean the same, set '

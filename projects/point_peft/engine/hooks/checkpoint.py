@@ -11,9 +11,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from ...io.atomic import write_atomically
+from ...io.errors import CheckpointSaveError, ConfigError
+from ...io.partial import remove_partial_files
 from ...registry import HOOKS
-from ..checkpoint import remove_partial_files, write_atomically
-from ..errors import CheckpointSaveError, ConfigError
 from .own_files import BEST, STEPS, forget_foreign_best, is_score, own_steps, refuse_directories
 
 ATOMIC = dict(backend='atomic_local')

@@ -5,23 +5,20 @@ from __future__ import annotations
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...io.weights import HASHES_KEY, from_plain, section_hashes, to_plain
 from ...registry import HOOKS
+from ...registry.network import note_config
+from ...registry.wrappers import unwrap
 from ..checkpoint import (
-    HASHES_KEY,
     META_KEY,
     adapter_state,
     base_fingerprint,
     checkpoint_sizes,
     complete_state,
     describe_checkpoint,
-    from_plain,
     log_report,
-    note_config,
-    reduce_message_hub,
-    section_hashes,
-    to_plain,
-    unwrap,
 )
+from ..checkpoint.message_hub import reduce_message_hub
 from ..checkpoint.resuming import check_resumable
 from ..memory_bank import check_bank
 

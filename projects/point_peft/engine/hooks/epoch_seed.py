@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner, set_random_seed
 
 from ...registry import HOOKS
-from ..randomness import derive_seed
+from ..runtime.randomness import derive_seed
 
 
 @HOOKS.register_module()

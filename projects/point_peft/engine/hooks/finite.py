@@ -13,9 +13,9 @@ from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ...io.errors import NonFiniteError
 from ...registry import HOOKS
-from ..checkpoint import unwrap
-from ..errors import NonFiniteError
+from ...registry.wrappers import unwrap
 from .sync_batch_norm import trained_batch_norms
 
 SMALLEST_SCALE = 2.0**-24

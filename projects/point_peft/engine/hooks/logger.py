@@ -5,7 +5,7 @@ from __future__ import annotations
 from mmengine.hooks import LoggerHook
 from mmengine.runner import Runner
 
-from ...files import spared
+from ...io.spared import spared
 from ...registry import HOOKS
 
 

@@ -10,10 +10,11 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ...files import spared
+from ...io.spared import spared
 from ...methods import MemoryBank
 from ...registry import HOOKS
-from ..checkpoint import META_KEY, check_other_bank, unwrap
+from ...registry.wrappers import unwrap
+from ..checkpoint import META_KEY, check_other_bank
 from ..memory_bank import (
     BankProvenance,
     MemoryBankMismatchError,

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.logging import MessageHub, print_log
 
-from ..errors import ConfigError
+from ...io.errors import ConfigError
 
 BEST = 'best_ckpt'
 """Beginning of the keys under which the message hub has the paths of the best checkpoints."""

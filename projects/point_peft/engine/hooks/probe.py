@@ -11,10 +11,10 @@ from torch import nn
 
 from ...evaluation.features import pooled_features
 from ...evaluation.probing import effective_rank, probe
+from ...io.errors import ConfigError
 from ...registry import DATASETS, HOOKS
-from ..checkpoint.fingerprint import unwrap
-from ..errors import ConfigError
-from ..randomness import preserved_rng
+from ...registry.wrappers import unwrap
+from ..runtime.randomness import preserved_rng
 
 ENCODERS = ('MAE_encoder', 'backbone')
 """Where task models keep what is probed."""

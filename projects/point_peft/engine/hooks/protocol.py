@@ -12,10 +12,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...io.atomic import write_atomically
 from ...registry import HOOKS
-from ..checkpoint import write_atomically
-from ..protocol import EpochResult, format_protocol, protocol_rows
-from ..randomness import preserved_rng
+from ..runtime.protocol import EpochResult, format_protocol, protocol_rows
+from ..runtime.randomness import preserved_rng
 
 HISTORY_KEY = 'protocol_history'
 

@@ -14,10 +14,11 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from ...files import spared
+from ...io.errors import ConfigError
+from ...io.progress import track
+from ...io.spared import spared
+from ...io.text import printable
 from ...registry import HOOKS
-from ...text import printable, track
-from ..errors import ConfigError
 
 if TYPE_CHECKING:
     from ...visualization import ShownCloud

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...registry import HOOKS
-from ..checkpoint import unwrap
+from ...registry.wrappers import unwrap
 
 
 @HOOKS.register_module()

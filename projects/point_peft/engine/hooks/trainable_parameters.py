@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ...registry import HOOKS
-from ..checkpoint import unwrap
+from ...registry.wrappers import unwrap
 
 
 @HOOKS.register_module()

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ...datasets import unrepeated
-from ..checkpoint import outermost_with
-from ..errors import ConfigError
+from ...io.errors import ConfigError
+from ...registry.wrappers import outermost_with
 from .provenance import BankProvenance, expected_provenance, require_prompt
 
 

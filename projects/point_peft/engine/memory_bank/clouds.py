@@ -13,7 +13,7 @@ import torch
 
 from ...datasets import PointCloudDataset
 from ...datasets.lazy import LazyClouds
-from ..randomness import preserved_rng
+from ..runtime.randomness import preserved_rng
 
 SAMPLED = 256
 """Items that are looked at of a dataset whose clouds are not in memory, spread evenly over it."""

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...io.errors import CheckpointError, CorruptCheckpointError, MemoryBankMismatchError
+from ...io.weights import load_checkpoint_file, save_checkpoint
 from ...methods import MemoryBank
-from ..checkpoint import META_KEY, check_other_bank, load_checkpoint_file, save_checkpoint
-from ..errors import CheckpointError, CorruptCheckpointError, MemoryBankMismatchError
+from ..checkpoint import META_KEY, check_other_bank
 from .provenance import ADVICE, BankProvenance, check_bank, check_provenance, expected_provenance, find_prompt
 
 

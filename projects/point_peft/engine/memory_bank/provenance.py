@@ -11,13 +11,13 @@ from mmengine.dist import get_world_size
 from torch import nn
 from torch.utils.data import Dataset
 
-from ...built_from import config_of
 from ...datasets import unrepeated
+from ...io.errors import CheckpointError, ConfigError, MemoryBankMismatchError
 from ...methods import PEFTBackbone, PointPriorPrompt
 from ...methods.memory_bank import too_few_clouds
-from ..checkpoint import BaseFingerprint, describe_network
-from ..checkpoint.network import first_difference
-from ..errors import CheckpointError, ConfigError, MemoryBankMismatchError
+from ...registry.built_from import config_of
+from ...registry.network import describe_network, first_difference
+from ..checkpoint import BaseFingerprint
 from .clouds import fingerprint_clouds
 
 NORMALIZATION = 'l2'
