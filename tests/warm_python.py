@@ -38,7 +38,7 @@ LIBRARIES = (
     'matplotlib.figure',
     'matplotlib.backends.backend_agg',  # which MMEngine's visualizer imports
     'point_peft.apis',
-    'point_peft.engine.runner',
+    'point_peft.engine.runtime.runner',
 )
 """What the server imports."""
 
