@@ -85,6 +85,16 @@ def test_whole(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'out/cells').rglob('*')} == times
 
 
+def test_other_task(tool: ModuleType, tmp_path: Path) -> None:
+    """What ``ForgettingHook`` measured gets columns of its own, of the reported runs alone."""
+    hook = dict(type='ForgettingHook', train={'type': 'ProceduralShapes'}, test={'type': 'ProceduralShapes'})
+    tool.main(arguments(tmp_path, MATRIX + CANDIDATES + f"options = {{'custom_hooks': [{hook!r}]}}\n"))
+    table = (tmp_path / 'out/table.md').read_text()
+    assert '| MB | other task before | other task after | other task refitted |' in table
+    assert '| 88.00 +- 0.00 | 61.00 +- 1.00 | 70.00 +- 0.00 |' in table
+    assert all(('other_task' in line) == (line['candidate'] is None) for line in records(tmp_path))
+
+
 def test_stopped_and_taken_up(tool: ModuleType, tmp_path: Path) -> None:
     """A run that is stopped in its second epoch goes on from the first; finished ones are not trained again."""
     args = arguments(tmp_path, jobs=1)

@@ -93,29 +93,56 @@ def probe(
     )
 
 
-def linear_accuracy(train: LabelledFeatures, test: LabelledFeatures, *, strength: float = STRENGTH) -> float:
-    """Accuracy in percent of a multinomial logistic regression on standardised features.
+@dataclass(frozen=True)
+class LinearClassifier:
+    """A multinomial logistic regression on standardised features.
 
-    The penalty is on the weights and not on the biases: half their squared sum over ``strength``, against the sum of
-    the cross-entropies, as in scikit-learn.
+    Attributes:
+        mean (Tensor): (D,) of the training features.
+        scale (Tensor): (D,) their standard deviation.
+        weights (Tensor): (D + 1, classes), the biases last.
     """
-    mean, scale = train.values.mean(dim=0), train.values.std(dim=0, correction=0)
-    scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))  # constant features stay out
-    inputs, questions = (F.pad((part.values - mean) / scale, (0, 1), value=1.0) for part in (train, test))
-    num_classes = int(max(train.labels.max(), test.labels.max())) + 1
-    weights = torch.zeros(inputs.shape[1], num_classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=LBFGS_STEPS, line_search_fn='strong_wolfe')
 
-    def objective() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(inputs @ weights, train.labels, reduction='sum')
-        loss = loss + weights[:-1].square().sum() / (2 * strength)
-        loss.backward()
-        return loss
+    mean: Tensor
+    scale: Tensor
+    weights: Tensor
 
-    with torch.enable_grad():
-        optimizer.step(objective)
-    return _percent((questions @ weights.detach()).argmax(dim=1) == test.labels)
+    @classmethod
+    def fit(cls, train: LabelledFeatures, *, strength: float = STRENGTH) -> LinearClassifier:
+        """Fit it.
+
+        The penalty is on the weights and not on the biases: half their squared sum over ``strength``, against the sum
+        of the cross-entropies, as in scikit-learn.
+        """
+        mean, scale = train.values.mean(dim=0), train.values.std(dim=0, correction=0)
+        scale = torch.where(scale > 1e-6, scale, torch.ones_like(scale))  # constant features stay out
+        weights = torch.zeros(len(mean) + 1, int(train.labels.max()) + 1, requires_grad=True)
+        fitted = cls(mean, scale, weights)
+        inputs = fitted._inputs(train)
+        optimizer = torch.optim.LBFGS([weights], max_iter=LBFGS_STEPS, line_search_fn='strong_wolfe')
+
+        def objective() -> Tensor:
+            optimizer.zero_grad()
+            loss = F.cross_entropy(inputs @ weights, train.labels, reduction='sum')
+            loss = loss + weights[:-1].square().sum() / (2 * strength)
+            loss.backward()
+            return loss
+
+        with torch.enable_grad():
+            optimizer.step(objective)
+        return cls(mean, scale, weights.detach())
+
+    def accuracy(self, test: LabelledFeatures) -> float:
+        """Accuracy in percent; a class that was not seen in training is never told."""
+        return _percent((self._inputs(test) @ self.weights).argmax(dim=1) == test.labels)
+
+    def _inputs(self, features: LabelledFeatures) -> Tensor:
+        return F.pad((features.values - self.mean) / self.scale, (0, 1), value=1.0)
+
+
+def linear_accuracy(train: LabelledFeatures, test: LabelledFeatures, *, strength: float = STRENGTH) -> float:
+    """Accuracy in percent of a :class:`LinearClassifier` that is fitted to ``train``, on ``test``."""
+    return LinearClassifier.fit(train, strength=strength).accuracy(test)
 
 
 def knn_accuracy(train: LabelledFeatures, test: LabelledFeatures, *, k: int = NUM_NEIGHBORS) -> float:

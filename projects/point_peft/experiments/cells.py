@@ -26,7 +26,10 @@ COST_HOOK = dict(type='TrainingCostHook')
 ROWS = {'last': LAST, 'best_on_val': BEST_ON_VAL, 'best_on_test': BEST_ON_TEST}
 """Names of the results, and the rows of ``protocol.json`` that hold them."""
 
-COSTS = ('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb', 'train_seconds', 'peak_memory_mb')
+COSTS = (
+    *('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb'),
+    *('train_seconds', 'peak_memory_mb', 'other_task'),
+)
 """What a run says about itself beside accuracy."""
 
 
@@ -92,6 +95,7 @@ class CellRun:
             return None
         costs = {name: content.get(name) for name in COSTS}
         if self.cell.candidate is not None:
+            del costs['other_task']  # measured on a test set
             return dict(val=rows[BEST_ON_VAL]['val'][metric] if BEST_ON_VAL in rows else None, **costs)
         found = {name: rows[label]['test'].get(metric) for name, label in ROWS.items() if label in rows}
         return dict({name: found.get(name) for name in ROWS}, **costs)

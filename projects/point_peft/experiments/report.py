@@ -22,6 +22,9 @@ TITLES = (
     'MB',
 )
 
+OTHER_TASK = ('before', 'after', 'refitted')
+"""What ``ForgettingHook`` measures, where a matrix has it."""
+
 
 @dataclass(frozen=True)
 class MethodRow:
@@ -36,6 +39,7 @@ class MethodRow:
         seconds (float | None): Training time without evaluation and memory bank, mean.
         adapter_mb (float | None): Size of what is stored per task, memory bank included.
         chosen (Mapping | None): The candidate that validation chose.
+        other_task (Mapping | None): Mean and standard deviation of the accuracies of :class:`ForgettingHook`.
     """
 
     method: str
@@ -45,6 +49,7 @@ class MethodRow:
     seconds: float | None
     adapter_mb: float | None
     chosen: Mapping[str, Any] | None = None
+    other_task: Mapping[str, tuple[float, float | None] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,10 @@ def markdown_report(matrix: Matrix, reports: Sequence[SettingReport]) -> str:
     for report in reports:
         if report.setting:
             lines.append(f'## {report.setting}\n')
-        lines += [_line(TITLES), _line(['---', *['---:'] * (len(TITLES) - 1)])]
-        lines += [_line(_cells(row)) for row in report.rows]
+        has_other = any(row.other_task for row in report.rows)
+        titles = (*TITLES, *(f'other task {name}' for name in OTHER_TASK if has_other))
+        lines += [_line(titles), _line(['---', *['---:'] * (len(titles) - 1)])]
+        lines += [_line([*_cells(row), *_other_cells(row, has_other)]) for row in report.rows]
         lines.append(f'\nDifferences are of: {report.compared.replace("_", " ")}.')
         lines += [f'{row.method}: {dict(row.chosen)}' for row in report.rows if row.chosen]
         lines.append('')
@@ -136,6 +143,7 @@ def _row(
     difference = (
         None if reference is None else paired_difference([entry[compared] for entry in entries], reference)
     )
+    others = [entry['other_task'] for entry in entries if entry.get('other_task')]
     return MethodRow(
         method,
         entries[0]['trainable_parameters'],
@@ -144,6 +152,7 @@ def _row(
         seconds and seconds[0],
         stored,
         chosen,
+        {key: _average([other[key] for other in others]) for key in OTHER_TASK} if others else None,
     )
 
 
@@ -165,6 +174,13 @@ def _cells(row: MethodRow) -> list[str]:
         '' if row.seconds is None else f'{row.seconds:.0f}',
         '' if row.adapter_mb is None else f'{row.adapter_mb:.2f}',
     ]
+
+
+def _other_cells(row: MethodRow, shown: bool) -> list[str]:
+    """The accuracies of the other task, where the table has them."""
+    if not shown:
+        return []
+    return [_number(row.other_task[key]) if row.other_task else '' for key in OTHER_TASK]
 
 
 def _number(value: tuple[float, float | None] | None) -> str:

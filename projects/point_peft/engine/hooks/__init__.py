@@ -5,6 +5,7 @@ from .checkpoint import AtomicCheckpointHook
 from .delta_checkpoint import DeltaCheckpointHook
 from .epoch_seed import EpochSeedHook
 from .finite import FiniteHook
+from .forgetting import ForgettingHook
 from .logger import SparedLoggerHook
 from .memory_bank import MemoryBankHook
 from .probe import ProbeHook
@@ -21,6 +22,7 @@ __all__ = [
     'DeltaCheckpointHook',
     'EpochSeedHook',
     'FiniteHook',
+    'ForgettingHook',
     'MemoryBankHook',
     'ProbeHook',
     'ProtocolHook',
