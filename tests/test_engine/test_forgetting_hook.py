@@ -11,7 +11,7 @@ import torch
 from mmengine.runner import Runner
 from small_models import BACKBONE, build_plain
 
-from point_peft.engine.errors import ConfigError
+from point_peft.io.errors import ConfigError
 
 DATA = dict(type='ProceduralShapes', num_samples=48, num_points=128)
 

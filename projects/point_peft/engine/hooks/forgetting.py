@@ -11,10 +11,10 @@ from mmengine.runner import Runner
 
 from ...evaluation.features import pooled_features
 from ...evaluation.probing import LinearClassifier
+from ...io.errors import ConfigError
 from ...registry import DATASETS, HOOKS, MODELS
-from ..checkpoint.fingerprint import unwrap
-from ..errors import ConfigError
-from ..randomness import preserved_rng
+from ...registry.wrappers import unwrap
+from ..runtime.randomness import preserved_rng
 
 KEY = 'other_task'
 """Where the message hub and ``protocol.json`` have what was measured."""
