@@ -56,7 +56,7 @@ class ForgettingHook(Hook):
         """Measure and note it."""
         if not is_main_process():
             return
-        backbone = unwrap(runner.model).backbone
+        backbone: Any = unwrap(runner.model).backbone
         with preserved_rng():
             pretrained = MODELS.build(runner.cfg.model.backbone)
             pretrained.init_weights()
