@@ -94,7 +94,7 @@ def test_all_three_train_and_leave_a_config_that_needs_no_parts(project: Path) -
     for name in ('mine.py', *OWN.values()):
         (project / name).unlink()
     cfg = Config.fromfile(dumped)
-    assert not {'parts', 'when', 'tags', 'refuses'} & set(cfg) and '${' not in cfg.pretty_text
+    assert not {'parts', 'when', 'tags', 'supports'} & set(cfg) and '${' not in cfg.pretty_text
     cfg.work_dir = str(project / 'again')
     again = Runner.from_cfg(cfg)
     again.train()

@@ -11,19 +11,19 @@ backbone = dict(
     group_size=32,
     patch_dims=(256, 512, 1024, 2048),
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointgpt_b_pretrain.pth'))
-refuses = {
-    'not classification':
+supports = {
+    'classification':
     'PointGPT-B is published for classification only, so which of its blocks a decoder should read is not known; take pointgpt_s.'
 }
 
 when = {
     'classification': dict(model=dict(head=dict(pool=('cls', 'max'), token_norm=True))),
-    'classification + linear_probe': dict(model=dict(head=dict(token_norm=False))),
+    'classification and linear_probe': dict(model=dict(head=dict(token_norm=False))),
     'points_1024': dict(backbone=dict(num_groups=64)),
-    'full + classification': dict(
+    'full and classification': dict(
         model=dict(
             auxiliary_head=dict(type='GenerationHead', depth=4, num_heads=12, group_size=32, loss_weight=3.0))),
-    'full + points_2048': dict(
+    'full and points_2048': dict(
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),
         param_scheduler=[
             dict(type='LinearLR', start_factor=1e-6 / 1e-4, begin=0, end=10),
@@ -32,7 +32,7 @@ when = {
         train_cfg=dict(max_epochs=30),
         train_dataloader=dict(batch_size=64),
         auto_scale_lr=dict(base_batch_size=64)),
-    'full + like_modelnet': dict(
+    'full and like_modelnet': dict(
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),
         param_scheduler=[
             dict(type='LinearLR', start_factor=1e-6 / 1e-4, begin=0, end=10),

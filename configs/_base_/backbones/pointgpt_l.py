@@ -11,8 +11,8 @@ backbone = dict(
     group_size=32,
     patch_dims=(256, 512, 1024, 2048),
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointgpt_l_pretrain.pth'))
-refuses = {
-    'not classification':
+supports = {
+    'classification':
     'PointGPT-L is published for classification only, so which of its blocks a decoder should read is not known; take pointgpt_s.'
 }
 
@@ -25,13 +25,13 @@ _schedule = dict(
     train_cfg=dict(max_epochs=50))
 when = {
     'classification': dict(model=dict(head=dict(pool=('cls', 'max'), token_norm=True))),
-    'classification + linear_probe': dict(model=dict(head=dict(token_norm=False))),
+    'classification and linear_probe': dict(model=dict(head=dict(token_norm=False))),
     'points_1024': dict(backbone=dict(num_groups=64)),
-    'full + classification': dict(
+    'full and classification': dict(
         model=dict(
             auxiliary_head=dict(type='GenerationHead', depth=4, num_heads=16, group_size=32, loss_weight=3.0))),
-    'full + points_2048': dict(
+    'full and points_2048': dict(
         train_dataloader=dict(batch_size=64), auto_scale_lr=dict(base_batch_size=64), **_schedule),
-    'full + like_modelnet': dict(
+    'full and like_modelnet': dict(
         train_dataloader=dict(batch_size=128), auto_scale_lr=dict(base_batch_size=128), **_schedule),
 }

@@ -23,7 +23,7 @@ when = {
     'classification': dict(model=dict(head=dict(pool=('mean', 'max_but_first')))),
     'points_1024': dict(
         backbone=dict(group_size=(16, 8, 8)), model=dict(head=dict(pool=('sum', ), label_smoothing=0.3))),
-    'classification + not full': dict(backbone=dict(stage_norms=True)),
+    'classification and not full': dict(backbone=dict(stage_norms=True)),
     'part_seg': dict(
         backbone=_dense,
         model=dict(

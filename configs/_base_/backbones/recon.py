@@ -23,13 +23,13 @@ when = {
     'few_shot': dict(backbone=dict(drop_path_rate=0.1)),
     'part_seg': dict(model=dict(head=dict(prefix=True))),
     'detection': dict(backbone=dict(num_groups=1024)),
-    'full + points_2048': dict(
+    'full and points_2048': dict(
         optim_wrapper=dict(optimizer=dict(lr=2e-5), paramwise_cfg=dict(lr_mult=_fast)),
         param_scheduler={'0': dict(start_factor=1e-6 / 2e-5)}),
-    'full + like_modelnet': dict(
+    'full and like_modelnet': dict(
         optim_wrapper=dict(optimizer=dict(lr=1e-5), paramwise_cfg=dict(lr_mult=_fast)),
         param_scheduler={'0': dict(start_factor=1e-6 / 1e-5)}),
-    'full + part_seg': dict(
+    'full and part_seg': dict(
         optim_wrapper=dict(optimizer=dict(lr=1e-4), paramwise_cfg=dict(lr_mult=dict(head=10.0))),
         param_scheduler={'0': dict(start_factor=1e-6 / 1e-4)}),
 }

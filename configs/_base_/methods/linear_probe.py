@@ -2,7 +2,7 @@
 peft = dict(type='PEFTBackbone', methods=[])
 when = {
     'classification': dict(model=dict(head=dict(pool=('max', 'mean'), hidden_dims=()))),
-    'few_shot + pointmae_mini': dict(optim_wrapper=dict(optimizer=dict(lr=2e-2))),  # see docs/few_shot.md
+    'few_shot and pointmae_mini': dict(optim_wrapper=dict(optimizer=dict(lr=2e-2))),  # see docs/few_shot.md
     'part_seg': dict(
         model=dict(
             head=dict(
@@ -10,7 +10,7 @@ when = {
                 type='LinearPartSegHead',
                 hidden_layers='${hidden_layers}',
                 parts_per_category='${parts_per_category}'))),
-    'part_seg + pointm2ae': dict(model=dict(head=dict(hidden_dims='${backbone.embed_dims}'))),
+    'part_seg and pointm2ae': dict(model=dict(head=dict(hidden_dims='${backbone.embed_dims}'))),
     'scene_seg': dict(
         model=dict(
             head=dict(
@@ -20,6 +20,6 @@ when = {
                 num_classes='${num_classes}',
                 point_channels='${point_channels}',
                 class_weight='${class_weight}'))),
-    'scene_seg + pointm2ae': dict(model=dict(head=dict(stage_dims='${backbone.embed_dims}'))),
+    'scene_seg and pointm2ae': dict(model=dict(head=dict(stage_dims='${backbone.embed_dims}'))),
     'detection': dict(model=dict(backbone=dict(extra_channels=0))),  # no gradient goes through a frozen encoder
 }

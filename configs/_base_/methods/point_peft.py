@@ -9,7 +9,7 @@ peft = dict(
     ])
 when = {
     # Point-BERT has 64 groups; the query sees half of them, as it does of Point-MAE's 128.
-    'pointbert + classification': dict(peft=dict(methods={'0': dict(num_prior_groups=32)})),
+    'pointbert and classification': dict(peft=dict(methods={'0': dict(num_prior_groups=32)})),
     # As released: prompts in every block of every stage.
     'pointm2ae': dict(
         peft=dict(
@@ -17,5 +17,5 @@ when = {
                 '0': dict(num_tokens=16, layers='all', num_prior_groups=None),
                 '2': dict(center_scale=0.3, propagation_scale=0.2),
             })),
-    'few_shot + pointmae_mini': dict(optim_wrapper=dict(optimizer=dict(lr=4e-3))),  # see docs/few_shot.md
+    'few_shot and pointmae_mini': dict(optim_wrapper=dict(optimizer=dict(lr=4e-3))),  # see docs/few_shot.md
 }

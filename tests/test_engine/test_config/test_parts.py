@@ -181,34 +181,34 @@ def test_modules_of_all_parts_are_imported(monkeypatch: pytest.MonkeyPatch) -> N
     ('text', 'message'),
     [
         (PARTS.replace('shapes', 'shape'), r"there is no task 'shape'; there is shapes"),
-        (PARTS.replace("'lora'", "'gone.py'"), r'the method gone\.py is not there, neither beside the config nor'),
-        (PARTS.replace('method', 'peft'), r'parts is .* should be dict\(backbone=\.\.\., task=\.\.\., method='),
-        ("parts = dict(task='shapes')\n", 'parts names no backbone and no method'),
-        ("parts = 'lora'\n", "parts is 'lora', but should be dict"),
+        (PARTS.replace("'lora'", "'gone.py'"), r"mine\.py: there is no method 'gone\.py'; .*path from the config"),
+        (PARTS.replace('method', 'peft'), 'a backbone, a task, a method; it names a backbone, a task, a peft'),
+        ("parts = dict(task='shapes')\n", r'mine\.py: .* a backbone, a task, a method; it names a task\.'),
+        ("parts = 'lora'\n", "parts is 'lora', but should be a dict"),
         (PARTS + "a = '${num_clases}'\n", r'a refers to \$\{num_clases\}; did you mean num_classes\?'),
         (PARTS + "a = ['${zzz}']\n", r'a\.0 refers to \$\{zzz\}, which no part has'),
         (PARTS + "a = '${b}'\nb = dict(c='${a}')\n", r'references go in a circle: a -> b -> a|b -> a -> b'),
         (PARTS + "backbone = dict(depth='${backbone.depth}')\n", 'references go in a circle'),
         (PARTS + "a = 'x/${num_classes}'\n", r'a is .* but a reference is a whole string'),
-        (PARTS + 'param_scheduler = dict(end=3)\n', r'mine\.py: param_scheduler is .* add _delete_=True'),
-        (PARTS + "peft = dict(methods={'7': dict(rank=3)})\n", r'has 2 entries, so there is no peft\.methods\.7'),
-        (PARTS + 'num_classes = 1 / 0\n', r'ZeroDivisionError in mine\.py, line 2'),
+        (PARTS + 'param_scheduler = dict(end=3)\n', r'mine\.py: param_scheduler is .*2 entries, .* add _delete_=True'),
+        (PARTS + "peft = dict(methods={'7': dict(rank=3)})\n", r"mine\.py: peft\.methods is .*2 entries, which \{'7'"),
+        (PARTS + 'num_classes = 1 / 0\n', r'mine\.py cannot be read \(ZeroDivisionError in line 2'),
         ("_base_ = 'lora/recon_shape'\n" + PARTS, r"'lora/recon_shape' does not exist; did you mean lora/recon_shapes"),
-        ("_base_ = ['a' + '.py']\n" + PARTS, r'_base_ names files or METHOD/BACKBONE_TASK as plain texts'),
+        ("_base_ = ['a' + '.json']\n" + PARTS, r"mine\.py cannot be read: its base 'a\.json' does not exist"),
         ("_base_ = 'mine.py'\n" + PARTS, 'inherits itself'),
         (PARTS.replace('shapes', 's3dis_seg').replace('pointmae_mini', 'pointgpt_l'), 'for classification only'),
         (PARTS.replace("'lora'", "'a.py'"), r"the name or tag 'clasification'; did you mean 'classification'\?"),
-        (PARTS.replace("'lora'", "'b.py'"), r"b\.py: 'part seg' is no condition, which would be"),
-        (PARTS.replace("'lora'", "'c.py'"), r'c\.py: refuses is .* but should be a dict of sentences'),
-        (PARTS.replace("'lora'", "'d.py'"), r'd\.py inherits itself'),
-        (PARTS.replace("'lora'", '3'), r'parts is .* but should be dict'),
-        (PARTS + "custom_imports = dict(imports=['no_such_module'])\n", 'custom_imports fails .*no_such_module'),
+        (PARTS.replace("'lora'", "'b.py'"), r"b\.py: 'part seg' is no condition, such as"),
+        (PARTS.replace("'lora'", "'c.py'"), r'c\.py: supports is .* but should be a dict whose values are str'),
+        (PARTS.replace("'lora'", "'d.py'"), r'd\.py cannot be read: it inherits itself'),
+        (PARTS.replace("'lora'", '3'), r'parts is .* but should be a dict whose values are str'),
+        (PARTS + "custom_imports = dict(imports=['no_such_module'])\n", r'no_such_module \(custom_imports\)'),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_sentence(text: str, message: str) -> None:
     write('a.py', "when = {'clasification': dict(x=1)}\npeft = dict()\n")
     write('b.py', "when = {'part seg': dict(x=1)}\npeft = dict()\n")
-    write('c.py', 'refuses = dict(shapes=True)\n')
+    write('c.py', 'supports = dict(shapes=True)\n')
     write('d.py', "_base_ = 'd.py'\n")
     write('mine.py', text)
     with pytest.raises(PointPEFTError, match=message) as caught:

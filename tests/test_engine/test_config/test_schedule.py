@@ -92,7 +92,7 @@ def test_length_of_the_cosine_and_milestones(tmp_path: Path) -> None:
         ('adamw_mini', 3, [(0, 2), (2, 3)]),
         ('adamw_300e', 12, [(0, 10), (10, 12)]),
         ('detection_mini', 1, [(0, 1)]),
-        ('../tasks/s3dis_seg', 5, [(0, 5)]),
+        ('../../full/pointmae_s3dis_seg', 5, [(0, 5)]),
     ],
 )
 def test_warmup_of_a_short_training(

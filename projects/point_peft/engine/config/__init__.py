@@ -3,9 +3,8 @@
 from .loading import drop_absent_hooks, load_config
 from .names import Combination, find_config, part_files
 from .options import ConfigOptions, OptionText
-from .parts import compose, reason_against
 from .paths import set_data_root
-from .reading import read_config
+from .reading import compose, read_config, reason_against
 from .walking import DATALOADERS, walk_dicts
 
 __all__ = [

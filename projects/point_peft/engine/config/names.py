@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from ...io.errors import ConfigError, MissingFileError
 from ...io.text import printable
 
-PACKAGE_CONFIGS = Path(__file__).resolve().parents[4] / 'configs'
-
 GROUPS = dict(backbone='backbones', task='tasks', method='methods')
 """Folders of the parts in ``configs/_base_``, in the order in which they are laid over one another."""
 
+PACKAGE_CONFIGS = Path(__file__).resolve().parents[4] / 'configs'
 
-@dataclass(frozen=True)
-class Combination:
+
+class Combination(NamedTuple):
     """A config that is its three parts and nothing else.
 
     Attributes:
@@ -40,17 +39,12 @@ class Combination:
         """Where its file would be."""
         return Path('configs', f'{self}.py')
 
-    @property
-    def text(self) -> str:
-        """What its file would say."""
-        return f'parts = {vars(self)}\n'
-
 
 def find_config(config: str | Path) -> Path | Combination:
     """What a path or a name stands for.
 
     A file counts first. Otherwise ``lora/recon_shapes`` and ``configs/lora/recon_shapes.py``, from any directory, and
-    the absolute path of it are that file in the folder of configs or, without one, the combination of that name.
+    the absolute path of it are that file in a folder of configs or, without one, the combination of that name.
 
     Args:
         config (str | Path): Path, relative to the working directory, or name.
@@ -64,85 +58,73 @@ def find_config(config: str | Path) -> Path | Combination:
         raise ConfigError(f"config '{printable(path)}' is a directory; give one of the files in it.")
     if path.is_file():
         return path
-    name = _name(path)
-    for folder in config_folders():
-        if (folder / f'{name}.py').is_file():
-            return folder / f'{name}.py'
-    found = [combination for combination in combinations() if str(combination) == name]
-    if not found:
-        raise MissingFileError(f'config {printable(path)} does not exist{similar_configs(path)}')
-    return max(found, key=lambda combination: len(combination.backbone))
+    below = [folder for folder in config_folders() if path.resolve().is_relative_to(folder)]
+    name = (path.resolve().relative_to(below[0]) if below else path).as_posix().removesuffix('.py')
+    files = [folder / f'{name}.py' for folder in config_folders()]
+    named: dict[str, Path | Combination] = {str(combination): combination for combination in combinations()}
+    found = next((file for file in files if file.is_file()), named.get(name))
+    if found is None:
+        raise MissingFileError(f'config {printable(path)} does not exist; {_similar(path)}')
+    return found
 
 
-def combinations() -> Iterator[Combination]:
-    """Every method with every backbone and every task, those included that cannot work."""
-    for names in product(*(part_files(group) for group in ('method', 'backbone', 'task'))):
-        yield Combination(*names)
+def find_base(base: str, path: Path) -> Path | Combination:
+    """What the config in ``path`` inherits: a file or a name, seen from its directory or from the working directory.
+
+    Raises:
+        MissingFileError: It is neither.
+    """
+    for candidate in (path.parent / base, Path(base)):
+        with suppress(MissingFileError):
+            return find_config(candidate)
+    raise MissingFileError(
+        f"config {printable(path)} cannot be read: its base '{printable(base)}' does not exist; "
+        f'{_similar(path.parent / base)}'
+    )
 
 
-def find_part(group: str, name: str, folder: Path) -> Path:
-    """The file of a part.
+def find_part(group: str, name: str, path: Path) -> Path:
+    """The file of a part that the config in ``path`` names.
 
     Args:
         group (str): ``backbone``, ``task`` or ``method``.
-        name (str): Its name, or the path of a file of one's own.
-        folder (Path): Where such a path starts; otherwise in the working directory.
+        name (str): Its name, or the path of a file of one's own, from the config or from the working directory.
+        path (Path): The config.
 
     Raises:
-        MissingFileError: There is no such file.
-        ConfigError: There is no part of that name.
+        ConfigError: There is no such part.
     """
-    if name.endswith('.py'):
-        for path in (folder / name, Path(name)):
-            if path.is_file():
-                return path
-        raise MissingFileError(
-            f'the {group} {name} is not there, neither beside the config nor in {Path.cwd()}.'
-        )
-    files = part_files(group)
-    if name not in files:
-        near = difflib.get_close_matches(name, files, n=2) or sorted(files)
-        raise ConfigError(
-            f"there is no {group} '{name}'; there is {', '.join(near)}, or PATH/TO/YOUR_OWN.py."
-        )
-    return files[name]
+    named = part_files(group)
+    for file in (named.get(name), path.parent / name, Path(name)):
+        if file is not None and file.is_file():
+            return file
+    near = difflib.get_close_matches(name, named, n=2) or sorted(named)
+    raise ConfigError(
+        f"{printable(path)}: there is no {group} '{printable(name)}'; there is {', '.join(near)}, or a file of your "
+        f'own by its path from the config or from {Path.cwd()}.'
+    )
 
 
 def part_files(group: str) -> dict[str, Path]:
     """All parts of a group by name; a folder of configs in the working directory comes before the project's."""
-    paths = [
-        path
-        for folder in config_folders()
-        for path in sorted((folder / '_base_' / GROUPS[group]).glob('*.py'))
-    ]
-    return {path.stem: path for path in reversed(paths)}
+    folders = [folder / '_base_' / GROUPS[group] for folder in config_folders()]
+    return {path.stem: path for folder in reversed(folders) for path in sorted(folder.glob('*.py'))}
 
 
-def config_folders() -> list[Path]:
-    """The folders ``configs`` that have parts: the one in the working directory, and the project's."""
-    folders = dict.fromkeys((Path('configs').resolve(), PACKAGE_CONFIGS))
-    return [
-        folder for folder in folders if any((folder / '_base_' / name).is_dir() for name in GROUPS.values())
-    ]
+def combinations() -> list[Combination]:
+    """Every method with every backbone and every task, those included that cannot work."""
+    return [Combination(*names) for names in product(*map(part_files, Combination._fields))]
 
 
-def _name(path: Path) -> str:
-    """A path without the folder of configs and the ending."""
-    for folder in (Path('configs'), *config_folders()):
-        for candidate in (path, path.resolve()):
-            if candidate.is_relative_to(folder):
-                return candidate.relative_to(folder).as_posix().removesuffix('.py')
-    return path.as_posix().removesuffix('.py')
+def config_folders() -> tuple[Path, Path]:
+    """The folder ``configs`` of the working directory, which may not be there, and the project's."""
+    return Path('configs').resolve(), PACKAGE_CONFIGS
 
 
-def similar_configs(path: Path) -> str:
-    """Configs with a similar name, or beside ``path``, as the end of a sentence."""
-    names = [str(combination) for combination in combinations()]
-    near = difflib.get_close_matches(_name(path), names, n=3, cutoff=0.7)
+def _similar(path: Path) -> str:
+    """Files beside a path and configs with a similar name, as the end of a sentence."""
     files = {other.name: str(other) for other in path.parent.glob('*.py')}
-    near = [files[name] for name in difflib.get_close_matches(path.name, files, n=3, cutoff=0.7)] or near
-    return (
-        f'; did you mean {" or ".join(map(printable, near))}?'
-        if near
-        else '; see configs/ for what there is.'
-    )
+    beside = [files[name] for name in difflib.get_close_matches(path.name, files, n=3, cutoff=0.7)]
+    name = '/'.join(path.parts[-2:]).removesuffix('.py')
+    near = beside or difflib.get_close_matches(name, map(str, combinations()), n=3, cutoff=0.7)
+    return f'did you mean {" or ".join(map(printable, near))}?' if near else 'see configs/ for what there is.'

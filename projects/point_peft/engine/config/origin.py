@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from .files import read_file
 from .names import find_config
-from .parts import run, with_parts
-from .references import CHANGED, bind, is_reference, lay_over
+from .parts import read_layers, with_parts
+from .references import DELETE, bind, is_reference, lay_over
 
 LOADED = 'command line, data_root or work dir'
 """Origin of what is not as the files say."""
 
 Place = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Where a value is said; it takes the value's place in a config."""
+
+    path: Path
+    place: Place
 
 
 def origins(config: str | Path, loaded: Config) -> Iterator[tuple[str, Any, str]]:
@@ -30,33 +38,29 @@ def origins(config: str | Path, loaded: Config) -> Iterator[tuple[str, Any, str]
     Yields:
         tuple[str, Any, str]: Place such as ``model.head.num_classes``, value, and origin.
     """
-    layers = with_parts(run(read_file(find_config(config))))
-    said = {place: _shown(layer.path) for layer in layers for place, _ in _leaves(layer.values)}
-    unbound = lay_over(layers)
-    files = dict(_leaves(bind(unbound)))
+    layers = with_parts(read_layers(find_config(config)))
+    values = dict(_leaves(bind(lay_over(layers))))
+    marked = [replace(layer, values=_marked(layer.values, layer.path)) for layer in layers]
+    said = dict(_leaves(bind(lay_over(marked))))
     for place, value in _leaves(loaded.to_dict()):
-        as_said = place in files and files[place] == value
-        yield '.'.join(place), value, _origin(place, unbound, said) if as_said else LOADED
+        origin = LOADED
+        if place in values and values[place] == value:
+            at = said.get(place) or said[place + ('',)]
+            path = os.path.relpath(at.path) if at.path.is_relative_to(Path.cwd()) else str(at.path)
+            origin = path if at.place == place else f'{path} ({".".join(at.place)})'
+        yield '.'.join(place), value, origin
 
 
-def _origin(place: Place, unbound: Mapping[str, Any], said: Mapping[Place, str]) -> str:
-    """The last file that says what is at a place, or at the one that a reference on the way to it stands for."""
-    node: Any = unbound
-    for depth in range(len(place) + 1):
-        changed = isinstance(node, Mapping) and CHANGED in node
-        reference = node[CHANGED] if changed and place not in said else node
-        if is_reference(reference):
-            target = (*reference[2:-1].split('.'), *place[depth:])
-            found = _origin(target, unbound, said)
-            return found if '(' in found else f'{found} ({".".join(target)})'
-        if depth == len(place):
-            break
-        key = place[depth]
-        try:
-            node = node[int(key)] if isinstance(node, (list, tuple)) else node[key]
-        except (KeyError, IndexError, TypeError, ValueError):
-            break
-    return said.get(place, LOADED)
+def _marked(node: Any, path: Path, place: Place = ()) -> Any:
+    """What a file says, with the place in place of every value."""
+    if is_reference(node) or place[-1:] == (DELETE,):
+        return node
+    if isinstance(node, Mapping):
+        marked = {key: _marked(value, path, (*place, str(key))) for key, value in node.items()}
+        return marked or {'': Said(path, place)}
+    if isinstance(node, (list, tuple)) and any(isinstance(entry, Mapping) for entry in node):
+        return type(node)(_marked(value, path, (*place, str(index))) for index, value in enumerate(node))
+    return Said(path, place)
 
 
 def _leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -69,8 +73,3 @@ def _leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:
             yield from _leaves(value, (*place, str(index)))
     else:
         yield place, node
-
-
-def _shown(path: Path) -> str:
-    """A path, relative to the working directory if it is below that."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,195 +1,134 @@
 """A config from its parts: a backbone, a task and a method, each in a file of its own.
 
-A config says ``parts = dict(backbone='recon', task='shapenetpart', method='lora')`` and what it changes. What comes
-later has the last word:
+A config says ``parts = dict(backbone='recon', task='shapenetpart', method='lora')`` and what it changes. It is read as
+layers, one a file, of which the later one has the last word:
 
-1. what the parts say, in this order;
-2. what each part says of combinations, in the same order: ``when = {'part_seg': dict(...), 'full + act': dict(...)}``.
-   The words are names of parts and their ``tags``; ``not full`` is for all but these;
-3. the config's own bases, then the config, then the command line.
+1. the parts, in this order, each above the files that it inherits;
+2. what they say of combinations, in the same order: ``when = {'part_seg': dict(...), 'full and act': dict(...)}``. The
+   words are names of the chosen parts and their ``tags``, with ``and``, ``or`` and ``not`` between them;
+3. what the config inherits, the config, the command line.
 
-References such as ``'${num_classes}'`` are bound after that. A part that cannot work with others says so:
-``refuses = {'detection': 'the reason.'}``.
+They are merged as MMEngine does, and references such as ``'${num_classes}'`` are bound after that. A part says in which
+combinations it works, and why: ``supports = {'not detection': 'the reason.'}``.
 """
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.utils import import_modules_from_strings
 
-from ...io.errors import ConfigError, PointPEFTError
+from ...io.errors import ConfigError
 from ...io.text import printable
-from .files import BASE, ConfigFile, read_file, unreadable
-from .names import GROUPS, Combination, find_part, part_files
+from .files import ConfigFile, one_sentence, parse
+from .names import GROUPS, Combination, find_base, find_part, part_files
 from .references import bind, lay_over
+from .walking import walk_dicts
 
-OWN_KEYS = ('parts', 'tags', 'when', 'refuses')
+OWN_KEYS = ('parts', 'tags', 'when', 'supports')
 """Sections that are for putting a config together, and not part of it."""
 
-CONDITION = re.compile(r'(not )?[\w.-]+( \+ (not )?[\w.-]+)*')
 
+def read_layers(config: Path | Combination, heirs: tuple[Path, ...] = ()) -> list[ConfigFile]:
+    """Read a file and what it inherits; its parts are not among them.
 
-def compose(cfg: Config) -> Config:
-    """Put the parts beneath a config that MMEngine has read; one that names none stays as it is.
-
-    Args:
-        cfg (Config): The config, which is not changed.
-    """
-    if 'parts' not in cfg:
-        return cfg
-    path = Path(cfg.filename or 'the config')
-    return finished(with_parts([ConfigFile(path, frozenset(cfg), values=cfg.to_dict())]), cfg.text)
-
-
-def finished(layers: Sequence[ConfigFile], text: str) -> Config:
-    """The config of layers, with the modules imported that it asks for.
+    Files in JSON or YAML, and those that use MMEngine's other ways to inherit, are left to MMEngine, as one layer.
 
     Args:
-        layers (Sequence[ConfigFile]): All that is laid over one another in it.
-        text (str): What the config is kept with.
-
-    Raises:
-        ConfigError: A module cannot be imported.
-    """
-    path = layers[-1].path
-    cfg = Config(bind(lay_over(layers)), cfg_text=text, filename=str(path))
-    if cfg.get('custom_imports'):
-        try:
-            import_modules_from_strings(**cfg.custom_imports)
-        except ImportError as error:
-            raise ConfigError(
-                f'{printable(path)}: custom_imports fails ({printable(error)}); put the directory of the module on '
-                'PYTHONPATH.'
-            ) from error
-    return cfg
-
-
-def reason_against(combination: Combination) -> str | None:
-    """Why three parts do not work together; None if they do."""
-    try:
-        bind(lay_over(with_parts(run(read_file(combination)))))
-    except PointPEFTError as error:
-        return str(error).partition(f'{combination.path}: ')[2] or str(error)
-    return None
-
-
-def run(file: ConfigFile) -> list[ConfigFile]:
-    """Run the code of a file and of its bases.
+        config (Path | Combination): The file; a combination is a file that names its parts and says nothing else.
+        heirs (tuple[Path, ...]): The files that are inheriting it.
 
     Returns:
-        list[ConfigFile]: These files with what each of them says, the file itself at the end.
+        list[ConfigFile]: What it inherits before it, each file once, and the file itself at the end.
 
     Raises:
-        ConfigError: The code fails, or a base has no plain name.
+        ConfigError: A file cannot be read, or inherits itself; names the file and the line.
+        MissingFileError: A base does not exist; names similar ones.
     """
-    if file.foreign:
-        raise ConfigError(
-            f'{printable(file.path)}: with parts, {BASE} names files or METHOD/BACKBONE_TASK as plain texts.'
-        )
-    below = [layer for base in file.bases for layer in run(base)]
-    if file.code is None:
-        return [*below, file]
-    names: dict[str, Any] = {'__file__': str(file.path)}
-    if BASE in file.used:  # as in MMEngine, what the bases say together
-        names[BASE] = ConfigDict(bind(lay_over(with_parts(below))))
-    try:
-        exec(file.code, names)
-    except (Exception, SystemExit) as error:  # a config is a program, which may fail in any way
-        raise unreadable(file.path, error, [file]) from error
-    kinds = (FunctionType, ModuleType, type)
-    said = {key: value for key, value in names.items() if key[0] != '_' and not isinstance(value, kinds)}
-    return [*below, replace(file, values=said)]
+    if isinstance(config, Combination):
+        return [ConfigFile(config.path, dict(parts=config._asdict()))]
+    if config.resolve() in heirs:
+        raise ConfigError(f'config {printable(config)} cannot be read: it inherits itself; take that out.')
+    with one_sentence(config):
+        source = parse(config, config.read_text(encoding='utf-8')) if config.suffix == '.py' else None
+        if source is None or source.is_for_mmengine:
+            read = Config.fromfile(config.absolute(), import_custom_modules=False)
+            list(walk_dicts(read))  # MMEngine imports what is named there when it is looked at
+            return [ConfigFile(config, read.to_dict(), source.used if source else frozenset())]
+        below: dict[Path, ConfigFile] = {}
+        for base in source.bases:
+            for layer in read_layers(find_base(base, config), (*heirs, config.resolve())):
+                below.setdefault(layer.path.resolve(), layer)
+        layers = list(below.values())
+        inherited = bind(lay_over(with_parts(layers))) if '_base_' in source.used else {}
+        return [*layers, ConfigFile(config, source.run(ConfigDict(inherited)), source.used)]
 
 
 def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
     """The layers of the parts that a config names, and its own above them.
 
     Raises:
-        ConfigError: A part is not named, unknown, or refuses another.
+        ConfigError: A part is not named, unknown, or does not support another.
     """
-    parts = _parts_of(layers)
-    if not parts:
+    named = {
+        group: (name, layer.path) for layer in layers for group, name in _dict(layer, 'parts', str).items()
+    }
+    if not named:
         return list(layers)
-    below = [layer for group in GROUPS for layer in run(read_file(parts[group]))]
-    words = {path.stem for path in parts.values()} | _tags(below)
-    known = words | _names_and_tags()
+    path = printable(layers[-1].path)
+    if set(named) != set(GROUPS):
+        raise ConfigError(
+            f'{path}: parts should name a {", a ".join(GROUPS)}; it names a {", a ".join(named)}.'
+        )
+    files = [find_part(group, *named[group]) for group in GROUPS]
+    below = [layer for file in files for layer in read_layers(file)]
+    words = {file.stem for file in files} | _tags(below)
+    above = []
     for layer in below:
-        for _, reason in _that_hold(layer, 'refuses', words, known):
-            raise ConfigError(f'{_who_names(layers)}: {reason}')
-    conditional = [
-        ConfigFile(Path(f'{layer.path}, when {condition}'), frozenset(values), values=values)
-        for layer in below
-        for condition, values in _that_hold(layer, 'when', words, known)
-    ]
+        for condition, reason in _dict(layer, 'supports', str).items():
+            if not _holds(condition, words, layer.path):
+                raise ConfigError(f'{path}: {reason}')
+        for condition, values in _dict(layer, 'when', dict).items():
+            if _holds(condition, words, layer.path):
+                above.append(ConfigFile(Path(f'{layer.path}, when {condition}'), values))
     return [
         replace(layer, values={key: value for key, value in layer.values.items() if key not in OWN_KEYS})
-        for layer in [*below, *conditional, *layers]
+        for layer in [*below, *above, *layers]
     ]
 
 
-def _parts_of(layers: Sequence[ConfigFile]) -> dict[str, Path]:
-    """The files of the parts that a config names, by group; none at all if it names none."""
-    parts: dict[str, Path] = {}
-    for layer in layers:
-        named = layer.values.get('parts', {})
-        texts = isinstance(named, Mapping) and all(isinstance(name, str) for name in named.values())
-        if not texts or not set(named) <= set(GROUPS):
-            raise ConfigError(
-                f'{layer.path}: parts is {named!r}, but should be dict(backbone=..., task=..., method=...).'
-            )
-        parts |= {group: find_part(group, name, layer.path.parent) for group, name in named.items()}
-    missing = [group for group in GROUPS if group not in parts]
-    if parts and missing:
-        raise ConfigError(f'{_who_names(layers)}: parts names no {" and no ".join(missing)}.')
-    return parts
+def _dict(layer: ConfigFile, key: str, kind: type) -> Mapping[str, Any]:
+    """One of the keys of :data:`OWN_KEYS` that are dicts of one kind of values."""
+    entries = layer.values.get(key, {})
+    if not isinstance(entries, Mapping) or not all(isinstance(value, kind) for value in entries.values()):
+        raise ConfigError(
+            f'{printable(layer.path)}: {key} is {entries!r}, but should be a dict whose values are {kind.__name__}.'
+        )
+    return entries
 
 
-def _who_names(layers: Sequence[ConfigFile]) -> Path:
-    """The last file that names parts."""
-    return [layer.path for layer in layers if 'parts' in layer.values][-1]
-
-
-def _that_hold(layer: ConfigFile, key: str, words: Set[str], known: Set[str]) -> Iterator[tuple[str, Any]]:
-    """What a part says of combinations, as far as the condition is met.
-
-    Args:
-        layer (ConfigFile): File of a part.
-        key (str): ``when`` or ``refuses``.
-        words (Set[str]): Names and tags of the chosen parts.
-        known (Set[str]): Names and tags of all parts.
+def _holds(condition: Any, words: set[str], path: Path) -> bool:
+    """Whether a condition is met by the names and tags of the chosen parts.
 
     Raises:
-        ConfigError: A condition is none, or has a word that is not known, but nearly is.
+        ConfigError: It is none, or has a word that is not known, but nearly is.
     """
-    entries, kind = layer.values.get(key, {}), str if key == 'refuses' else Mapping
-    if not isinstance(entries, Mapping) or not all(isinstance(value, kind) for value in entries.values()):
-        what = 'sentences' if kind is str else 'dicts'
-        raise ConfigError(
-            f'{printable(layer.path)}: {key} is {printable(entries)}, but should be a dict of {what}.'
-        )
-    for condition, value in entries.items():
-        if not CONDITION.fullmatch(condition):
-            raise ConfigError(
-                f"{printable(layer.path)}: '{condition}' is no condition, which would be 'a', 'not a' or 'a + not b'."
-            )
-        terms = {term.removeprefix('not '): not term.startswith('not ') for term in condition.split(' + ')}
-        for word in set(terms) - known:
-            for near in difflib.get_close_matches(word, known, n=1, cutoff=0.8):
-                raise ConfigError(
-                    f"{printable(layer.path)}: '{condition}': no part has the name or tag '{word}'; "
-                    f"did you mean '{near}'?"
-                )
-        if all((word in words) == wanted for word, wanted in terms.items()):
-            yield condition, value
+    place = f'{printable(path)}: {condition!r}'
+    try:
+        code = compile(condition, place, 'eval')
+        met = bool(eval(code, {'__builtins__': {}}, {word: word in words for word in code.co_names}))
+    except (SyntaxError, TypeError) as error:
+        raise ConfigError(f"{place} is no condition, such as 'a', 'not a' or 'a and (b or c)'.") from error
+    for word in set(code.co_names) - words:
+        near = difflib.get_close_matches(word, words, n=1, cutoff=0.8)
+        if near and word not in _known_words():
+            raise ConfigError(f"{place}: no part has the name or tag '{word}'; did you mean '{near[0]}'?")
+    return met
 
 
 def _tags(layers: Sequence[ConfigFile]) -> set[str]:
@@ -198,7 +137,7 @@ def _tags(layers: Sequence[ConfigFile]) -> set[str]:
     return {tag for tags in named for tag in ([tags] if isinstance(tags, str) else tags)}
 
 
-def _names_and_tags() -> set[str]:
+def _known_words() -> set[str]:
     """Names and tags of all parts that have a name."""
     files = [path for group in GROUPS for path in part_files(group).values()]
     return {path.stem for path in files}.union(*(_tags_in(path, path.stat().st_mtime_ns) for path in files))
@@ -207,4 +146,4 @@ def _names_and_tags() -> set[str]:
 @cache
 def _tags_in(path: Path, changed: int) -> set[str]:
     """Tags of a part, which is read again when it changes."""
-    return _tags(run(read_file(path)))
+    return _tags(read_layers(path))

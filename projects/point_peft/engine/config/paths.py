@@ -12,7 +12,6 @@ from ...io.errors import ConfigError
 from ...io.text import printable
 from ...registry import DATASETS
 from .files import ConfigFile
-from .reading import read_up_to
 from .signatures import accepted_arguments
 from .walking import DATALOADERS, walk_dicts
 
@@ -44,16 +43,13 @@ def bind_data_root(cfg: Config, files: Sequence[ConfigFile]) -> None:
     Raises:
         ConfigError: The variable reaches no data set.
     """
-    setting = [number for number, file in enumerate(files) if 'data_root' in file.assigned]
-    own = len(files) - 1
-    if not setting or cfg.get('data_root') is None:
+    new, inherited = cfg.get('data_root'), [file.values.get('data_root') for file in files[:-1]]
+    if new is None or not any('data_root' in file.values for file in files):
         return
-    inherited = {read_up_to(files, number).get('data_root') for number in setting if number != own}
-    new = cfg.data_root
     for _, node in walk_dicts(cfg):
-        if node.get('data_root') in inherited - {None, new}:
+        if node.get('data_root') is not None and node['data_root'] in inherited:
             node['data_root'] = new
-    if setting == [own] and own and not _roots(cfg):
+    if inherited and not any(inherited) and not _roots(cfg):
         set_data_root(cfg, new)
 
 

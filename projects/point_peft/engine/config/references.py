@@ -1,4 +1,4 @@
-"""Laying one part of a config over another, and putting what ``${name}`` stands for in its place."""
+"""Laying the layers of a config over one another, and putting what ``${name}`` stands for in its place."""
 
 from __future__ import annotations
 
@@ -17,12 +17,32 @@ CHANGED = '_changed_'
 """Key of a dict that changes what a reference stands for; it holds the reference."""
 
 
-def merge(under: Any, over: Any, place: str = '') -> Any:
-    """Lay a value over another as MMEngine does; neither is modified.
+def lay_over(layers: Sequence[ConfigFile]) -> dict[str, Any]:
+    """Layers laid over one another, the last on top, before references are bound.
 
-    Dicts are merged, unless the upper one has ``_delete_=True``; anything else replaces what is below. A dict whose
-    keys are numbers changes entries of a list, as on the command line; a dict over a reference changes what it stands
-    for.
+    The modules of ``custom_imports`` add up, as those of one part do not know of those of another.
+
+    Raises:
+        ConfigError: A dict meets something that is no dict.
+    """
+    values: dict[str, Any] = {}
+    for layer in layers:
+        for section, value in layer.values.items():
+            values[section] = merge(values.get(section), value, f'{printable(layer.path)}: {section}')
+    named = [
+        layer.values['custom_imports']['imports'] for layer in layers if layer.values.get('custom_imports')
+    ]
+    if named:
+        modules = (name for names in named for name in ([names] if isinstance(names, str) else names))
+        values['custom_imports'] = {**values['custom_imports'], 'imports': list(dict.fromkeys(modules))}
+    return values
+
+
+def merge(under: Any, over: Any, place: str) -> Any:
+    """Lay a value over another as MMEngine does on the command line; neither is modified.
+
+    Dicts are merged, unless the upper one has ``_delete_=True``; a dict whose keys are numbers changes entries of a
+    list; a dict over a reference changes what it stands for; anything else replaces what is below.
 
     Args:
         under: What is there.
@@ -37,52 +57,13 @@ def merge(under: Any, over: Any, place: str = '') -> Any:
     if is_reference(under):
         return {CHANGED: under, **over}
     if isinstance(under, Mapping):
-        merged = dict(under)
-        for key, value in over.items():
-            merged[key] = merge(merged.get(key), value, _inside(place, key))
-        return merged
-    if isinstance(under, (list, tuple)) and over and all(str(key).isdigit() for key in over):
-        entries = list(under)
-        for key, value in over.items():
-            if int(key) >= len(entries):
-                raise ConfigError(f'{place} has {len(entries)} entries, so there is no {place}.{key}.')
-            entries[int(key)] = merge(entries[int(key)], value, _inside(place, key))
-        return type(under)(entries)
+        return {**under, **{key: merge(under.get(key), over[key], f'{place}.{key}') for key in over}}
+    if isinstance(under, (list, tuple)) and set(over) <= set(map(str, range(len(under)))):
+        return type(under)(merge(old, over.get(str(i), old), f'{place}.{i}') for i, old in enumerate(under))
+    entries = f' with {len(under)} entries' if isinstance(under, (list, tuple)) else ''
     raise ConfigError(
-        f'{place} is {under!r}, which the dict {dict(over)!r} cannot change; add _delete_=True to it to replace that.'
+        f'{place} is {under!r}{entries}, which {dict(over)!r} cannot change; add _delete_=True to replace it.'
     )
-
-
-def lay_over(layers: Sequence[ConfigFile]) -> dict[str, Any]:
-    """Layers laid over one another, the last on top, before references are bound.
-
-    Raises:
-        ConfigError: A dict meets something that is no dict.
-    """
-    values: dict[str, Any] = {}
-    for layer in layers:
-        try:
-            values = merge(values, layer.values)
-        except ConfigError as error:
-            raise ConfigError(f'{printable(layer.path)}: {error}') from None
-    imports = [layer.values['custom_imports'] for layer in layers if layer.values.get('custom_imports')]
-    if imports:  # of all parts, where one would replace those of another
-        listed = (
-            [each['imports']] if isinstance(each['imports'], str) else each['imports'] for each in imports
-        )
-        modules = dict.fromkeys(name for names in listed for name in names)
-        values['custom_imports'] = {**imports[-1], 'imports': list(modules)}
-    return values
-
-
-def nested(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options with the dots of their names as dicts in dicts."""
-    values: dict[str, Any] = {}
-    for name, value in options.items():
-        for key in reversed(name.split('.')):
-            value = {key: value}
-        values = merge(values, value)
-    return values
 
 
 def bind(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,19 +76,19 @@ def bind(values: Mapping[str, Any]) -> dict[str, Any]:
     """
 
     def value_of(node: Any, place: str, open_: tuple[str, ...]) -> Any:
+        if isinstance(node, Mapping):
+            if CHANGED in node:
+                changes = {key: value for key, value in node.items() if key != CHANGED}
+                node = merge(value_of(node[CHANGED], place, open_), changes, place)
+            return {k: value_of(v, f'{place}.{k}', open_) for k, v in node.items() if k != DELETE}
+        if isinstance(node, (list, tuple)):
+            return type(node)(value_of(v, f'{place}.{i}', open_) for i, v in enumerate(node))
         if is_reference(node):
             return look_up(node[2:-1], place, open_)
         if isinstance(node, str) and '${' in node:
             raise ConfigError(
                 f'{place} is {node!r}, but a reference is a whole string such as "${{num_classes}}".'
             )
-        if isinstance(node, Mapping) and CHANGED in node:
-            changes = {key: value for key, value in node.items() if key != CHANGED}
-            return value_of(merge(value_of(node[CHANGED], place, open_), changes, place), place, open_)
-        if isinstance(node, Mapping):
-            return {k: value_of(v, _inside(place, k), open_) for k, v in node.items() if k != DELETE}
-        if isinstance(node, (list, tuple)):
-            return type(node)(value_of(v, _inside(place, i), open_) for i, v in enumerate(node))
         return node
 
     def look_up(name: str, place: str, open_: tuple[str, ...]) -> Any:
@@ -131,8 +112,3 @@ def bind(values: Mapping[str, Any]) -> dict[str, Any]:
 def is_reference(node: Any) -> bool:
     """Whether a value is a reference."""
     return isinstance(node, str) and REFERENCE.fullmatch(node) is not None
-
-
-def _inside(place: str, key: Any) -> str:
-    """The place of an entry."""
-    return f'{place}.{key}' if place else str(key)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from ...io.errors import ConfigError
 from .files import ConfigFile
-from .reading import read_up_to
+from .references import lay_over
 
 WARMUP_SHARE = 3
 """A warm-up that would last longer than the training gets one part of so many."""
@@ -25,9 +25,9 @@ def bound_schedulers(cfg: Config, files: Sequence[ConfigFile]) -> set[int]:
         cfg (Config): The config as it was read, without options.
         files (Sequence[ConfigFile]): The files it was read from, the config's own at the end.
     """
-    owners = [number for number, file in enumerate(files) if 'param_scheduler' in file.assigned]
+    owners = [number for number, file in enumerate(files) if 'param_scheduler' in file.values]
     own = not owners or owners[-1] == len(files) - 1
-    stated = cfg if own else read_up_to(files, owners[-1])
+    stated = cfg if own else lay_over(files[: owners[-1] + 1])
     limit = _length(stated if stated.get('train_cfg') else cfg)
     return {
         index

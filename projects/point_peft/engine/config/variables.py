@@ -40,7 +40,7 @@ def check_variables(cfg: Config, files: Sequence[ConfigFile]) -> None:
     """
     effective = bound_last(files).union(EVERYWHERE)
     for number, file in enumerate(files):
-        for name in sorted(file.assigned - effective):
+        for name in sorted(file.values.keys() - effective):
             used = name in file.used or any(
                 f'_base_.{name}' in other.used for other in files if other is not file
             )
@@ -53,7 +53,7 @@ def check_variables(cfg: Config, files: Sequence[ConfigFile]) -> None:
                 raise ConfigError(
                     f"'{name}' in {printable(file.path)} has no effect, as nothing reads it; did you mean {meant}?"
                 )
-            inherited = [base for base in files[:number] if name in base.assigned]
+            inherited = [base for base in files[:number] if name in base.values]
             if any(name in base.used for base in inherited) or (
                 inherited and any(f'_base_.{name}' in other.used for other in files)
             ):
