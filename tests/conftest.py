@@ -6,7 +6,7 @@ import errno
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +20,33 @@ ROOT = TESTS.parent
 
 for folder in (TESTS, TESTS / 'data', TESTS / 'reference'):
     sys.path.insert(0, str(folder))
+
+from tiers import TIERS, fail_if_incomplete  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the scripts of ``tools`` say of the environment that they have made."""
+    parser.addoption(
+        '--tier', choices=list(TIERS), help='fail for tests that are skipped although this tier is installed'
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tests that are skipped."""
+    report = yield
+    fail_if_incomplete(report, item.config.getoption('--tier'))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Files that are skipped."""
+    report = yield
+    fail_if_incomplete(report, collector.config.getoption('--tier'))
+    return report
 
 
 @pytest.fixture(autouse=True)

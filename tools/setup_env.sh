@@ -100,6 +100,14 @@ sys.exit(not (compiled and f"mmcv=={version('mmcv')}" == sys.argv[1]))
 PYTHON
 }
 
+# Of all that pip and ninja say, only that the work goes on: "  [12/77] nms".
+compiled_files() {
+    local line
+    while IFS= read -r line; do
+        [[ ! $line =~ (\[[0-9]+/[0-9]+\])\ .*/([^/ ]+)\.(cpp|cu) ]] || echo "  ${BASH_REMATCH[1]} ${BASH_REMATCH[2]}"
+    done
+}
+
 # There are no wheels of mmcv for the PyTorch that is pinned here, so its operations are compiled.
 compile_mmcv() {
     local mmcv
@@ -107,9 +115,12 @@ compile_mmcv() {
     ! has_operations "$mmcv" || return 0
     command -v "${CXX:-c++}" >/dev/null ||
         fail "$mmcv has to be compiled, and there is no C++ compiler; install one (Debian, Ubuntu: apt install build-essential)"
-    echo "== compiling $mmcv: about ten minutes on two cores, without a sign of life; pip keeps the wheel for next time"
+    echo "== compiling $mmcv: about ten minutes on two cores; pip keeps the wheel for next time"
     install wheel ninja psutil
-    MMCV_WITH_OPS=1 install --no-build-isolation "$mmcv"
+    MMCV_WITH_OPS=1 install --verbose --no-build-isolation "$mmcv" 2>&1 | tee "$VENV/mmcv.log" | compiled_files || {
+        tail -n 40 "$VENV/mmcv.log" >&2
+        fail "$mmcv could not be compiled, see above; all that was said is in $VENV/mmcv.log"
+    }
     has_operations "$mmcv" ||
         fail "$mmcv came without its operations; run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
 }

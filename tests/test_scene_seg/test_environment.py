@@ -15,19 +15,25 @@ case "$*" in
     *"[:2] >"*) exit {too_new} ;;
     --version) echo 'Python 3.{minor}.1' ;;
     -\\ mmcv*) exit {lacks_operations} ;;
+    *no-build-isolation\\ mmcv*)
+        echo 'Building wheels'
+        echo '  [1/2] c++ -I/include -c /tmp/mmcv/ops/csrc/pytorch/nms.cpp -o /tmp/nms.o'
+        exit {compiled} ;;
 esac
 """
-"""Takes all commands, but answers whether it is too new and whether mmcv has its operations."""
+"""Takes all commands, but answers whether it is too new and whether mmcv has its operations, and "compiles" it."""
 
 
 def set_up(
-    folder: Path, *tiers: str, minor: int = 11, has_operations: bool = False, **env: str
+    folder: Path, *tiers: str, minor: int = 11, has_operations: bool = False, compiled: int = 0, **env: str
 ) -> subprocess.CompletedProcess:
     """Run the script on an environment of the stand-in."""
     python = folder / 'venv' / 'bin' / 'python'
     python.parent.mkdir(parents=True, exist_ok=True)
     python.write_text(
-        STAND_IN.format(too_new=int(minor > 12), minor=minor, lacks_operations=int(not has_operations))
+        STAND_IN.format(
+            too_new=int(minor > 12), minor=minor, lacks_operations=int(not has_operations), compiled=compiled
+        )
     )
     python.chmod(0o755)
     return subprocess.run(
@@ -58,10 +64,20 @@ def test_no_compiler(tmp_path: Path) -> None:
 
 
 def test_compilation_is_announced(tmp_path: Path) -> None:
-    """With the time it takes, and checked afterwards."""
+    """With the time it takes; every file is a line; checked afterwards."""
     done = set_up(tmp_path, 'runtime', 'detection', CXX='sh')
     assert '== compiling mmcv==2.1.0: about ten minutes on two cores' in done.stdout
+    assert done.stdout.endswith('\n  [1/2] nms\n') and 'Building' not in done.stdout
     assert done.returncode == 1 and 'mmcv==2.1.0 came without its operations' in done.stderr
+
+
+def test_compilation_that_fails(tmp_path: Path) -> None:
+    """What the compiler said last, and where the rest is."""
+    done = set_up(tmp_path, 'runtime', 'detection', CXX='sh', compiled=1)
+    assert done.returncode == 1
+    assert 'Building wheels' in done.stderr
+    assert 'error: mmcv==2.1.0 could not be compiled, see above; all that was said is in ' in done.stderr
+    assert 'Building wheels' in (tmp_path / 'venv/mmcv.log').read_text()
 
 
 @pytest.mark.parametrize('tiers', [('runtime', 'detection'), ('runtime',)])

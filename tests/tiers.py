@@ -1,0 +1,30 @@
+"""What the option ``--tier`` promises: nothing is skipped that the packages of that tier should run.
+
+``tools/run_tests.sh`` and ``tools/run_detection_tests.sh`` give it, for the environments that they have just made. Any
+other environment may lack packages, and then tests are skipped.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+ALWAYS = r'needs a GPU|\bnot here$|this torch has no fully_shard'
+"""Reasons that no package would mend: hardware, data that may not be passed on, and an older PyTorch."""
+
+TIERS = {
+    'core': rf"{ALWAYS}|could not import '(mmcv|mmdet|mmdet3d)'|needs the detection tier",
+    'detection': rf'{ALWAYS}|the detection tier is installed',
+}
+"""Reasons for which a test may be skipped, as a regular expression, by tier."""
+
+
+def fail_if_incomplete(report: pytest.TestReport | pytest.CollectReport, tier: str | None) -> None:
+    """Turn a report that something was skipped into a failure, unless the tier allows the reason."""
+    if tier is None or not report.skipped or hasattr(report, 'wasxfail'):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not re.search(TIERS[tier], reason):
+        report.outcome = 'failed'
+        report.longrepr = f'{report.nodeid} was skipped, which the {tier} tier does not allow: {reason}'
