@@ -3,6 +3,7 @@
 from .base import TuningMethod
 from .bottleneck import BottleneckAdapter
 from .context import Inserted, TuningContext
+from .fitted import FittedMethod, fitted_methods
 from .geometry_aware_adapter import GeometryAwareAdapter
 from .lora import LoRA
 from .memory_bank import MemoryBank
@@ -15,6 +16,7 @@ from .vpt import VPTDeep
 __all__ = [
     'BottleneckAdapter',
     'DeepPrompt',
+    'FittedMethod',
     'GeometryAwareAdapter',
     'Inserted',
     'LoRA',
@@ -25,4 +27,5 @@ __all__ = [
     'TuningMethod',
     'TuningContext',
     'VPTDeep',
+    'fitted_methods',
 ]

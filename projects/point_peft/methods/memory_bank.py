@@ -12,6 +12,9 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+NORMALIZATION = 'l2'
+"""Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
+
 
 @dataclass(frozen=True)
 class Retrieval:
@@ -69,13 +72,21 @@ class MemoryBank(nn.Module):
                 f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
                 f'(N, {self.dim}); build one with tools/build_memory_bank.py.'
             )
-        norms = features.float().norm(dim=1)
-        if not bool((torch.isfinite(norms) & (norms > 0)).all()):
-            row = int((~(torch.isfinite(norms) & (norms > 0))).nonzero()[0])
-            raise ValueError(
-                f'row {row} of the memory bank is zero or not finite; rebuild it with tools/build_memory_bank.py.'
-            )
+        _check_directions(features)
         self.keys = F.normalize(features.to(self.keys), dim=1)
+
+    def check(self, keys: Tensor, num_clouds: int) -> None:
+        """Compare keys that were stored with what they should be.
+
+        Raises:
+            ValueError: They are not (N, C) of float32, of as many clouds, or one has no direction.
+        """
+        if tuple(keys.shape) != (num_clouds, self.dim) or keys.dtype != torch.float32 or not num_clouds:
+            raise ValueError(
+                f'it has rows of shape {tuple(keys.shape)} and type {keys.dtype}, but was made from {num_clouds} '
+                f'clouds with {self.dim} features of float32.'
+            )
+        _check_directions(keys)
 
     def forward(self, query: Tensor, k: int) -> Retrieval:
         """Attend to the ``k`` most similar clouds, without parameters (section 3.2, equations 3 to 5).
@@ -124,6 +135,17 @@ class MemoryBank(nn.Module):
         if keys is not None and keys.dim() == 2 and keys.shape[1] == self.dim:
             self.keys = self.keys.new_empty(keys.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _check_directions(rows: Tensor) -> None:
+    """Refuse rows that are zero or not finite."""
+    norms = rows.float().norm(dim=1)
+    wrong = ~(torch.isfinite(norms) & (norms > 0))
+    if bool(wrong.any()):
+        raise ValueError(
+            f'row {int(wrong.nonzero()[0])} of the memory bank is zero or not finite; rebuild it with '
+            'tools/build_memory_bank.py.'
+        )
 
 
 def too_few_clouds(rows: int, wanted: int) -> str:

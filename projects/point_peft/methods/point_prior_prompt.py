@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import get_world_size
@@ -13,7 +14,8 @@ from ..registry import MODELS
 from ..structures import PointTokens
 from .bottleneck import Bottleneck
 from .context import TuningContext
-from .memory_bank import MemoryBank
+from .fitted import Describe, FittedMethod
+from .memory_bank import NORMALIZATION, MemoryBank, too_few_clouds
 from .prompting import DeepPrompt
 
 SUMMARY_ROWS = 2
@@ -24,7 +26,7 @@ PROMPT_STD = 0.02
 
 
 @MODELS.register_module()
-class PointPriorPrompt(DeepPrompt):
+class PointPriorPrompt(DeepPrompt, FittedMethod):
     """Learnable prompts, enhanced by what a memory bank knows about the input's domain.
 
     The pre-trained backbone describes the cloud; parameter-free attention over the bank finds similar training
@@ -43,6 +45,11 @@ class PointPriorPrompt(DeepPrompt):
         dropout (float): Dropout of prompts and bottlenecks; 0.1 in the release.
         temperature (float): Temperature of the attention over the bank.
     """
+
+    fitted_name = 'memory bank'
+    fitted_key = 'bank'
+    fitted_advice = 'build one with tools/build_memory_bank.py'
+    unfitted_note = 'the memory bank is empty, so prompts are not enhanced'
 
     def __init__(
         self,
@@ -83,6 +90,8 @@ class PointPriorPrompt(DeepPrompt):
         super().setup(backbone)
         dims = [backbone.layer_dims[layer] for layer in self.prompted_layers(backbone)]
         self.bank = MemoryBank(backbone.embed_dim, temperature=self.temperature)
+        self.min_clouds = self.num_retrieved
+        self.described_groups = min(self.num_prior_groups or backbone.num_groups, backbone.num_groups)
         self.embeddings = nn.ParameterList(
             nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for dim in dims
         )
@@ -92,6 +101,34 @@ class PointPriorPrompt(DeepPrompt):
             else nn.Identity()
             for dim in dims
         )
+
+    def fit(self, describe: Describe, dataset: Any) -> None:
+        """Fill the bank with a descriptor of every training cloud."""
+        self.bank.fill(describe(dataset, self.prior_tokens))
+
+    def external_state(self) -> dict[str, Tensor]:
+        """The keys (N, C) of the bank."""
+        return {'bank.keys': self.bank.keys}
+
+    def load_external_state(self, state: Mapping[str, Tensor], num_clouds: int) -> None:
+        """Take the keys of a bank as they are: normalised again, their last bits would move, and with them the hash."""
+        self.bank.check(state['bank.keys'], num_clouds)
+        super().load_external_state(state, num_clouds)
+
+    def fit_settings(self) -> dict[str, int | str]:
+        """Dimension, the groups that descriptors are of, and how keys are normalised."""
+        return dict(dim=self.bank.dim, num_prior_groups=self.described_groups, normalization=NORMALIZATION)
+
+    def check_ready(self) -> None:
+        """Refuse too few rows; and several processes without any, as parameters without gradient would hold them up."""
+        rows = len(self.bank)
+        if rows == 0 and get_world_size() > 1:
+            raise ValueError(
+                'the memory bank is empty, with which several processes cannot train; set default_hooks.fit to '
+                "dict(type='FitHook'), which builds it, or train in one process."
+            )
+        if 0 < rows < self.num_retrieved:
+            raise ValueError(too_few_clouds(rows, self.num_retrieved))
 
     def begin(self, context: TuningContext) -> Tensor | None:
         """Query the bank once per forward.

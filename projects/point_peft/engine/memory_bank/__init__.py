@@ -4,7 +4,6 @@ from .build import bank_dataset, build_bank
 from .clouds import fingerprint_clouds
 from .files import attach_bank, load_bank, save_bank
 from .provenance import (
-    NORMALIZATION,
     BankProvenance,
     MemoryBankMismatchError,
     check_bank,
@@ -13,7 +12,6 @@ from .provenance import (
 )
 
 __all__ = [
-    'NORMALIZATION',
     'BankProvenance',
     'MemoryBankMismatchError',
     'attach_bank',

@@ -14,14 +14,11 @@ from torch.utils.data import Dataset
 from ...datasets import unrepeated
 from ...io.errors import CheckpointError, ConfigError, MemoryBankMismatchError
 from ...methods import PEFTBackbone, PointPriorPrompt
-from ...methods.memory_bank import too_few_clouds
+from ...methods.memory_bank import NORMALIZATION, too_few_clouds
 from ...registry.built_from import config_of
 from ...registry.network import describe_network, first_difference
 from ..checkpoint import BaseFingerprint
 from .clouds import fingerprint_clouds
-
-NORMALIZATION = 'l2'
-"""Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
 
 ADVICE = 'delete the file to have it rebuilt, or name the right one in default_hooks.memory_bank.file'
 
