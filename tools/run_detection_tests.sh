@@ -14,4 +14,4 @@ export PYTHONDONTWRITEBYTECODE=
 
 echo '== pytest, detection tier'
 exec "$BIN/python" -m pytest --tier detection --numprocesses auto --maxprocesses 4 --dist worksteal \
-    tests/test_detection tests/test_scene_seg tests/test_engine/test_config_check.py tests/test_engine/test_optional.py "$@"
+    tests/test_detection tests/test_scene_seg tests/test_engine/test_config/test_check.py tests/test_engine/test_config/test_tiers.py "$@"

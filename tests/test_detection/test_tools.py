@@ -11,7 +11,6 @@ import pytest
 
 pytest.importorskip('mmdet3d')
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_tools import run, run_python
 
 from point_peft.io.weights import load_checkpoint_file

@@ -1,18 +1,14 @@
-"""Makes the toy model importable, and gives every test a pre-trained file of it."""
+"""Gives every test a pre-trained file of the toy model."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
+from toy_engine import write_pretrained
 
 
 @pytest.fixture
 def pretrained(tmp_path: Path) -> Path:
     """A pre-trained file of the toy's backbone."""
-    from toy_engine import write_pretrained
-
     return write_pretrained(tmp_path / 'pretrained.pth')

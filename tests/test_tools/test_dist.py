@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_engine import write_pretrained
 from toy_tools import run, write_config
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_engine import write_pretrained
 from toy_tools import run_python, start, write_config
 

@@ -11,8 +11,6 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test_engine'))
 from toy_tools import run_python, write_config
 
 from point_peft.cli.tool import run_tool

@@ -7,26 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from toy_engine import make_config
+from toy_engine import Scores, make_config
 
 from point_peft.engine.hooks import AtomicCheckpointHook
 from point_peft.io import backend
 from point_peft.io.errors import CheckpointSaveError, ConfigError
 from point_peft.io.weights import load_checkpoint_file
-
-
-class Scores(Hook):
-    """Replaces the validation metric by given scores, one per epoch."""
-
-    priority = 'HIGHEST'
-
-    def __init__(self, *scores: float) -> None:
-        self.scores = list(scores)
-
-    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        metrics['overall_accuracy'] = self.scores.pop(0)
 
 
 def checkpoints(work_dir: Path) -> list[str]:

@@ -15,6 +15,7 @@ from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -138,6 +139,18 @@ class ToyAccuracy(BaseMetric):
         return dict(overall_accuracy=accuracy, mean_class_accuracy=accuracy)
 
 
+class Scores(Hook):
+    """Replaces the validation metric by given scores, one per epoch."""
+
+    priority = 'HIGHEST'
+
+    def __init__(self, *scores: float) -> None:
+        self.scores = list(scores)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        metrics['overall_accuracy'] = self.scores.pop(0)
+
+
 @HOOKS.register_module()
 class LossRecorder(Hook):
     """Keeps the losses of all steps, in a file at the end of each epoch."""
@@ -219,7 +232,7 @@ def write_pretrained(path: Path, seed: int = 7) -> Path:
 
 def make_config(work_dir: Path, pretrained: Path | None = None, *, epochs: int = 3, **changes: Any) -> Config:
     """Config of a toy run on the project's default runtime; ``changes`` as for ``--cfg-options``."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     cfg = Config.fromfile(root / 'configs/_base_/default_runtime.py')
     cfg.merge_from_dict(Config.fromfile(root / 'configs/_base_/schedules/adamw_mini.py').to_dict())
     loader = dict(batch_size=6, num_workers=0, collate_fn=dict(type='pseudo_collate'))

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.runner import Runner
-from test_checkpoint_hook import Scores
-from toy_engine import make_config
+from toy_engine import Scores, make_config
 
 from point_peft.io.errors import ConfigError
 from point_peft.io.weights import load_checkpoint_file

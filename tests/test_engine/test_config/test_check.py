@@ -17,7 +17,7 @@ from point_peft.engine.config.check import accepted_arguments, check_config
 from point_peft.engine.config.tiers import MissingTierError
 from point_peft.io.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HAS_TIER = all(importlib.util.find_spec(name) for name in ('mmcv', 'mmdet', 'mmdet3d'))
 NEED_THE_TIER = ('_3detr_scannet', '_3detr_sunrgbd', '_groupfree3d_sunrgbd', '_shapes_scene')
 """Ends of the names of configs with types that only the detection tier brings."""

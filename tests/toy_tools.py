@@ -12,7 +12,7 @@ from typing import Any
 import warm_python
 from toy_engine import make_config
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 120
 
 

@@ -13,7 +13,7 @@ from point_peft.engine.config import load_config, tiers
 from point_peft.engine.config.tiers import MissingTierError, check_tiers
 from point_peft.engine.preflight import check_files
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SENTENCE = (
     r'^mmdet3d\.ScanNetSegDataset \(train_dataloader\.dataset\) needs the detection tier, which is not installed or '
     r'not complete \(.+\); install it with: bash tools/setup_env\.sh runtime detection$'
