@@ -90,7 +90,7 @@ class PointTokens:
             )
         count = self.centers.shape[1]
         if self.sampling_rank is None:
-            order = torch.arange(count, device=self.centers.device).expand(len(self.centers), -1)
+            order = torch.arange(count, device=self.centers.device).expand(self.centers.shape[0], -1)
         else:
             order = self.sampling_rank.argsort(dim=1)
         return self.reorder(order[:, :num_groups])

@@ -128,7 +128,7 @@ class PlainTransformer(PointBackbone):
 
     def sequence(self, tokens: PointTokens) -> tuple[Tensor, Tensor]:
         """Prefix and patch tokens (B, P+G, C), and their positions (B, P+G, C)."""
-        batch = len(tokens.features)
+        batch = tokens.features.shape[0]
         prefix = [getattr(self, f'{name}_token').expand(batch, -1, -1) for name in self.prefix_names]
         prefix_pos = [getattr(self, f'{name}_pos').expand(batch, -1, -1) for name in self.prefix_names]
         x = torch.cat([*prefix, tokens.features], dim=1)

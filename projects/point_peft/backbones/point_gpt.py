@@ -113,7 +113,7 @@ class PointGPT(PointBackbone):
         Returns:
             BackboneFeatures: Normed tokens, in ``hidden`` by a norm of their own.
         """
-        batch, prefix = len(tokens.features), self.num_prefix_tokens
+        batch, prefix = tokens.features.shape[0], self.num_prefix_tokens
         start, cls = self.blocks.sos.expand(batch, 1, -1), self.cls_token.expand(batch, -1, -1)
         x = torch.cat([start, cls, tokens.features], dim=1)  # (B, 2+G, C)
         # As published, the start token has the class token's position, and the class token the start's.
@@ -132,7 +132,7 @@ class PointGPT(PointBackbone):
         """
         if tokens.sampling_rank is None:
             tokens = in_a_row(tokens)
-        batch = len(tokens.features)
+        batch = tokens.features.shape[0]
         x = torch.cat([self.blocks.sos.expand(batch, 1, -1), tokens.features], dim=1)  # (B, 1+G, C)
         pos = sine_position(tokens.centers, self.embed_dim)
         x, _ = self._run(x, torch.cat([self.sos_pos.expand(batch, -1, -1), pos], dim=1))

@@ -8,6 +8,7 @@ from torch import Tensor
 from .checks import at_least_float32, check_clouds, check_same_batch
 from .distance import squared_distance_chunks
 from .gather import gather
+from .opaque import indices, opaque
 
 
 def chamfer_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -61,6 +62,7 @@ def _nearest_differences(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     return a - gather(b, _nearest(a, b)), b - gather(a, _nearest(b, a))
 
 
+@opaque('(Tensor query, Tensor support) -> Tensor', lambda query, _: indices(query, query.shape[1]))
 def _nearest(query: Tensor, support: Tensor) -> Tensor:
     """``(B, M)`` int64 index of the support nearest to each query; the lowest index wins a tie."""
     return torch.cat([chunk.argmin(-1) for chunk in squared_distance_chunks(query, support)], dim=1)

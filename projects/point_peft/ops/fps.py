@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from .checks import at_least_float32, check_clouds, check_count
+from .opaque import indices, opaque
 
 Sampler = Callable[[Tensor, int], Tensor]
 
@@ -20,6 +21,7 @@ MIN_BUCKET_WORK = 2**21
 """Point pairs per cloud (N * num_samples) from which the bucketed CPU back end is worth its tie rule."""
 
 
+@opaque('(Tensor points, SymInt num_samples) -> Tensor', lambda points, count: indices(points, count))
 @torch.no_grad()
 def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     """Pick points one by one, each the farthest from all points picked before; the first pick is index 0.

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_same_batch
+from .opaque import is_compiling
 
 
 def gather(features: Tensor, index: Tensor) -> Tensor:
@@ -25,7 +26,8 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
 
     Raises:
         ValueError: If ``features`` is not ``(B, N, C)``, the batches differ or ``index`` is not int64.
-        IndexError: If an index is outside ``[0, N)``; on a CPU at once, elsewhere as the device reports it.
+        IndexError: If an index is outside ``[0, N)``; on a CPU at once (RuntimeError in a compiled graph), elsewhere
+            as the device reports it.
     """
     if features.ndim != 3:
         raise ValueError(
@@ -53,18 +55,24 @@ def flat_rows(features: Tensor, index: Tensor) -> Tensor:
     Raises:
         IndexError: On a CPU, if an index is outside ``[0, N)``.
     """
-    if features.device.type == 'cpu' and index.numel():
+    if features.device.type == 'cpu':
         _check_range(index, features.shape[1])
     return index + _batch_position(index) * features.shape[1]
 
 
 def _batch_position(index: Tensor) -> Tensor:
     """Number of each sample, shaped to go along with ``index``."""
-    return torch.arange(len(index), device=index.device).view(-1, *[1] * (index.ndim - 1))
+    return torch.arange(index.shape[0], device=index.device).view(-1, *[1] * (index.ndim - 1))
 
 
 def _check_range(index: Tensor, size: int) -> None:
     """Refuse indices that would reach another sample."""
+    if is_compiling():
+        inside = ((index >= 0) & (index < size)).all()  # a graph cannot branch on it
+        torch._assert_async(inside, f'an index is outside the {size} rows of its sample')
+        return
+    if not index.numel():
+        return
     low, high = index.aminmax()
     if low < 0 or high >= size:
         raise IndexError(

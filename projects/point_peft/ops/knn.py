@@ -7,8 +7,13 @@ from torch import Tensor
 
 from .checks import at_least_float32, check_clouds, check_count, check_same_batch
 from .distance import squared_distance_chunks
+from .opaque import indices, opaque
 
 
+@opaque(
+    '(Tensor query, Tensor support, SymInt k) -> Tensor',
+    lambda query, _, k: indices(query, query.shape[1], k),
+)
 @torch.no_grad()
 def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
     """Index of the ``k`` supports nearest to each query, by exact coordinate differences.

@@ -7,8 +7,10 @@ from torch import Tensor
 
 from .checks import at_least_float32, check_clouds
 from .distance import squared_distance
+from .opaque import indices, opaque
 
 
+@opaque('(Tensor points) -> Tensor', lambda points: indices(points, points.shape[1]))
 @torch.no_grad()
 def greedy_order(points: Tensor) -> Tensor:
     """Visit the points of each cloud from neighbour to neighbour, starting at index 0; the lowest index wins a tie.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from .gather import flat_rows
+from .opaque import opaque
 from .pooling import spread_to_maxima
 
 CHUNK_ROWS = {'cpu': 2**10}
@@ -48,35 +49,62 @@ class _RegionMaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
         """Pool part by part, and note where the maxima are if a gradient will be asked for."""
-        pooled = table.new_empty(len(rows), table.shape[1])
-        is_max = (
-            table.new_empty(*rows.shape, table.shape[1], dtype=torch.bool)
-            if any(ctx.needs_input_grad)
-            else None
-        )
-        for part in _parts(rows):
-            near = table.index_select(0, rows[part].flatten())
-            near = near.addmm_(update[part].flatten(0, 1), weight.T).view(*rows[part].shape, -1)
-            pooled[part] = near.amax(dim=1)
-            if is_max is not None:
-                torch.eq(near, pooled[part].unsqueeze(1), out=is_max[part])
+        pooled, is_max = _region_maxima(table, rows, update, weight, any(ctx.needs_input_grad))
         ctx.save_for_backward(rows, update, weight, is_max)
-        ctx.table_shape = table.shape
+        ctx.table_rows = table.shape[0]
         return pooled
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
         """Send the gradient of each maximum to its token, its update and the weight."""
         with torch.autocast(gradient.device.type, enabled=False):
-            for_table, for_update, for_weight = _gradients(gradient, ctx.table_shape, *ctx.saved_tensors)
+            for_table, for_update, for_weight = _region_gradients(
+                gradient, ctx.table_rows, *ctx.saved_tensors
+            )
         return for_table, None, for_update, for_weight
 
 
-def _gradients(
-    gradient: Tensor, table_shape: Sequence[int], rows: Tensor, update: Tensor, weight: Tensor, is_max: Tensor
+def _pooled_and_mask(
+    table: Tensor, rows: Tensor, update: Tensor, weight: Tensor, marked: bool
+) -> tuple[Tensor, Tensor]:
+    """Empty results of :func:`_region_maxima`."""
+    shape = (*rows.shape, table.shape[1])
+    is_max = table.new_empty(shape if marked else (0,), dtype=torch.bool)
+    return table.new_empty(rows.shape[0], table.shape[1]), is_max
+
+
+@opaque(
+    '(Tensor table, Tensor rows, Tensor update, Tensor weight, bool marked) -> (Tensor, Tensor)',
+    _pooled_and_mask,
+)
+def _region_maxima(
+    table: Tensor, rows: Tensor, update: Tensor, weight: Tensor, marked: bool
+) -> tuple[Tensor, Tensor]:
+    """The maxima (R, C), part by part, and if ``marked``, where they are: bool (R, K, C)."""
+    pooled, is_max = _pooled_and_mask(table, rows, update, weight, marked)
+    for part in _parts(rows):
+        near = table.index_select(0, rows[part].flatten())
+        near = near.addmm_(update[part].flatten(0, 1), weight.T).view(*rows[part].shape, -1)
+        pooled[part] = near.amax(dim=1)
+        if marked:
+            torch.eq(near, pooled[part].unsqueeze(1), out=is_max[part])
+    return pooled, is_max
+
+
+@opaque(
+    '(Tensor gradient, SymInt table_rows, Tensor rows, Tensor update, Tensor weight, Tensor is_max)'
+    ' -> (Tensor, Tensor, Tensor)',
+    lambda gradient, table_rows, _, update, weight, __: (
+        gradient.new_empty(table_rows, gradient.shape[1]),
+        torch.empty_like(update),
+        torch.empty_like(weight),
+    ),
+)
+def _region_gradients(
+    gradient: Tensor, table_rows: int, rows: Tensor, update: Tensor, weight: Tensor, is_max: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What table (M, C), update (R, K, D) and weight (C, D) get of the gradient (R, C), part by part."""
-    for_table = gradient.new_zeros(table_shape)
+    for_table = gradient.new_zeros(table_rows, gradient.shape[1])
     for_update, for_weight = torch.empty_like(update), torch.zeros_like(weight)
     for part in _parts(rows):
         near = spread_to_maxima(gradient[part], is_max[part], dim=1).flatten(0, 1)
@@ -89,5 +117,5 @@ def _gradients(
 def _parts(rows: Tensor) -> Iterator[slice]:
     """Slices of regions (R, K) of about a chunk's size."""
     size = max(1, CHUNK_ROWS.get(rows.device.type, LARGE_CHUNK_ROWS) // rows.shape[1])
-    for start in range(0, len(rows), size):
+    for start in range(0, rows.shape[0], size):
         yield slice(start, start + size)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...ops import max_pool
+from ...ops.opaque import is_compiling
 from .batch_norm import BatchNorm1d
 
 CHUNK_ROWS = {'cpu': 2**12}
@@ -52,7 +53,8 @@ class PatchEmbed(nn.Module):
         """
         batch, _, size, _ = neighborhoods.shape
         groups = neighborhoods.flatten(0, 1)  # (B*G, K, in)
-        if self._groups_are_independent(groups):
+        # A compiler fuses instead, and the number of chunks would tie its graph to one batch size.
+        if self._groups_are_independent(groups) and not is_compiling():
             rows = CHUNK_ROWS.get(groups.device.type, LARGE_CHUNK_ROWS)
             embedded = torch.cat([self._embed(part) for part in groups.split(max(1, rows // size))])
         else:

@@ -1,0 +1,56 @@
+"""Operations that compilers take as they are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor
+
+Function = TypeVar('Function', bound=Callable)
+
+HAS_CUSTOM_OPERATORS = hasattr(torch.library, 'custom_op')
+"""Since torch 2.4; before, nothing is compiled here."""
+
+
+def is_compiling() -> bool:
+    """Whether ``torch.compile`` or ``torch.export`` traces this call, by a torch that has custom operators."""
+    return HAS_CUSTOM_OPERATORS and torch.compiler.is_compiling()
+
+
+def opaque(schema: str, outputs: Callable) -> Callable[[Function], Function]:
+    """Make a function a single operator ``point_peft::NAME`` of the graphs of ``torch.compile`` and ``torch.export``.
+
+    For loops over picks or chunks: unrolled, they make a graph of thousands of nodes, and the number of chunks would
+    tie it to one batch size. Eager code calls the function itself, so that tracers which know no operators of ours
+    (``torch.jit.trace``, and the ONNX exporter that builds on it) see plain torch.
+
+    Args:
+        schema (str): Types of arguments and results, as ``(Tensor points, SymInt count) -> Tensor``.
+        outputs (Callable): From the same arguments, empty results of the right shape and type. Results are contiguous,
+            and have no gradient of their own.
+    """
+
+    def register(function: Function) -> Function:
+        if not HAS_CUSTOM_OPERATORS:
+            return function
+        name = function.__name__.strip('_')
+        torch.library.custom_op(
+            f'point_peft::{name}', function, mutates_args=(), schema=schema
+        ).register_fake(outputs)
+        operator = getattr(torch.ops.point_peft, name).default
+
+        @functools.wraps(function)
+        def call(*args: object, **kwargs: object) -> object:
+            return operator(*args, **kwargs) if is_compiling() else function(*args, **kwargs)
+
+        return cast(Function, call)
+
+    return register
+
+
+def indices(points: Tensor, *shape: int) -> Tensor:
+    """An empty int64 tensor (B, *shape) for indices into each cloud of ``points`` (B, ...)."""
+    return points.new_empty(points.shape[0], *shape, dtype=torch.int64)
