@@ -36,19 +36,19 @@ class ConfigFile:
 
 
 class Source(NamedTuple):
-    """A file in Python that has not been run.
+    """The code of a file, which has not been run.
 
     Attributes:
-        code (CodeType): All but the statement that names the bases.
         bases (tuple[str, ...]): What it inherits.
-        is_for_mmengine (bool): Whether it inherits what only MMEngine finds, in other packages or as modules.
+        code (CodeType): All but the statement that says so.
         used (frozenset[str]): As in :class:`ConfigFile`.
+        imports (bool): Whether it imports anything.
     """
 
-    code: CodeType
     bases: tuple[str, ...]
-    is_for_mmengine: bool
+    code: CodeType
     used: frozenset[str]
+    imports: bool
 
     def run(self, inherited: Mapping[str, Any]) -> dict[str, Any]:
         """What the code assigns; names that begin with ``_`` are the file's own.
@@ -62,26 +62,10 @@ class Source(NamedTuple):
         return {key: value for key, value in names.items() if key[0] != '_' and not isinstance(value, kinds)}
 
 
-@cache
-def parse(path: Path, text: str) -> Source:
-    """The code of a file, with what ``{{...}}`` stands for in MMEngine."""
-    text = re.sub(r'\{\{(.*?)\}\}', lambda found: _variable(found[1].strip(' \'"'), path) or found[0], text)
-    tree = ast.parse(text)
-    nodes = list(ast.walk(tree))
-    read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    base = [
-        node for node in tree.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == BASE
-    ]
-    tree.body = [node for node in tree.body if node not in base]
-    names = eval(ast.unparse(base[-1].value)) if base else ()
-    bases = (names,) if isinstance(names, str) else tuple(names)
-    imports = any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in nodes)
-    return Source(
-        compile(tree, str(path.absolute()), 'exec'),
-        bases,
-        any('::' in base for base in bases) or (imports and not bases),
-        frozenset(read.union(re.findall(r'\b_base_\.\w+', text))),
-    )
+def read_source(path: Path) -> Source:
+    """The code of a file in Python, with what ``{{...}}`` stands for in MMEngine."""
+    text = path.read_text(encoding='utf-8')
+    return _parse(path, re.sub(r'\{\{(.*?)\}\}', lambda found: _variable(found, path), text))
 
 
 @contextmanager
@@ -103,11 +87,28 @@ def one_sentence(path: Path) -> Iterator[None]:
         raise ConfigError(f'config {printable(path)} cannot be read ({printable(what)}){advice}.') from error
 
 
-def _variable(name: str, path: Path) -> str | None:
-    """What ``{{name}}`` stands for: a variable of the environment, the path of the file, or a value of its bases."""
+def _variable(found: re.Match[str], path: Path) -> str:
+    """What ``{{name}}`` stands for: a variable of the environment, a part of the path, a value of the bases, itself."""
+    name = found[1].strip(' \'"')
     if name.startswith('$'):
         variable, _, default = (part.strip() for part in name[1:].partition(':'))
         return os.environ.get(variable, default) or os.environ[variable]
     places = dict(fileDirname=path.parent, fileBasename=path.name, fileBasenameNoExtension=path.stem)
     places['fileExtname'] = path.suffix
-    return name if name.startswith(f'{BASE}.') else str(places[name]) if name in places else None
+    return name if name.startswith(f'{BASE}.') else str(places.get(name, found[0]))
+
+
+@cache
+def _parse(path: Path, text: str) -> Source:
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    base = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == BASE]
+    tree.body = [n for n in tree.body if n not in base]
+    bases = eval(ast.unparse(base[0].value), {}) if base else ()
+    read = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return Source(
+        bases=(bases,) if isinstance(bases, str) else tuple(bases),
+        code=compile(tree, str(path.absolute()), 'exec'),
+        used=frozenset(read.union(re.findall(r'\b_base_\.\w+', text))),
+        imports=any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in nodes),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from contextlib import suppress
 from itertools import product
 from pathlib import Path
@@ -74,7 +75,7 @@ def find_base(base: str, path: Path) -> Path | Combination:
     Raises:
         MissingFileError: It is neither.
     """
-    for candidate in (path.parent / base, Path(base)):
+    for candidate in (os.path.normpath(path.parent / base), base):
         with suppress(MissingFileError):
             return find_config(candidate)
     raise MissingFileError(

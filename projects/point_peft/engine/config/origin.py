@@ -46,7 +46,8 @@ def origins(config: str | Path, loaded: Config) -> Iterator[tuple[str, Any, str]
         origin = LOADED
         if place in values and values[place] == value:
             at = said.get(place) or said[place + ('',)]
-            path = os.path.relpath(at.path) if at.path.is_relative_to(Path.cwd()) else str(at.path)
+            path = os.path.abspath(at.path)
+            path = os.path.relpath(path) if path.startswith(f'{Path.cwd()}{os.sep}') else path
             origin = path if at.place == place else f'{path} ({".".join(at.place)})'
         yield '.'.join(place), value, origin
 

@@ -15,7 +15,7 @@ combinations it works, and why: ``supports = {'not detection': 'the reason.'}``.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from mmengine.config import Config, ConfigDict
 
 from ...io.errors import ConfigError
 from ...io.text import printable
-from .files import ConfigFile, one_sentence, parse
+from .files import ConfigFile, one_sentence, read_source
 from .names import GROUPS, Combination, find_base, find_part, part_files
 from .references import bind, lay_over
 from .walking import walk_dicts
@@ -55,8 +55,8 @@ def read_layers(config: Path | Combination, heirs: tuple[Path, ...] = ()) -> lis
     if config.resolve() in heirs:
         raise ConfigError(f'config {printable(config)} cannot be read: it inherits itself; take that out.')
     with one_sentence(config):
-        source = parse(config, config.read_text(encoding='utf-8')) if config.suffix == '.py' else None
-        if source is None or source.is_for_mmengine:
+        source = read_source(config) if config.suffix == '.py' else None
+        if source is None or (source.imports and not source.bases) or '::' in ''.join(source.bases):
             read = Config.fromfile(config.absolute(), import_custom_modules=False)
             list(walk_dicts(read))  # MMEngine imports what is named there when it is looked at
             return [ConfigFile(config, read.to_dict(), source.used if source else frozenset())]
@@ -87,7 +87,7 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
         )
     files = [find_part(group, *named[group]) for group in GROUPS]
     below = [layer for file in files for layer in read_layers(file)]
-    words = {file.stem for file in files} | _tags(below)
+    words = {file.stem for file in files}.union(_listed(layer.values.get('tags', ()) for layer in below))
     above = []
     for layer in below:
         for condition, reason in _dict(layer, 'supports', str).items():
@@ -96,9 +96,14 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
         for condition, values in _dict(layer, 'when', dict).items():
             if _holds(condition, words, layer.path):
                 above.append(ConfigFile(Path(f'{layer.path}, when {condition}'), values))
+    result = [*below, *above, *layers]
+    importing = [layer.values['custom_imports'] for layer in result if layer.values.get('custom_imports')]
+    if len(importing) > 1:  # the config imports what each of them does
+        own = dict(custom_imports=dict(imports=_listed(each['imports'] for each in importing)))
+        result[-1] = replace(result[-1], values={**result[-1].values, **own})
     return [
         replace(layer, values={key: value for key, value in layer.values.items() if key not in OWN_KEYS})
-        for layer in [*below, *above, *layers]
+        for layer in result
     ]
 
 
@@ -131,10 +136,9 @@ def _holds(condition: Any, words: set[str], path: Path) -> bool:
     return met
 
 
-def _tags(layers: Sequence[ConfigFile]) -> set[str]:
-    """All tags in some layers."""
-    named = [layer.values.get('tags', ()) for layer in layers]
-    return {tag for tags in named for tag in ([tags] if isinstance(tags, str) else tags)}
+def _listed(found: Iterable[Any]) -> list[str]:
+    """All texts, which are single or listed, each once."""
+    return list(dict.fromkeys(t for texts in found for t in ([texts] if isinstance(texts, str) else texts)))
 
 
 def _known_words() -> set[str]:
@@ -144,6 +148,6 @@ def _known_words() -> set[str]:
 
 
 @cache
-def _tags_in(path: Path, changed: int) -> set[str]:
+def _tags_in(path: Path, changed: int) -> list[str]:
     """Tags of a part, which is read again when it changes."""
-    return _tags(read_layers(path))
+    return _listed(layer.values.get('tags', ()) for layer in read_layers(path))

@@ -20,8 +20,6 @@ CHANGED = '_changed_'
 def lay_over(layers: Sequence[ConfigFile]) -> dict[str, Any]:
     """Layers laid over one another, the last on top, before references are bound.
 
-    The modules of ``custom_imports`` add up, as those of one part do not know of those of another.
-
     Raises:
         ConfigError: A dict meets something that is no dict.
     """
@@ -29,12 +27,6 @@ def lay_over(layers: Sequence[ConfigFile]) -> dict[str, Any]:
     for layer in layers:
         for section, value in layer.values.items():
             values[section] = merge(values.get(section), value, f'{printable(layer.path)}: {section}')
-    named = [
-        layer.values['custom_imports']['imports'] for layer in layers if layer.values.get('custom_imports')
-    ]
-    if named:
-        modules = (name for names in named for name in ([names] if isinstance(names, str) else names))
-        values['custom_imports'] = {**values['custom_imports'], 'imports': list(dict.fromkeys(modules))}
     return values
 
 
