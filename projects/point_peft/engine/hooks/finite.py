@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,24 +11,16 @@ import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook, RuntimeInfoHook
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...io.errors import NonFiniteError
 from ...registry import HOOKS
 from ...registry.wrappers import unwrap
-from .sync_batch_norm import trained_batch_norms
-
-SMALLEST_SCALE = 2.0**-24
-"""Loss scale below which mixed precision has skipped so many steps that it is not learning any more."""
-
-LONGEST_SKIP = 25
-"""Steps in a row that a loss scale which never changes may skip."""
+from .finite_tensors import flag_of, masks, non_finite_tensors, on_any_process, to_host, trained_tensors
+from .skipped_steps import SkippedSteps
 
 ADVICE = 'lower the learning rate or look for what is wrong with the data'
 LOWER_SCALE = "set optim_wrapper.loss_scale to a lower number or to 'dynamic', or train longer"
-
-STATISTICS = ('running_mean', 'running_var')
-"""Last parts of the names of a batch norm's statistics."""
 
 
 @dataclass
@@ -108,7 +100,7 @@ class FiniteHook(Hook):
         problem = _broken_loss(self._losses(runner, outputs))
         if problem is None and self._skips is not None:
             problem = self._skips.after_step(runner.optim_wrapper)
-        flag = _flag(self._watched, problem)
+        flag = flag_of(self._watched, problem)
         if get_world_size() > 1:
             all_reduce(flag, op='max')
         place = f'at iteration {runner.iter + 1} (epoch {runner.epoch + 1})'
@@ -189,131 +181,15 @@ class FiniteHook(Hook):
         problem = verdict.problem or (
             f'the model is not finite any more ({_list(broken)})' if broken else None
         )
-        if _on_any_process(problem is not None):
+        if on_any_process(problem is not None):
             problem = problem or 'another process has a number that is not finite'
             advice = LOWER_SCALE if self._skips is not None and problem == self._skips.problem else ADVICE
             raise NonFiniteError(f'{problem} {verdict.place}, so training stops{_way_back(runner, advice)}')
 
 
-class SkippedSteps:
-    """Counts the steps in a row that mixed precision has skipped, without waiting for the device.
-
-    Args:
-        optim_wrapper (OptimWrapper): Wrapper with a ``loss_scaler``.
-    """
-
-    def __init__(self, optim_wrapper: Any) -> None:
-        scaler = optim_wrapper.loss_scaler
-        self.scale = float(scaler.get_scale())
-        self.count = 0
-        self.in_a_row: int | Tensor = 0
-        if getattr(optim_wrapper, '_scale_update_param', None) is None:
-            halvings = math.log(self.scale / SMALLEST_SCALE) / -math.log(scaler.get_backoff_factor())
-            self.limit = max(LONGEST_SKIP, math.ceil(halvings))
-            self.problem = 'the gradients are not finite at any loss scale of mixed precision'
-        else:
-            self.limit = LONGEST_SKIP
-            self.problem = (
-                f'mixed precision skipped the last {LONGEST_SKIP} steps, because the gradients are not finite at the '
-                f'fixed loss scale of {self.scale:g}'
-            )
-        optim_wrapper.optimizer.register_step_post_hook(self._take)
-
-    @classmethod
-    def of(cls, optim_wrapper: Any) -> SkippedSteps | None:
-        """The counter of a wrapper; None if it scales no losses."""
-        scaler = getattr(optim_wrapper, 'loss_scaler', None)
-        return None if scaler is None or not scaler.is_enabled() else cls(optim_wrapper)
-
-    def after_step(self, optim_wrapper: Any) -> str | None:
-        """Count a training iteration; the beginning of a sentence if too many in a row are known to be skipped."""
-        if not optim_wrapper.should_update():
-            return None
-        self.count += 1
-        self.in_a_row = self.in_a_row + 1
-        return self.problem if isinstance(self.in_a_row, int) and self.too_many() else None
-
-    def too_many(self) -> bool:
-        """Whether too many steps in a row were skipped."""
-        return int(self.in_a_row) >= self.limit
-
-    def all_were_skipped(self) -> bool:
-        """Whether there were steps, and none was taken."""
-        return int(self.in_a_row) == self.count > 0
-
-    def _take(self, optimizer: Any, *_: Any) -> None:
-        """The optimizer took a step, which is counted right after this; a fused one may have skipped it inside."""
-        skipped = getattr(optimizer, 'found_inf', None)
-        self.in_a_row = -1 if skipped is None else torch.where(skipped > 0, self.in_a_row, -1)
-
-
-def trained_tensors(model: nn.Module) -> dict[str, Tensor]:
-    """What a training step changes, by name: trainable parameters, and statistics of trained batch norms."""
-    norms = {id(norm) for norm in trained_batch_norms(model)}
-    tensors: dict[str, Tensor] = {
-        name: value for name, value in model.named_parameters() if value.requires_grad
-    }
-    for place, module in model.named_modules():
-        if id(module) in norms:
-            tensors.update({f'{place}.{name}': getattr(module, name) for name in STATISTICS})
-    return tensors
-
-
-def masks(model: nn.Module) -> set[str]:
-    """Names of the buffers that hold infinity on purpose: those that do before training, but no statistics."""
-    return {
-        name
-        for name, value in model.named_buffers()
-        if value.is_floating_point()
-        and name.rpartition('.')[2] not in STATISTICS
-        and bool(value.isinf().any())
-        and not bool(value.isnan().any())
-    }
-
-
-def non_finite_tensors(state: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
-    """Names of the tensors of a model's state that hold NaN or infinity, except some."""
-    return [
-        name
-        for name, value in state.items()
-        if name not in but
-        and isinstance(value, Tensor)
-        and value.is_floating_point()
-        and not bool(_local(value).isfinite().all())
-    ]
-
-
 def _broken_loss(losses: Mapping[str, float]) -> str | None:
     """The first loss that is not finite, as the beginning of a sentence."""
     return next((f'{name} is {value}' for name, value in losses.items() if not math.isfinite(value)), None)
-
-
-def _flag(watched: Mapping[str, Tensor], problem: str | None) -> Tensor:
-    """One on the device if there is a problem, or some tensor is not finite (or its sum overflows), else zero."""
-    # A sum per tensor reads it once; only where one is broken, or overflows, all are looked at.
-    sums = [_local(tensor.detach()).sum(dtype=torch.float32) for tensor in watched.values()]
-    if not sums:
-        return torch.full((), float(problem is not None))
-    return torch.ones_like(sums[0]) if problem else 1 - torch.stack(sums).isfinite().all().float()
-
-
-def to_host(flag: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-    """A copy on the host, and when it has arrived there; from a GPU it is not waited for."""
-    if flag.device.type != 'cuda':
-        return flag.cpu(), None
-    host = torch.empty_like(flag, device='cpu', pin_memory=True).copy_(flag, non_blocking=True)
-    arrived = torch.cuda.Event()
-    arrived.record()
-    return host, arrived
-
-
-def _on_any_process(found: bool) -> bool:
-    """Whether any process has found something."""
-    if get_world_size() == 1:
-        return found
-    flag = torch.tensor(float(found))
-    all_reduce(flag, op='max')
-    return bool(flag)
 
 
 def _way_back(runner: Runner, advice: str = ADVICE) -> str:
@@ -328,8 +204,3 @@ def _way_back(runner: Runner, advice: str = ADVICE) -> str:
 def _list(names: list[str]) -> str:
     """The first names and how many more there are."""
     return ', '.join(names[:2]) + (f' and {len(names) - 2} more' if len(names) > 2 else '')
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """The part of a sharded tensor that this process has."""
-    return tensor.to_local() if hasattr(tensor, 'to_local') else tensor
