@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AVAILABLE = sys.platform == 'linux'
 """Elsewhere forks of a process that has loaded PyTorch are not safe, and plain processes do it."""
 
-SHARED_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'MPLBACKEND', 'THP_MEM_ALLOC_ENABLE')
+SHARED_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'MPLBACKEND')
 """What libraries read when they are imported: it is the server's, and has to be the program's too."""
 
 LIBRARIES = (
