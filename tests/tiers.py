@@ -11,7 +11,7 @@ import re
 import pytest
 
 ALWAYS = r'needs a GPU|\bnot here$|this torch has no fully_shard'
-"""Reasons that no package would mend: hardware, data that may not be passed on, and an older PyTorch."""
+"""Reasons that no package would remedy: hardware, data that may not be passed on, and an older PyTorch."""
 
 TIERS = {
     'core': rf"{ALWAYS}|could not import '(mmcv|mmdet|mmdet3d)'|needs the detection tier",

@@ -54,8 +54,8 @@ class PointTokens:
         neighborhoods (Tensor): (B, G, K, 3) points of each group relative to its center.
         center_index (Tensor): (B, G) int64 index of each center in the cloud.
         coarser (tuple[TokenStage, ...]): Later stages of a hierarchical backbone; empty for a plain one.
-        sampling_rank (Tensor | None): (B, G) int64, as how-manieth farthest point sampling picked each center; None if
-            the tokens are in that order.
+        sampling_rank (Tensor | None): (B, G) int64, place of each center in the order of farthest point sampling;
+            None if the tokens are in that order.
         neighbor_index (Tensor | None): (B, G, K) int64 index of each group's points in the cloud, where it is known.
     """
 

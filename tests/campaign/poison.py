@@ -218,14 +218,14 @@ def _infer(scene: Scene, work_dir: Path, file: Path) -> Child:
     return run(work_dir.with_suffix('.infer.txt'), 'tools/infer.py', scene.config, file, cloud)
 
 
-def _merge(scene: Scene, work_dir: Path, file: Path) -> Child:
-    merged = work_dir.with_suffix('.merged.safetensors')
+def _join(scene: Scene, work_dir: Path, file: Path) -> Child:
+    joined = work_dir.with_suffix('.full.safetensors')
     return run(
         work_dir.with_suffix('.merge.txt'),
-        'tools/model_converters/merge_adapter.py',
+        'tools/model_converters/join_adapter.py',
         scene.config,
         file,
-        merged,
+        joined,
     )
 
 
@@ -244,7 +244,7 @@ def _start_from(scene: Scene, work_dir: Path, file: Path) -> Child:
 TOOLS: dict[str, Callable[[Scene, Path, Path], Child]] = {
     'test.py': _test,
     'infer.py': _infer,
-    'merge_adapter.py': _merge,
+    'join_adapter.py': _join,
     'train.py --resume': _resume,
     'train.py load_from': _start_from,
 }

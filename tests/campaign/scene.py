@@ -87,7 +87,7 @@ class Scene:
             json.loads((path / 'protocol.json').read_text())['history'] for path in (work_dir, self.reference)
         )
         assert ours == theirs, 'another history'
-        # The order of the facts in a file of safetensors is not always the same, so its bytes are not either.
+        # The order of the metadata in a file of safetensors is not always the same, so its bytes are not either.
         ours, theirs = (
             load_checkpoint_file(path / 'memory_bank.safetensors') for path in (work_dir, self.reference)
         )

@@ -37,7 +37,7 @@ from point_peft.registry.network import describe_network, first_difference
 
 
 class Training:
-    """An adapter, the same merged, and the config that they belong to."""
+    """An adapter, the same with its base weights, and the config that they belong to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.adapter = folder, folder / 'adapter.pth'
@@ -50,8 +50,8 @@ class Training:
         save_bank(folder / 'memory_bank.safetensors', find_prompt(model)[1].bank, provenance)
         train(model, steps=1)
         self.model = model
-        self.state, self.facts = adapter_state(model), describe_checkpoint(model, 'delta')
-        save_checkpoint(self.adapter, self.state, {META_KEY: self.facts})
+        self.state, self.noted = adapter_state(model), describe_checkpoint(model, 'delta')
+        save_checkpoint(self.adapter, self.state, {META_KEY: self.noted})
         save_checkpoint(
             folder / 'full.safetensors', full_state(model), {META_KEY: describe_checkpoint(model, 'full')}
         )
@@ -144,7 +144,7 @@ def test_it_may_be_meant(training: Training, log: Any) -> None:
 def test_missing_tensors(training: Training, tmp_path: Path, which: str) -> None:
     """An adapter that lacks some of its tensors is not completed with random ones."""
     state = {name: value for name, value in training.state.items() if not name.startswith(which)}
-    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: training.facts})
+    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: training.noted})
     with pytest.raises(UnmatchedCheckpointError, match=rf'a\.pth lacks {which}.*stay at random values'):
         load_weights(MODELS.build(training.cfg.model), tmp_path / 'a.pth')
 
@@ -153,7 +153,7 @@ def test_unexpected_tensors(training: Training, tmp_path: Path) -> None:
     """Nor is a part of one loaded. What only training reads does not count."""
     for extra in ('backbone.methods.4.lora.a', 'auxiliary_head.norm.weight'):
         save_checkpoint(
-            tmp_path / 'a.pth', {**training.state, extra: torch.ones(2)}, {META_KEY: training.facts}
+            tmp_path / 'a.pth', {**training.state, extra: torch.ones(2)}, {META_KEY: training.noted}
         )
         model = MODELS.build(training.cfg.model)
         if extra.startswith('auxiliary'):
@@ -168,14 +168,14 @@ def test_unexpected_tensors(training: Training, tmp_path: Path) -> None:
 def test_older_files_are_compared_by_the_text_of_their_config(
     training: Training, tmp_path: Path, log: Any
 ) -> None:
-    facts = {key: value for key, value in training.facts.items() if key != 'network'}
-    save_checkpoint(tmp_path / 'old.pth', training.state, {META_KEY: facts, 'cfg': training.cfg.pretty_text})
+    noted = {key: value for key, value in training.noted.items() if key != 'network'}
+    save_checkpoint(tmp_path / 'old.pth', training.state, {META_KEY: noted, 'cfg': training.cfg.pretty_text})
     load_weights(MODELS.build(training.cfg.model), tmp_path / 'old.pth')
     with pytest.raises(
         OtherNetworkError, match=r'old\.pth was saved by another network: model\.backbone\.num_heads'
     ):
         load_weights(MODELS.build(training.changed(**{'backbone.num_heads': 4}).model), tmp_path / 'old.pth')
-    save_checkpoint(tmp_path / 'older.pth', training.state, {META_KEY: facts})
+    save_checkpoint(tmp_path / 'older.pth', training.state, {META_KEY: noted})
     log.clear()
     load_weights(MODELS.build(training.changed(**{'backbone.num_heads': 4}).model), tmp_path / 'older.pth')
     assert any('older.pth does not say of which network it is' in line for line in log.at('INFO'))
@@ -212,9 +212,9 @@ def test_numbers_that_are_none(training: Training, tmp_path: Path, number: float
     """Refused by the tensor's name, in adapters and complete files."""
     state = {name: value.clone() for name, value in training.state.items()}
     state['head.cls_head_finetune.0.weight'][0, 0] = number
-    facts = dict(training.facts, format=kind)
+    noted = dict(training.noted, format=kind)
     state = state if kind == 'delta' else {**full_state(training.model), **state}
-    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: facts})
+    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: noted})
     with pytest.raises(
         NonFiniteWeightsError, match=r'a\.pth has a NaN or an infinity in head\.cls_head_finetune\.0'
     ):
@@ -223,7 +223,7 @@ def test_numbers_that_are_none(training: Training, tmp_path: Path, number: float
 
 def test_an_adapter_is_no_pretrained_network(training: Training) -> None:
     cfg = training.changed(**{'backbone.init_cfg.checkpoint': str(training.adapter)})
-    with pytest.raises(UnmatchedCheckpointError, match=r'adapter\.pth is an adapter.*merge_adapter\.py'):
+    with pytest.raises(UnmatchedCheckpointError, match=r'adapter\.pth is an adapter.*join_adapter\.py'):
         init_model(cfg)
 
 

@@ -55,7 +55,7 @@ def test_publish(
 
 @pytest.mark.parametrize('number', [float('nan'), 0.5])
 def test_merge(load_tool: Callable[[str], ModuleType], tmp_path: Path, number: float) -> None:
-    """Where the number is a number, the merged file says of which network it is and loads alone."""
+    """Where the number is a number, the joined file says of which network it is and loads alone."""
     cfg = small_config(tmp_path, method='lora', checkpoint=write_pretrained(tmp_path / 'pretrain.pth'))
     cfg.dump(tmp_path / 'config.py')
     model = init_model(cfg)
@@ -65,10 +65,10 @@ def test_merge(load_tool: Callable[[str], ModuleType], tmp_path: Path, number: f
     args = argparse.Namespace(
         config=str(tmp_path / 'config.py'),
         adapter=str(tmp_path / 'a.pth'),
-        out=tmp_path / 'merged.safetensors',
+        out=tmp_path / 'full.safetensors',
         cfg_options={},
     )
-    main = load_tool('model_converters/merge_adapter.py').main
+    main = load_tool('model_converters/join_adapter.py').main
     if number != number:
         with pytest.raises(NonFiniteWeightsError, match=rf'a\.pth has a NaN or an infinity in {name}'):
             main(args)
@@ -76,5 +76,5 @@ def test_merge(load_tool: Callable[[str], ModuleType], tmp_path: Path, number: f
         return
     main(args)
     (tmp_path / 'pretrain.pth').unlink()
-    merged = init_model(cfg, args.out)
-    assert merged.state_dict()[name].eq(number).all()
+    full = init_model(cfg, args.out)
+    assert full.state_dict()[name].eq(number).all()

@@ -44,7 +44,7 @@ def test_counts(
         ('test.py', 'CONFIG ~/a --out ~/b --show-dir ~/c'),
         ('infer.py', 'CONFIG ~/a ~/b --png ~/c --html ~/d'),
         ('build_memory_bank.py', 'CONFIG --out ~/a'),
-        ('model_converters/merge_adapter.py', 'CONFIG ~/a ~/b'),
+        ('model_converters/join_adapter.py', 'CONFIG ~/a ~/b'),
         ('model_converters/publish_model.py', '~/a ~/b'),
         ('model_converters/convert_official.py', '~/a ~/b --prior ~/c --memory-bank ~/d'),
         ('analysis_tools/analyze_logs.py', '~/a ~/b --out ~/c'),

@@ -50,10 +50,10 @@ def test_train_then_test_then_merge(tmp_path: Path, pretrained: Path) -> None:
     assert code == 0, output
     assert json.loads((tmp_path / 'out.json').read_text()) == last
 
-    merged = tmp_path / 'merged.safetensors'
-    code, output = run_python('tools/model_converters/merge_adapter.py', config, work / 'epoch_1.pth', merged)
+    full = tmp_path / 'full.safetensors'
+    code, output = run_python('tools/model_converters/join_adapter.py', config, work / 'epoch_1.pth', full)
     assert code == 0, output
-    state = load_checkpoint_file(merged)
+    state = load_checkpoint_file(full)
     assert torch.equal(
         state['state_dict']['backbone.linear.weight'],
         load_checkpoint_file(pretrained)['state_dict']['linear.weight'],

@@ -65,7 +65,7 @@ def load_pretrained(
     if (meta.get(OWN_KEY) or {}).get('format') == 'delta':
         raise UnmatchedCheckpointError(
             f'{path} is an adapter, which holds only what training changed, and no pre-trained network; name the file '
-            'that it was trained on, or merge both first (tools/model_converters/merge_adapter.py).'
+            'that it was trained on, or join both first (tools/model_converters/join_adapter.py).'
         )
     check_heads(module, meta, str(path))
     state = rename(unwrap_state_dict(content), renames)

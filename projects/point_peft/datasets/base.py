@@ -77,7 +77,7 @@ class PointCloudDataset(Dataset, ABC):
 
     @property
     def metainfo(self) -> dict:
-        """Facts about the dataset: ``classes`` (tuple of names) and ``dataset`` (name)."""
+        """Description of the dataset: ``classes`` (tuple of names) and ``dataset`` (name)."""
         return dict(classes=self.classes, dataset=type(self).__name__)
 
     def __len__(self) -> int:

@@ -70,7 +70,7 @@ def refuse_lost_links(paths: Iterable[Path]) -> None:
     lost = next((path for path in paths if path.is_symlink() and not path.exists()), None)
     if lost is not None:
         raise DatasetError(
-            f"'{lost}' is a link to '{os.readlink(lost)}', which does not exist; mend or remove it."
+            f"'{lost}' is a link to '{os.readlink(lost)}', which does not exist; correct or remove it."
         )
 
 

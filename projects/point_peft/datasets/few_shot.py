@@ -100,7 +100,7 @@ class FewShot(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """Facts of the underlying dataset, with the classes of the fold, and ``few_shot``: the settings."""
+        """Description of the underlying dataset, with the classes of the fold, and ``few_shot``: the settings."""
         settings = dict(num_ways=self.num_ways, num_shots=self.num_shots, fold=self.fold)
         return {**self.dataset.metainfo, 'classes': self.classes, 'few_shot': settings}
 

@@ -26,7 +26,7 @@ class JoinedDatasets(ConcatDataset):
 
     @property
     def metainfo(self) -> dict:
-        """Facts of all datasets; where two know the same, the first's word counts."""
+        """Description of all datasets; where two say the same, the first's word counts."""
         merged: dict[str, Any] = {}
         for dataset in reversed(self.datasets):
             merged.update(getattr(dataset, 'metainfo', {}))

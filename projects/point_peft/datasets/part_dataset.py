@@ -35,7 +35,7 @@ class PartDataset(PointCloudDataset):
 
     @property
     def metainfo(self) -> dict:
-        """Facts of the base class, ``parts`` (names by id) and ``class_parts`` (ids by category)."""
+        """Description of the base class, ``parts`` (names by id) and ``class_parts`` (ids by category)."""
         return {**super().metainfo, 'parts': self.parts, 'class_parts': dict(self.class_parts)}
 
     def __getitem__(self, index: int) -> dict:

@@ -35,7 +35,7 @@ class WrappedDataset(Dataset):
 
     @property
     def metainfo(self) -> dict:
-        """Facts of the underlying dataset."""
+        """Description of the underlying dataset."""
         return self.dataset.metainfo
 
     @property

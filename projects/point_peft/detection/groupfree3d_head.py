@@ -15,7 +15,7 @@ from ..registry import MODELS
 
 @MODELS.register_module()
 class RotatedGroupFree3DHead(GroupFree3DHead):
-    """``GroupFree3DHead`` with two faults of mmdet3d 1.4.0 mended; for upright boxes mmdet3d's own does.
+    """``GroupFree3DHead`` without two faults of mmdet3d 1.4.0; for upright boxes mmdet3d's own does.
 
     - With ``bbox_coder.with_rot=True`` it asks for the one box that a point is in, but reads the answer as a table of
       all points and boxes, and stops with an ``IndexError``.

@@ -202,7 +202,7 @@ def _first_hits(hit: Tensor, count: int) -> Tensor:
     """Positions (B, M, count) of the first hits of each row (B, M, N), filled up with the first, or 0."""
     row, column = hit.flatten(0, 1).nonzero(as_tuple=True)
     found = row.bincount(minlength=hit.shape[0] * hit.shape[1])
-    rank = torch.arange(len(row)) - (found.cumsum(0) - found)[row]  # as how-manieth hit of its row
+    rank = torch.arange(len(row)) - (found.cumsum(0) - found)[row]  # place among the hits of its row
     taken = rank < count
     index = column.new_zeros(len(found), count)
     index[row[taken], rank[taken]] = column[taken]

@@ -20,11 +20,11 @@ ADVICE = 'do something'
 
 @DATASETS.register_module()
 class NamedClouds(ToyClouds):
-    """The toy's clouds with other facts."""
+    """The toy's clouds with other names."""
 
-    def __init__(self, data_root: str = '', *, facts: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(self, data_root: str = '', *, names: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(data_root, **kwargs)
-        self.metainfo = facts
+        self.metainfo = names
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +39,7 @@ def run(work: Path, *names: tuple[str, ...], **changes: Any) -> Runner:
     """A runner whose training, validation and test sets have these names, one for all or one each."""
     cfg = make_config(work, epochs=1, **{'default_hooks.protocol': None, **changes})
     for loader, classes in zip(('train', 'val', 'test'), names * 3 if len(names) == 1 else names):
-        cfg[f'{loader}_dataloader'].dataset.update(type='NamedClouds', facts=dict(classes=classes))
+        cfg[f'{loader}_dataloader'].dataset.update(type='NamedClouds', names=dict(classes=classes))
     return Runner.from_cfg(cfg)
 
 
@@ -48,7 +48,7 @@ def test_on(work: Path, checkpoint: Path, classes: tuple[str, ...], **changes: A
     none = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader', 'val_cfg',
             'val_evaluator')  # fmt: skip
     cfg = make_config(work, load_from=str(checkpoint), **changes)
-    cfg.test_dataloader.dataset.update(type='NamedClouds', facts=dict(classes=classes))
+    cfg.test_dataloader.dataset.update(type='NamedClouds', names=dict(classes=classes))
     for name in none:
         cfg[name] = None
     return Runner.from_cfg(cfg).test()

@@ -8,7 +8,7 @@ from typing import Any
 from ...io.errors import OtherClassesError
 
 WHAT = dict(classes='class', parts='part')
-"""Lists of names in a dataset's facts, and what one of the names is."""
+"""Lists of names in a dataset's ``metainfo``, and what one of the names is."""
 
 
 def check_same_names(

@@ -14,7 +14,7 @@ from ...registry.wrappers import outermost_with, unwrap
 from .fingerprint import BaseFingerprint, base_fingerprint
 
 META_KEY = OWN_KEY
-"""Key of the project's own facts in a checkpoint's ``meta``."""
+"""Key of what the project notes in a checkpoint's ``meta``."""
 
 BYTES_PER_MB = 1024**2
 
@@ -53,7 +53,7 @@ def adapter_state(model: nn.Module, state_dict: Mapping[str, Tensor] | None = No
 
 
 def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, Any]:
-    """The facts that go to ``meta['point_peft']``.
+    """What goes to ``meta['point_peft']``.
 
     Args:
         model (nn.Module): The model that is saved.
@@ -64,11 +64,11 @@ def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, Any]:
             ``network``, what the model computes, if it was built from a config (see :func:`describe_network`); and
             ``bank``, where the bank in a full file came from, if it was built here.
     """
-    facts: dict[str, Any] = dict(
+    noted: dict[str, Any] = dict(
         format=kind, base_hash=base_fingerprint(model).hash, bank_hash=bank_hash(model)
     )
     further = dict(network=network_of(model), bank=bank_provenance(model) if kind == 'full' else None)
-    return {**facts, **{name: fact for name, fact in further.items() if fact is not None}}
+    return {**noted, **{name: value for name, value in further.items() if value is not None}}
 
 
 def check_base(
@@ -96,8 +96,8 @@ def check_base(
     )
     raise BaseWeightsMismatchError(
         f'{source} is an adapter for base weights {wanted}, but the model {found}; set the pre-trained '
-        "checkpoint of the backbone's init_cfg to the one the adapter was trained on, or use a merged "
-        f'file (tools/model_converters/merge_adapter.py){hint}.'
+        "checkpoint of the backbone's init_cfg to the one the adapter was trained on, or use a "
+        f'file with both (tools/model_converters/join_adapter.py){hint}.'
     )
 
 
@@ -127,7 +127,7 @@ def bank_hash(model: nn.Module) -> str | None:
 def bank_provenance(model: nn.Module) -> dict[str, Any] | None:
     """Where the memory bank came from, as whoever filled it left in its ``provenance``."""
     found = (getattr(module, 'provenance', None) for module in unwrap(model).modules())
-    return next((facts for facts in found if isinstance(facts, dict)), None)
+    return next((noted for noted in found if isinstance(noted, dict)), None)
 
 
 def _megabytes(state: Mapping[str, Tensor]) -> float:

@@ -56,7 +56,7 @@ class CheckClassesHook(Hook):
         known = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
         advice = ADVICE_FOR_START if is_start else ADVICE
         for dataset in _datasets(runner):
-            if not known.get('classes') and _facts(dataset).get('classes') is not None:
+            if not known.get('classes') and _metainfo(dataset).get('classes') is not None:
                 runner.logger.info(
                     f'{source} does not name its classes; they are taken to be those of {type(dataset).__name__}'
                 )
@@ -68,7 +68,7 @@ class CheckClassesHook(Hook):
         dataset = runner.train_dataloader.dataset
         _check_head(runner, dataset)
         if runner.val_loop is not None:
-            self._compare(runner, _facts(dataset), runner.val_dataloader.dataset, 'this run', ADVICE)
+            self._compare(runner, _metainfo(dataset), runner.val_dataloader.dataset, 'this run', ADVICE)
 
     def before_test(self, runner: Runner) -> None:
         """Compare the head with the test set."""
@@ -77,7 +77,7 @@ class CheckClassesHook(Hook):
     def before_test_epoch(self, runner: Runner) -> None:
         """Compare the test set with the training set, where a training evaluates it."""
         if runner._train_loop is not None:
-            known = _facts(runner.train_dataloader.dataset)
+            known = _metainfo(runner.train_dataloader.dataset)
             self._compare(runner, known, runner.test_dataloader.dataset, 'this run', ADVICE)
 
     def _compare(
@@ -85,7 +85,7 @@ class CheckClassesHook(Hook):
     ) -> None:
         """Compare names, and warn only where that is wanted."""
         try:
-            check_same_names(known, _facts(dataset), source, type(dataset).__name__, advice=advice)
+            check_same_names(known, _metainfo(dataset), source, type(dataset).__name__, advice=advice)
         except OtherClassesError as error:
             if not self.allow_other_names:
                 raise
@@ -98,13 +98,13 @@ def _datasets(runner: Runner) -> list[object]:
     return [loop.dataloader.dataset for loop in loops if hasattr(loop, 'dataloader')]
 
 
-def _facts(dataset: object) -> Mapping[str, Any]:
+def _metainfo(dataset: object) -> Mapping[str, Any]:
     return getattr(dataset, 'metainfo', None) or {}
 
 
 def _check_head(runner: Runner, dataset: object) -> None:
     """Compare the number of outputs with the number of classes, or of the parts of each."""
-    metainfo = _facts(dataset)
+    metainfo = _metainfo(dataset)
     model = unwrap(runner.model)
     name = 'bbox_head' if hasattr(model, 'bbox_head') else 'head'  # mmdet3d's detectors have the former
     head = getattr(model, name, None)

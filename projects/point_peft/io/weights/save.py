@@ -17,7 +17,7 @@ from .content_hash import HASHES_KEY, section_hashes
 
 
 def save_checkpoint(path: str | Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and plain facts atomically, as :func:`load_checkpoint_file` reads them, with hashes of both.
+    """Write tensors and plain data atomically, as :func:`load_checkpoint_file` reads them, with hashes of both.
 
     Args:
         path (str | Path): File to write; ``.safetensors``, with every value of ``meta`` as JSON in the

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .plain_state import from_plain
-from .structure_rules import DATASET, HUB, META, OWN, OWN_KEY, RUN_FACTS, SECTIONS, Rules
+from .structure_rules import DATASET, HUB, META, OWN, OWN_KEY, RUN_VALUES, SECTIONS, Rules
 
 
 def check_structure(checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -49,7 +49,7 @@ def _check_names(checkpoint: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_message_hub(checkpoint: Mapping[str, Any], path: Path) -> None:
-    """Objects can be made again from what stands for them, and the curves and facts of the run are such."""
+    """Objects can be made again from what stands for them, and the curves and values of the run are such."""
     for name in ('meta', 'message_hub', 'param_schedulers'):
         try:
             from_plain(checkpoint.get(name))
@@ -60,7 +60,7 @@ def _check_message_hub(checkpoint: Mapping[str, Any], path: Path) -> None:
             ) from error
     info = _as_mapping(_as_mapping(checkpoint.get('message_hub')).get('runtime_info'))
     for key, value in info.items():
-        found = next((check for start, check in RUN_FACTS.items() if str(key).startswith(start)), None)
+        found = next((check for start, check in RUN_VALUES.items() if str(key).startswith(start)), None)
         if found and value is not None and not found[0](value):
             raise _refusal(path, f'message_hub.runtime_info.{key}', value, found[1])
 

@@ -11,7 +11,7 @@ Rules = dict[str, tuple[Check, str]]
 """By key: whether a value fits, and what it should be, in words."""
 
 OWN_KEY = 'point_peft'
-"""Key of the project's own facts in ``meta``."""
+"""Key of what the project notes in ``meta``."""
 
 COUNT_LIMIT = 2**31
 
@@ -143,11 +143,11 @@ HUB: Rules = dict(
     resumed_keys=(_are_flags, 'truth values by name'),
 )
 
-RUN_FACTS: Rules = dict(
+RUN_VALUES: Rules = dict(
     protocol_history=(_is_history, 'a list of results of epochs'),
     epoch=COUNT,
     iter=COUNT,
     max_epochs=COUNT,
     max_iters=COUNT,
 )
-"""Facts of the run that something takes for granted, by how their names start; the checkpoint hook sees to its own."""
+"""Values of the run that something takes for granted, by how their names start; the checkpoint hook sees to its own."""

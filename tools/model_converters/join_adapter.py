@@ -1,6 +1,6 @@
 """Write an adapter and its base weights as one file.
 
-``python tools/model_converters/merge_adapter.py CONFIG ADAPTER OUT``
+``python tools/model_converters/join_adapter.py CONFIG ADAPTER OUT``
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from point_peft.io.weights import check_finite, save_checkpoint
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description='Merge an adapter with its base weights')
+    parser = argparse.ArgumentParser(description='Write an adapter and its base weights as one file')
     parser.add_argument('config', help='config the adapter was trained with')
     parser.add_argument('adapter', type=file_or_url, help='checkpoint of that training')
     parser.add_argument('out', type=path, help='file to write, .safetensors or .pth')
@@ -32,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     model = init_model(cfg, args.adapter)
     state = full_state(model)
-    check_finite(state, f'{args.adapter} merged')
+    check_finite(state, f'{args.adapter} with its base weights')
     save_checkpoint(args.out, state, {META_KEY: describe_checkpoint(model, 'full'), 'cfg': cfg.pretty_text})
     print(f'{args.out}: {len(state)} tensors, {args.out.stat().st_size / 1e6:.1f} MB')
 
