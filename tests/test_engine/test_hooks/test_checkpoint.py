@@ -108,9 +108,9 @@ def test_score_that_is_no_number_is_never_the_best(tmp_path: Path, score: float)
 
 def test_pointer_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk at ``last_checkpoint`` costs that file; outdated checkpoints make room as ever."""
-    from point_peft.engine.hooks import checkpoint
+    from point_peft.engine.hooks import own_files
 
-    write = checkpoint.write_atomically
+    write = own_files.write_atomically
     room = False
 
     def failing(path: Any, content: bytes) -> None:
@@ -118,7 +118,7 @@ def test_pointer_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.Monk
             raise OSError(errno.ENOSPC, 'No space left on device')
         write(path, content)
 
-    monkeypatch.setattr(checkpoint, 'write_atomically', failing)
+    monkeypatch.setattr(own_files, 'write_atomically', failing)
     train(tmp_path, **{'default_hooks.checkpoint.max_keep_ckpts': 1})
     assert checkpoints(tmp_path) == ['best_overall_accuracy_epoch_3.pth', 'epoch_3.pth']
     assert not (tmp_path / 'last_checkpoint').exists()

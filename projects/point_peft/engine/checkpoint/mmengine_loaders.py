@@ -25,6 +25,7 @@ def use_safe_loading() -> None:
     other schemes (``torchvision://``, ``s3://`` ...) are refused, since nothing in the project needs them.
     Importing ``point_peft.engine`` calls it; calling it again does no harm.
     """
+    # Its public interface adds loaders but lists none, and one that is overlooked would run pickles.
     for scheme in list(CheckpointLoader._schemes):
         CheckpointLoader.register_scheme(scheme, loader=load_from_nowhere, force=True)
     CheckpointLoader.register_scheme('', loader=load_from_local, force=True)

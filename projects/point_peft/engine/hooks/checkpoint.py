@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
@@ -11,18 +10,26 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from ...io.atomic import write_atomically
 from ...io.errors import CheckpointSaveError, ConfigError
 from ...io.partial import remove_partial_files
 from ...registry import HOOKS
-from .own_files import BEST, STEPS, forget_foreign_best, is_score, own_steps, refuse_directories
+from .own_files import (
+    BEST,
+    STEPS,
+    forget_foreign_best,
+    is_score,
+    note_last,
+    own_steps,
+    refuse_directories,
+    remove_outdated,
+)
 
 ATOMIC = dict(backend='atomic_local')
 
 
 @HOOKS.register_module()
 class AtomicCheckpointHook(CheckpointHook):
-    """MMEngine's CheckpointHook with its order of steps put right.
+    """MMEngine's CheckpointHook with its order of steps put right, at the public points where a hook acts.
 
     MMEngine deletes the old file, writes the new one in place and then notes its name. Here the new file is
     written beside the old one and takes its name in one step, then ``last_checkpoint`` is written likewise,
@@ -65,15 +72,55 @@ class AtomicCheckpointHook(CheckpointHook):
         refuse_directories(self.out_dir, self.filename_tmpl)
         if is_main_process():
             for step in steps[: len(steps) - len(kept)] if self.max_keep_ckpts > 0 else []:
-                self._remove(runner, self._path(step))
+                remove_outdated(runner, self.file_backend, self._path(step))
             for directory in {self.out_dir, runner.work_dir}:
                 for name in remove_partial_files(directory):
                     runner.logger.info(
                         f'removed {name}, which an interrupted run left unfinished in {directory}'
                     )
 
-    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        """Write the checkpoint of a step, then note its name, then delete what is too old."""
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Write the checkpoint of an epoch whose turn it is."""
+        is_due = self.every_n_epochs(runner, self.interval, self.save_begin)
+        if self.by_epoch and (is_due or (self.save_last and self.is_last_train_epoch(runner))):
+            runner.logger.info(f'Saving checkpoint at {runner.epoch + 1} epochs')
+            self._write_step(runner, dict(epoch=runner.epoch + 1, iter=runner.iter))
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write the checkpoint of an iteration whose turn it is."""
+        is_due = self.every_n_train_iters(runner, self.interval, self.save_begin)
+        if not self.by_epoch and (is_due or (self.save_last and self.is_last_train_iter(runner))):
+            runner.logger.info(f'Saving checkpoint at {runner.iter + 1} iterations')
+            self._write_step(runner, dict(epoch=runner.epoch, iter=runner.iter + 1))
+
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
+        """Write the checkpoint of every metric that improved, then delete its predecessor."""
+        if not metrics:
+            super().after_val_epoch(runner, {})  # which warns of it
+            return
+        if not self.save_best or not self._in_training:
+            return
+        if 'auto' in self.key_indicators:
+            # Nothing public says whether more or less of a metric is better.
+            self._init_rule(self.rules, [next(iter(metrics))])
+        improved = [
+            self._write_if_best(runner, name, rule, metrics)
+            for name, rule in zip(self.key_indicators, self.rules, strict=True)
+        ]
+        if any(improved) and self.last_ckpt is not None:
+            # Once more, so that the file that is resumed from knows the best score.
+            self._write_step(runner, dict(epoch=runner.epoch, iter=runner.iter))
+
+    def _write_step(self, runner: Runner, meta: dict[str, Any]) -> None:
+        """Write the checkpoint of a step, then note its name, then delete what is too old.
+
+        Args:
+            runner (Runner): The runner.
+            meta (dict): ``epoch`` and ``iter`` that are done.
+        """
+        step = meta['epoch' if self.by_epoch else 'iter']
         path = self._path(step)
         kept = [other for other in getattr(self, 'keep_ckpt_ids', ()) if other != step] + [step]
         outdated = kept[: -self.max_keep_ckpts] if self.max_keep_ckpts > 0 else []
@@ -100,28 +147,13 @@ class AtomicCheckpointHook(CheckpointHook):
             self.keep_ckpt_ids.clear()
             self.keep_ckpt_ids.extend(info['keep_ckpt_ids'])
         if is_main_process():
-            noted = self._note_last(runner, path)
+            noted = note_last(runner, path)
             for other in outdated:
-                self._remove(runner, self._path(other))
+                remove_outdated(runner, self.file_backend, self._path(other))
             if not noted and outdated:  # which may have made room
-                self._note_last(runner, path)
+                note_last(runner, path)
 
-    def _save_best_checkpoint(self, runner: Runner, metrics: Mapping[str, Any]) -> None:
-        """Write the checkpoint of every metric that improved, then delete its predecessor."""
-        if not self.save_best or not self._in_training:
-            return
-        if 'auto' in self.key_indicators:
-            self._init_rule(self.rules, [next(iter(metrics))])
-        improved = [
-            self._save_if_best(runner, name, rule, metrics)
-            for name, rule in zip(self.key_indicators, self.rules, strict=True)
-        ]
-        if any(improved) and self.last_ckpt is not None:
-            # Once more, so that the file that is resumed from knows the best score.
-            meta = dict(epoch=runner.epoch, iter=runner.iter)
-            self._save_checkpoint_with_step(runner, runner.epoch if self.by_epoch else runner.iter, meta)
-
-    def _save_if_best(self, runner: Runner, name: str, rule: str, metrics: Mapping[str, Any]) -> bool:
+    def _write_if_best(self, runner: Runner, name: str, rule: str, metrics: Mapping[str, Any]) -> bool:
         """Write the best checkpoint of one metric, if it improved; says whether it was written."""
         if name not in metrics:
             raise ConfigError(
@@ -156,7 +188,7 @@ class AtomicCheckpointHook(CheckpointHook):
             return False
         self._note_best_path(name, path)
         if previous and previous != path and is_main_process():
-            self._remove(runner, previous)
+            remove_outdated(runner, self.file_backend, previous)
         runner.logger.info(
             f'The best checkpoint with {score:0.4f} {name} at step {step} is saved to {file_name}.'
         )
@@ -208,28 +240,6 @@ class AtomicCheckpointHook(CheckpointHook):
     def _path(self, step: int) -> str:
         """Path of the checkpoint of a step."""
         return self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
-
-    def _note_last(self, runner: Runner, path: str) -> bool:
-        """Write the name of the newest checkpoint to ``last_checkpoint``; says whether that went well."""
-        try:
-            write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), os.fsencode(path))
-        except OSError as error:
-            runner.logger.warning(
-                f'last_checkpoint could not be written to {runner.work_dir} ({error}); --resume finds the newest '
-                'checkpoint without it'
-            )
-            return False
-        return True
-
-    def _remove(self, runner: Runner, path: str) -> None:
-        """Delete an outdated checkpoint, if it is still there."""
-        try:
-            if self.file_backend.isfile(path):
-                self.file_backend.remove(path)
-        except OSError as error:
-            runner.logger.warning(
-                f'the outdated checkpoint {path} could not be deleted ({error}); training goes on'
-            )
 
     def _take_up_best(self, runner: Runner) -> None:
         """Go on with the best checkpoints of a resumed run that are in its directory, and with no others."""

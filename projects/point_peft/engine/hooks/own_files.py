@@ -1,17 +1,21 @@
-"""Which files a resumed run may take for its own: a checkpoint comes from anywhere and may name any file."""
+"""The files of a run, and which a resumed run may take for its own: a checkpoint comes from anywhere."""
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import os.path as osp
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mmengine.fileio.backends import BaseStorageBackend
 from mmengine.logging import MessageHub, print_log
+from mmengine.runner import Runner
 
+from ...io.atomic import write_atomically
 from ...io.errors import ConfigError
 
 BEST = 'best_ckpt'
@@ -90,6 +94,30 @@ def is_score(value: Any) -> bool:
         return math.isfinite(value)
     except (TypeError, ValueError, OverflowError):
         return False
+
+
+def note_last(runner: Runner, path: str) -> bool:
+    """Write the name of the newest checkpoint to ``last_checkpoint``; says whether that went well."""
+    try:
+        write_atomically(osp.join(runner.work_dir, 'last_checkpoint'), os.fsencode(path))
+    except OSError as error:
+        runner.logger.warning(
+            f'last_checkpoint could not be written to {runner.work_dir} ({error}); --resume finds the newest '
+            'checkpoint without it'
+        )
+        return False
+    return True
+
+
+def remove_outdated(runner: Runner, backend: BaseStorageBackend, path: str) -> None:
+    """Delete an outdated checkpoint, if it is still there."""
+    try:
+        if backend.isfile(path):
+            backend.remove(path)
+    except OSError as error:
+        runner.logger.warning(
+            f'the outdated checkpoint {path} could not be deleted ({error}); training goes on'
+        )
 
 
 def _keys(hub: MessageHub, beginning: str) -> list[str]:

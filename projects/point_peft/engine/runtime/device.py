@@ -53,4 +53,6 @@ def select_device(device: str) -> None:
     """
     check_device(device)
     if device == 'cpu':
-        mmengine_device.DEVICE = 'cpu'
+        mmengine_device.DEVICE = (
+            'cpu'  # MMEngine takes what it finds, and no config or function says otherwise
+        )

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from ...io.errors import ConfigError
+from ...io.errors import ConfigError, PointPEFTError
 from ...io.spared import spared
 from ..config.required import check_loops
 from ..config.schedule import drop_short_warmups
@@ -24,7 +24,7 @@ from .console import SparedStream
 Step = TypeVar('Step', bound=Callable[..., Any])
 
 BUILT_FROM = {
-    '_check_scheduler_cfg': 'param_scheduler',
+    '_check_scheduler_cfg': 'param_scheduler',  # private, but nothing public is called between it and the refusal
     'setup_env': 'env_cfg',
     'set_randomness': 'randomness',
     'build_log_processor': 'log_processor',
@@ -32,7 +32,7 @@ BUILT_FROM = {
     'build_model': 'model',
     'wrap_model': 'model_wrapper_cfg',
     'register_hooks': 'default_hooks or custom_hooks',
-    '_maybe_compile': 'compile',
+    '_maybe_compile': 'compile',  # private, but called in the middle of `train`, among errors of other sections
     'build_train_loop': 'train_dataloader or train_cfg',
     'build_val_loop': 'val_dataloader, val_evaluator or val_cfg',
     'build_test_loop': 'test_dataloader, test_evaluator or test_cfg',
@@ -58,6 +58,8 @@ def _refusing_in_a_sentence(step: Step, section: str) -> Step:
     def build(*args: Any, **kwargs: Any) -> Any:
         try:
             return step(*args, **kwargs)
+        except PointPEFTError:
+            raise
         except REFUSALS as error:
             frames = traceback.extract_tb(error.__traceback__)
             places = [Path(frame.filename).resolve() for frame in frames]
