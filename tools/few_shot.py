@@ -25,7 +25,7 @@ from point_peft.engine.config.work_dir import default_work_dir
 from point_peft.engine.runtime.device import select_device
 from point_peft.engine.runtime.protocol import BEST_ON_TEST
 from point_peft.engine.runtime.work_dir import check_work_dir
-from point_peft.experiments import Matrix, Records, compare, find_devices, mean_and_spread, prepare_cell
+from point_peft.experiments import CellRun, Matrix, Records, compare, find_devices, mean_and_spread
 from point_peft.io.errors import ConfigError
 from point_peft.io.text import printable
 from point_peft.registry import DATASETS
@@ -66,8 +66,7 @@ def main(args: argparse.Namespace) -> None:
     work_dir = args.work_dir or usual.with_name(f'{usual.name}_{args.ways}way_{args.shots}shot')
     check_work_dir(work_dir)
     matrix = few_shot_matrix(args)
-    check_folds(matrix, work_dir)
-    compare(matrix, work_dir, tool=TRAIN, devices=devices)
+    compare(matrix, work_dir, tool=TRAIN, devices=devices, check=check_fold)
     entries = Records(work_dir).lines.values()
     print(f'\n{printable(matrix.title)}\n{format_table(list(entries))}\nwritten to {printable(work_dir)}')
 
@@ -118,22 +117,19 @@ def is_few_shot(kind: Any) -> bool:
     return cls is not None and {'num_ways', 'num_shots', 'fold'} <= (accepted_arguments(cls) or set())
 
 
-def check_folds(matrix: Matrix, work_dir: Path) -> None:
-    """Read the data of the folds that are to be run, so that a fault in the last one shows before the first.
+def check_fold(run: CellRun) -> None:
+    """Read the data of a fold, so that a fault in the last one shows before the first is trained.
 
     Raises:
-        ConfigError: Training and test classes of a fold differ.
+        ConfigError: Its training and test classes differ.
     """
-    for run in (prepare_cell(cell, work_dir) for cell in matrix.cells('', matrix.reference, {})):
-        if run.result(matrix.metric) is not None:
-            continue
-        cfg = Config.fromstring(run.config_text, '.py')
-        support, queries = (DATASETS.build(cfg[loader].dataset) for loader in LOADERS)
-        if support.metainfo['classes'] != queries.metainfo['classes']:
-            raise ConfigError(
-                f'training has the classes {support.metainfo["classes"]} and test {queries.metainfo["classes"]}; '
-                'give both datasets the same settings.'
-            )
+    cfg = Config.fromstring(run.config_text, '.py')
+    support, queries = (DATASETS.build(cfg[loader].dataset) for loader in LOADERS)
+    if support.metainfo['classes'] != queries.metainfo['classes']:
+        raise ConfigError(
+            f'training has the classes {support.metainfo["classes"]} and test {queries.metainfo["classes"]}; '
+            'give both datasets the same settings.'
+        )
 
 
 def format_table(entries: Sequence[Mapping[str, Any]]) -> str:

@@ -1,17 +1,17 @@
 """What each piece of Point-PEFT is worth: ModelNet10 with 20 labels per class, without it or with another setting.
 
-The settings of the method stay those of the config; nothing is chosen on validation, and the last epoch counts.
+The settings of the method stay those of the config; nothing is chosen on validation.
 """
 
+_base_ = '_few_labels.py'
+
 title = 'Pieces of Point-PEFT, ModelNet10, 20 labels per class, mini Point-MAE'
-compared = 'last'
 
 _config = 'configs/point_peft/pointmae_mini_modelnet10.py'
 _prompt = dict(type='PointPriorPrompt', num_tokens=10, hidden_dim=8, num_prior_groups=64)
 _bottleneck = dict(type='BottleneckAdapter', dim=16, at='mlp', scale=0.7)
 _geometry = dict(type='GeometryAwareAdapter', center_ratio=0.5, num_neighbors=16)
 _biases = dict(type='SelectiveTuning', biases=True, final_norm=True, prefix=True)
-
 
 _pieces = {
     'without the bank': (dict(type='VPTDeep', num_tokens=10), _bottleneck, _geometry, _biases),
@@ -30,16 +30,4 @@ methods = {
     },
 }
 reference = 'Point-PEFT'
-
-_epochs = 30
-_whole = dict(type='ModelNet', data_root='data/ModelNet10', num_classes=10, split='train')
-options = {
-    'train_dataloader.dataset': dict(_delete_=True, type='FewLabels', per_class=20, dataset=_whole),
-    'train_cfg.max_epochs': _epochs,
-    'train_cfg.val_interval': _epochs,
-    'default_hooks.protocol.test_interval': _epochs,
-    'default_hooks.checkpoint.interval': 10,
-}
-draws = {
-    f'draw {seed}': {'randomness.seed': seed, 'train_dataloader.dataset.seed': seed} for seed in (0, 1, 2)
-}
+options = {'train_dataloader.dataset': _base_._few}

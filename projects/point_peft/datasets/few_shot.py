@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
 from ..io.errors import DatasetError
 from ..registry import DATASETS
 from .preparation import Preparation, preparation_of
+from .wrapped import WrappedDataset
 
 NUM_FOLDS = 10
 """Folds of the protocol; results are their mean and standard deviation."""
@@ -43,7 +43,7 @@ def check_few_shot(num_ways: int, num_shots: int, fold: int, split: str) -> None
 
 
 @DATASETS.register_module()
-class FewShot(Dataset):
+class FewShot(WrappedDataset):
     """One fold of K-way N-shot classification (Sharma and Kaul, NeurIPS 2020; Point-BERT, CVPR 2022).
 
     K classes are drawn, then N support objects per class from the training files and queries per class from the test
@@ -78,20 +78,14 @@ class FewShot(Dataset):
         check_few_shot(num_ways, num_shots, fold, split)
         if num_queries < 1:
             raise ValueError(f'num_queries={num_queries} must be at least 1.')
-        self.num_ways = num_ways
-        self.num_shots = num_shots
-        self.num_queries = num_queries
-        self.fold = fold
-        self.split = split
-        self.seed = seed
         is_support = SUBSETS[split] == 'support'
-        self.dataset = DATASETS.build({**dataset, 'split': SUPPORT_SPLIT if is_support else QUERY_SPLIT})
+        super().__init__({**dataset, 'split': SUPPORT_SPLIT if is_support else QUERY_SPLIT})
+        self.num_ways, self.num_shots, self.num_queries = num_ways, num_shots, num_queries
+        self.fold, self.seed = fold, seed
         self.class_index = self._draw_classes(len(self.dataset.classes))
-        self.classes = tuple(self.dataset.classes[index] for index in self.class_index)
         count = num_shots if is_support else num_queries
         groups = [self._draw_objects(int(label), count, is_support) for label in self.class_index]
         self.index = np.concatenate(groups)
-        self.labels = np.repeat(np.arange(num_ways), count)
 
     @classmethod
     def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
@@ -99,26 +93,26 @@ class FewShot(Dataset):
         return preparation_of(settings['dataset'])
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the fold's classes."""
+        return tuple(self.dataset.classes[label] for label in self.class_index)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(M,) label of every object within the fold, 0 to K - 1."""
+        return np.searchsorted(self.class_index, super().labels)
+
+    @property
     def metainfo(self) -> dict:
         """Description of the underlying dataset, with the classes of the fold, and ``few_shot``: the settings."""
         settings = dict(num_ways=self.num_ways, num_shots=self.num_shots, fold=self.fold)
         return {**self.dataset.metainfo, 'classes': self.classes, 'few_shot': settings}
 
-    def __len__(self) -> int:
-        """Number of objects."""
-        return len(self.index)
-
     def __getitem__(self, index: int) -> dict:
         """Object ``index`` as the underlying dataset gives it, with the label within the fold."""
-        item = self.dataset[int(self.index[index])]
-        sample = item['data_samples']
-        sample.gt_label = torch.tensor(int(self.labels[index]))
-        sample.set_metainfo(dict(sample_idx=index))
+        item = super().__getitem__(index)
+        item['data_samples'].gt_label = torch.tensor(int(self.labels[index]))
         return item
-
-    def class_counts(self) -> dict[str, int]:
-        """Number of objects of every class."""
-        return dict(zip(self.classes, np.bincount(self.labels, minlength=self.num_ways).tolist()))
 
     def __repr__(self) -> str:
         """Settings and underlying dataset."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,14 @@ Pair = tuple[str, str]
 """A setting and a method."""
 
 
-def compare(matrix: Matrix, root: Path, *, tool: Path, devices: Sequence[str]) -> list[SettingReport]:
+def compare(
+    matrix: Matrix,
+    root: Path,
+    *,
+    tool: Path,
+    devices: Sequence[str],
+    check: Callable[[CellRun], None] | None = None,
+) -> list[SettingReport]:
     """Train every cell that has no record yet, and leave records, table and picture in a directory.
 
     Everything is checked before the first training. What was interrupted is resumed.
@@ -33,6 +41,7 @@ def compare(matrix: Matrix, root: Path, *, tool: Path, devices: Sequence[str]) -
         root (Path): Its directory.
         tool (Path): ``tools/train.py``.
         devices (Sequence[str]): One entry per process: ``cpu``, or the number of a GPU.
+        check (Callable | None): Looks at each reported run that is not finished, before the first run is trained.
 
     Returns:
         list[SettingReport]: What the trainings say together, in the order of the matrix's settings.
@@ -43,20 +52,20 @@ def compare(matrix: Matrix, root: Path, *, tool: Path, devices: Sequence[str]) -
     check_work_dir(root)
     pairs = [(setting, method) for setting in matrix.settings for method in matrix.methods]
     tuning = {pair: [prepare_cell(cell, root) for cell in matrix.tuning_cells(*pair)] for pair in pairs}
-    for pair in pairs:  # a mistake in the last cell shows before the first is trained
-        prepare_cell(matrix.cells(*pair, chosen={})[-1], root)
+    runs = {pair: [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen={})] for pair in pairs}
+    for run in chain(*runs.values()):  # a mistake in the last cell shows before the first is trained
+        if check is not None and run.result(matrix.metric) is None:
+            check(run)
     with locked_work_dir(root):
         records = Records(root)
         runner = CellRunner(records, metric=matrix.metric, tool=tool, devices=devices)
-        runner.run([run for runs in tuning.values() for run in runs])
-        chosen = {pair: choose(matrix, runs, records) for pair, runs in tuning.items() if runs}
-        runs = [
-            prepare_cell(cell, root)
-            for pair in pairs
-            for cell in matrix.cells(*pair, chosen=chosen.get(pair, {}))
-        ]
-        runner.run(runs)
-        reports = summarize(matrix, [records.lines[run.cell.name] for run in runs], chosen)
+        runner.run(list(chain(*tuning.values())))
+        chosen = {pair: choose(matrix, tried, records) for pair, tried in tuning.items() if tried}
+        for pair, options in chosen.items():
+            runs[pair] = [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen=options)]
+        reported = list(chain(*runs.values()))
+        runner.run(reported)
+        reports = summarize(matrix, [records.lines[run.cell.name] for run in reported], chosen)
         write_report(matrix, reports, root)
     return reports
 
