@@ -134,7 +134,7 @@ def test_cache_of_double_precision(tmp_path: Path, files: list[Path]) -> None:
 def test_leftovers_of_killed_runs(tmp_path: Path, files: list[Path]) -> None:
     """A temporary file that nobody is writing goes; one that another run is writing stays."""
     (tmp_path / '.cache').mkdir()
-    left, busy = tmp_path / '.cache' / 'left.tmp', tmp_path / '.cache' / 'busy.tmp'
+    left, busy = (tmp_path / '.cache' / f'.{name}.npz.999999999.partial' for name in ('left', 'busy'))
     left.write_bytes(b'half')
     with busy.open('wb') as file:
         fcntl.flock(file, fcntl.LOCK_EX)

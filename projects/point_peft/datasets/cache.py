@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import stat
-import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from mmengine.logging import print_log
 
+from ..io.atomic import check_writable, open_atomically
 from ..io.errors import DatasetError, DatasetNotFoundError
 from ..io.naming import UnreadableError
+from ..io.partial import remove_partial_files
 from ..io.progress import track
 from .readers.npz import read_npz
 
 CACHE_DIR = '.cache'
-TEMPORARY = '.tmp'
 
 LAYOUT = 2
 """Version of what is written; another one is not read."""
-
-WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-"""A directory with none of them is meant to stay as it is, although the system would let root write there."""
 
 
 def cached_clouds(
@@ -131,33 +125,19 @@ def _load(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """Write the cache atomically; where that is impossible, the next reading takes as long."""
+    directory = path.parent
     try:
-        if not path.parent.parent.stat().st_mode & WRITE_BITS:
-            raise PermissionError(f'{path.parent.parent} is marked as read-only')
-        path.parent.mkdir(exist_ok=True)
-        _remove_abandoned(path.parent)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=TEMPORARY)
+        check_writable(directory.parent)
+        directory.mkdir(exist_ok=True)
+        check_writable(directory)
     except OSError:
-        print_log(f"'{path.parent}' is not writable; the dataset is not cached.", logger='current')
+        print_log(f"'{directory}' is not writable; the dataset is not cached.", logger='current')
         return
+    remove_partial_files(directory)
     try:
-        with os.fdopen(handle, 'wb') as file:
-            with suppress(OSError):  # some network disks have no locks
-                fcntl.flock(file, fcntl.LOCK_EX)  # tells others that it is being written
+        with open_atomically(path) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes them for its option
-            file.flush()
-            os.replace(temporary, path)
     except OSError as error:
         print_log(
             f"'{path}' could not be written ({error}); the dataset is not cached.", logger='current', level=30
         )
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _remove_abandoned(directory: Path) -> None:
-    """Delete what killed runs were writing: temporary files that no process holds a lock on."""
-    for path in filter(Path.is_file, directory.glob(f'*{TEMPORARY}')):
-        with suppress(OSError), path.open('rb') as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from .errors import WriteError
 from .locks import lock
+
+WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
@@ -19,7 +23,7 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         content (bytes): New content.
 
     Raises:
-        OSError: The disk is full, read-only ...; the old file is untouched and nothing is left beside it.
+        WriteError: The disk is full, read-only ...; the old file is untouched and nothing is left beside it.
     """
     with open_atomically(path) as file:
         file.write(content)
@@ -36,7 +40,7 @@ def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
             and no file, such as ``/dev/null`` or a pipe, is written to as it is.
 
     Raises:
-        OSError: The disk is full, read-only ...; it names the file. The old file is untouched and nothing is left
+        WriteError: The disk is full, read-only ...; it names the file. The old file is untouched and nothing is left
             beside it.
     """
     path = Path(os.path.realpath(path))
@@ -57,11 +61,24 @@ def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(partial)):
-            raise OSError(
-                error.errno, error.strerror, str(path)
-            ) from error  # which a full disk does not name
+            # A full disk does not name the file.
+            raise WriteError(error.errno, error.strerror, str(path)) from error
         raise
     _sync_directory(path.parent)
+
+
+def check_writable(directory: Path) -> None:
+    """Refuse a directory that is meant to stay as it is.
+
+    Raises:
+        PermissionError: None of its write bits is set, which the system would let root ignore, or this user may not
+            write there.
+        OSError: It is not there.
+    """
+    if not directory.stat().st_mode & WRITE_BITS:
+        raise PermissionError(f'{directory} is marked as read-only')
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PermissionError(f'{directory} may not be written to')
 
 
 def _sync_directory(directory: Path) -> None:

@@ -1,10 +1,24 @@
-"""Errors that a user can mend; the tools print them as one sentence, without a traceback."""
+"""Errors that speak to the user; the tools print them as one sentence, without a traceback.
+
+Whatever the package raises over a file, a value or a command is one of these. Those that stand for a builtin error are
+also that, so that ``except ValueError`` goes on working.
+"""
 
 from __future__ import annotations
 
 
 class PointPEFTError(Exception):
-    """Something outside the code is at fault: a file, a path, a config or a flag."""
+    """Something outside the code is at fault: a file, a path, a config, a flag, or what a function was given."""
+
+
+class InvalidValueError(PointPEFTError, ValueError):
+    """An argument, a tensor or a cloud cannot be used."""
+
+
+class MissingKeyError(PointPEFTError, KeyError):
+    """A dict or a data sample lacks something that is needed."""
+
+    __str__ = Exception.__str__  # a KeyError would put its sentence in quotes
 
 
 class ConfigError(PointPEFTError):
@@ -13,6 +27,18 @@ class ConfigError(PointPEFTError):
 
 class MissingFileError(PointPEFTError, FileNotFoundError):
     """A file or directory that the config or the command line names does not exist."""
+
+
+class WriteError(PointPEFTError, OSError):
+    """A file cannot be written."""
+
+
+class DatasetNotFoundError(MissingFileError):
+    """A dataset's directory or one of its files does not exist."""
+
+
+class DatasetError(PointPEFTError, ValueError):
+    """A file of a dataset was found, but what it holds cannot be used."""
 
 
 class CheckpointError(PointPEFTError):
@@ -39,18 +65,6 @@ class UnmatchedCheckpointError(CheckpointError):
     """A checkpoint and a model do not fit: no common tensor, or tensors of another shape."""
 
 
-class MemoryBankMismatchError(CheckpointError):
-    """A memory bank was built from something else than the run or the adapter needs."""
-
-
-class NonFiniteError(PointPEFTError):
-    """A loss, a weight or a statistic became NaN or infinite, so that going on would learn nothing."""
-
-
-class NonFiniteWeightsError(CheckpointError):
-    """Weights hold a NaN or an infinity."""
-
-
 class OtherNetworkError(UnmatchedCheckpointError):
     """A checkpoint was saved by a network that computes something else."""
 
@@ -59,9 +73,13 @@ class OtherClassesError(CheckpointError):
     """A checkpoint was trained on other classes, or on the same in another order."""
 
 
-class DatasetNotFoundError(FileNotFoundError):
-    """A dataset's directory or one of its files does not exist."""
+class MemoryBankMismatchError(CheckpointError):
+    """A memory bank was built from something else than the run or the adapter needs."""
 
 
-class DatasetError(ValueError):
-    """A file was found, but what it holds cannot be used."""
+class NonFiniteWeightsError(CheckpointError):
+    """Weights hold a NaN or an infinity."""
+
+
+class NonFiniteError(PointPEFTError):
+    """A loss, a weight or a statistic became NaN or infinite, so that going on would learn nothing."""

@@ -7,15 +7,20 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 try:
     import fcntl
-except ImportError:  # Windows, where the process number alone has to do
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+    import msvcrt
 
 
 def lock(handle: int) -> bool:
-    """Take the lock of an open file, which the system releases with the process; False if another has it."""
+    """Take the lock of an open file, which forked children hold too; False if another has it.
+
+    Where there are no such locks, it counts as taken.
+    """
     if fcntl is not None:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -24,6 +29,19 @@ def lock(handle: int) -> bool:
         except OSError:  # a file system without locks
             return True
     return True
+
+
+def lock_process(file: IO[str]) -> None:
+    """Lock a file for this process alone; children that it forks do not hold it when it is gone.
+
+    Raises:
+        OSError: Another process holds it, or there are no locks.
+    """
+    if fcntl is not None:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    else:
+        file.seek(1 << 20)  # a byte behind the text, which others may read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.dist import is_main_process
 from rich.progress import track
 
-from ..datasets.cache import WRITE_BITS
+from ..io.atomic import check_writable
 from ..io.errors import DatasetError
 from ..io.locks import held_directory, remove_abandoned_directories
 from ..io.restricted_pickle import read_pickle
@@ -102,8 +102,7 @@ def _write_at_once(directory: Path, *, split: str, num_scenes: int, num_points: 
     temporary = directory.with_name(f'.{directory.name}.{uuid.uuid4().hex}')
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
-        if not directory.parent.stat().st_mode & WRITE_BITS:
-            raise PermissionError('it is marked as read-only')
+        check_writable(directory.parent)
         remove_abandoned_directories(directory.parent.glob(f'.{directory.name}.*'))
         with held_directory(temporary):
             write_rooms(temporary, split=split, num_scenes=num_scenes, num_points=num_points, seed=seed)

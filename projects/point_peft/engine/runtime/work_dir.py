@@ -14,6 +14,7 @@ from typing import IO
 from mmengine.logging import print_log
 
 from ...io.errors import ConfigError
+from ...io.locks import lock_process
 from ...io.text import printable
 
 LOCK = '.lock'
@@ -84,7 +85,7 @@ def _acquire(path: Path) -> IO[str] | None:
             f"--work-dir '{place}' cannot be written to ({error.strerror}); give another one."
         ) from error
     try:
-        _lock(file)
+        lock_process(file)
     except OSError as error:
         file.seek(0)
         holder = printable(file.read().strip() or 'another run')
@@ -117,19 +118,3 @@ def _has_name(file: IO[str], path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-if os.name == 'posix':
-    import fcntl
-
-    def _lock(file: IO[str]) -> None:
-        """Lock a file for this process alone; children that it forks do not hold it when it is gone."""
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-else:
-    import msvcrt
-
-    def _lock(file: IO[str]) -> None:
-        """Lock a byte behind the text, which others may read."""
-        file.seek(1 << 20)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
