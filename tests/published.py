@@ -45,19 +45,15 @@ PART_CHANGES: dict[str, dict[str, Any]] = {
 }
 """What part segmentation changes in a backbone."""
 
-PLAIN_DECODER = dict(
-    type='PlainPartSegHead', hidden_layers=(0, 1), propagation_dims=(9, 8), label_dim=5, dims=(7, 6)
-)
+PLAIN_DECODER = dict(type='PlainPartSegHead', propagation_dims=(9, 8), label_dim=5, dims=(7, 6))
 PART_HEADS: dict[str, dict[str, Any]] = {
     'PointMAE': PLAIN_DECODER,
     'ACT': PLAIN_DECODER,
     'PointGPT': PLAIN_DECODER,
     'ReCon': dict(PLAIN_DECODER, prefix=True),
-    'PointBERT': dict(type='GraphPartSegHead', hidden_layers=(0, 0, 1), hidden_dim=11),
+    'PointBERT': dict(type='GraphPartSegHead', hidden_dim=11),
     'PointM2AE': dict(
         type='HierarchicalPartSegHead',
-        stage_dims=(6, 12, 18),
-        hidden_layers=(0, 2, 5),
         propagation_dims=(9, 8),
         label_dim=5,
         dims=(7, 6, 4),

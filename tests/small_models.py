@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -76,6 +77,17 @@ METHODS = {
     'vpt_deep': [dict(type='VPTDeep', num_tokens=3)],
     'linear_probe': [],
 }
+
+
+def sizes(embed_dim: int = 48, **others: Any) -> Any:
+    """What heads ask of a backbone, without one: of a plain transformer of four blocks with a class token.
+
+    Args:
+        embed_dim (int): Token dimension.
+        others: Other values of :class:`~point_peft.backbones.AnyBackbone`.
+    """
+    known = dict(num_prefix_tokens=1, num_groups=16, layer_dims=[embed_dim] * 4, decoder_layers=[[0, 1, 3]])
+    return SimpleNamespace(embed_dim=embed_dim, **(known | others))
 
 
 def methods_for(name: str) -> dict[str, list[dict[str, Any]]]:

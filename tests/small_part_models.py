@@ -30,21 +30,18 @@ CHANGES: dict[str, dict[str, Any]] = {
 HEADS: dict[str, dict[str, Any]] = {
     'plain': dict(
         type='PlainPartSegHead',
-        hidden_layers=(1, 2, 3),
         propagation_dims=(24, 20),
         label_dim=6,
         dims=(18, 14),
     ),
-    'graph': dict(type='GraphPartSegHead', hidden_layers=(1, 2, 3), level_sizes=(40, 24), hidden_dim=16),
+    'graph': dict(type='GraphPartSegHead', level_sizes=(40, 24), hidden_dim=16),
     'hierarchical': dict(
         type='HierarchicalPartSegHead',
-        stage_dims=(12, 24, 48),
-        hidden_layers=(0, 1, 3),
         propagation_dims=(24, 20),
         label_dim=6,
         dims=(18, 16, 14),
     ),
-    'linear': dict(type='LinearPartSegHead', hidden_layers=(1, 2, 3)),
+    'linear': dict(type='LinearPartSegHead'),
 }
 
 PUBLISHED = {name: 'plain' for name in SMALL_BACKBONES} | dict(PointBERT='graph', PointM2AE='hierarchical')
@@ -63,8 +60,6 @@ def head_of(name: str, head: str | None = None) -> dict[str, Any]:
     """The config of a head for a backbone; None means the published one."""
     head = head or PUBLISHED[name]
     config = dict(HEADS[head], parts_per_category=PARTS)
-    if (name, head) == ('PointM2AE', 'linear'):
-        config.update(hidden_layers=(0, 1, 3), hidden_dims=(12, 24, 48))
     if (name, head) == ('ReCon', 'plain'):
         config.update(prefix=True)
     return config

@@ -160,6 +160,14 @@ BROKEN: dict[str, tuple[Change, str]] = {
     'dims of too few blocks': (member('layer_dims', [48] * 3), 'layer_dims has 3 entries for 4 layers'),
     'stages of too many blocks': (member('layer_stages', [0] * 5), 'layer_stages has 5 entries for 4 layers'),
     'stages go back': (member('layer_stages', [0, 1, 0, 0]), 'layer_stages goes back to an earlier stage'),
+    'decoder layers': (
+        member('decoder_layers', [[0, 4]]),
+        r'decoder_layers=\[\[0, 4\]\] names block 4, but they go from 0 to 3',
+    ),
+    'decoder layers of more stages': (
+        member('decoder_layers', [[0], [1]]),
+        r'decoder_layers=\[\[0\], \[1\]\] has 2 stages, but there are 1',
+    ),
     'prefix parameter': (
         member('prefix_parameters', lambda self: ['cls_token', 'class_pos']),
         r"prefix_parameters\(\) names 'class_pos', which is no parameter",

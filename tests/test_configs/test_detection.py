@@ -1,4 +1,4 @@
-"""Every detection config: one for each method, backbone, detector and data set; encoder and neck build and run.
+"""Every detection config: one for each method, backbone, detector and data set; the encoder with its neck runs.
 
 The detectors themselves need the detection tier (tests/test_detection).
 """
@@ -65,7 +65,9 @@ def test_leaf(name: str) -> None:
         == len(cfg.class_names)
         == len(cfg.model.bbox_head.bbox_coder.mean_sizes)
     )
-    assert cfg.model.neck.out_channels == next(width for key, width in WIDTHS.items() if f'_{key}_' in name)
+    assert cfg.model.backbone.neck.out_channels == next(
+        width for key, width in WIDTHS.items() if f'_{key}_' in name
+    )
     assert cfg.train_cfg.max_epochs <= 36 and cfg.default_hooks.checkpoint.save_best == 'mAP_0.25'
 
 
@@ -75,12 +77,13 @@ def test_encoder_and_neck(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(tmp_path)
     cfg = load(name)
     with torch.device('meta'):
-        encoder, neck = MODELS.build(cfg.model.backbone), MODELS.build(cfg.model.neck)
-    assert isinstance(encoder, SceneEncoder) and isinstance(neck, SeedNeck)
+        encoder = MODELS.build(cfg.model.backbone)
+    assert isinstance(encoder, SceneEncoder) and isinstance(encoder.neck, SeedNeck)
     widths = [sum(encoder.backbone.layer_dims[layer] for layer in layers) for layers in encoder.stages]
-    assert tuple(widths) == neck.in_channels
-    trained = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in encoder.parameters())
+    assert sum(widths) == encoder.neck.layers[0].in_features
+    parameters = [p for name, p in encoder.named_parameters() if not name.startswith('neck.')]
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
+    total = sum(p.numel() for p in parameters)
     method = name.partition('/')[0]
     assert isinstance(encoder.backbone, PEFTBackbone) == (method != 'full')
     if method == 'full':
@@ -94,9 +97,9 @@ def test_encoder_and_neck(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize('name', [name for name in LEAVES if name.endswith('mini_votenet_shapes_scene')])
 def test_small_encoder_runs(name: str) -> None:
     cfg = load(name)
-    encoder, neck = MODELS.build(cfg.model.backbone), MODELS.build(cfg.model.neck)
+    encoder = MODELS.build(cfg.model.backbone)
     generator = torch.Generator().manual_seed(0)
-    seeds = neck(encoder(4 * torch.rand(2, 1024, 4, generator=generator)))
+    seeds = encoder(4 * torch.rand(2, 1024, 4, generator=generator))
     groups = cfg.backbone.num_groups
     assert (
         seeds['fp_features'][-1].shape == (2, 256, groups) and torch.isfinite(seeds['fp_features'][-1]).all()

@@ -7,18 +7,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from golden_configs import FILE, NAMES, frozen
+from mmengine.registry import init_default_scope
 
+from point_peft.backbones import decoder_widths
 from point_peft.engine.config import read_config
+from point_peft.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
-MATERIAL = {'backbone', 'hidden_layers', 'stages', 'seed_channels'}
-"""Sections that backbones have for others to refer to; only detection had them before."""
+DETECTORS = ('mmdet3d.VoteNet', 'mmdet3d.GroupFree3DNet', 'point_peft.Detr3D')
 
+MATERIAL = {'backbone'}
+"""Section that backbones have for others to refer to; only detection had it before."""
 
-SEEDS = ('seed_channels', 'in_channels')
-"""Where three blocks' width stands."""
+DECODED = {'hidden_layers', 'stages', 'seed_channels'}
+"""Sections about the blocks that decoders read and their widths, which the backbone itself says now."""
+
+DECODED_BY_HEAD = ('hidden_layers', 'stages', 'stage_dims')
+"""The same in a head."""
 
 
 def plain(node: Any) -> Any:
@@ -33,13 +41,8 @@ def as_wanted(name: str, before: dict[str, Any]) -> dict[str, Any]:
     before = in_words_of_today(copy.deepcopy(before))
     if before['model'].get('auxiliary_head', True) is None:
         del before['model']['auxiliary_head']  # not mentioned where there is none
-    if name.startswith('linear_probe/'):  # what the heads take by default is said
-        head = before['model'].get('head', {})
-        if head.get('type') == 'LinearSceneSegHead':
-            head.setdefault('stages', [[3, 7, 11]])
-        if head.get('type') == 'LinearPartSegHead':
-            head.setdefault('hidden_layers', [3, 7, 11])
-    if before['model'].get('neck', {}).get('type') == 'point_peft.SeedNeck' and 'pointgpt_s' in name:
+    asked_of_the_backbone(before)
+    if before['model']['type'] in DETECTORS and 'pointgpt_s' in name:
         for backbone in (before['backbone'], before['model']['backbone']['backbone']):
             backbone['hidden_norm'] = True  # of its two last norms, the one that detectors read is trained
     if 'pointmae_mini' in name:
@@ -48,6 +51,19 @@ def as_wanted(name: str, before: dict[str, Any]) -> dict[str, Any]:
         before['train_cfg']['max_epochs'] = 20
         before['param_scheduler'][1].update(begin=15, end=20)
     return before
+
+
+def asked_of_the_backbone(before: dict[str, Any]) -> None:
+    """Heads, the encoder and its neck, which stood beside it, ask the backbone which blocks they get, how wide."""
+    for section in DECODED & set(before):
+        del before[section]
+    model = before['model']
+    head = model.get('head', {})
+    for key in (*DECODED_BY_HEAD, *(['hidden_dims'] if head.get('type') == 'LinearPartSegHead' else [])):
+        head.pop(key, None)
+    if model['type'] in DETECTORS:
+        del model['backbone']['stages'], model['neck']['in_channels']
+        model['backbone']['neck'] = {**model.pop('neck'), 'type': 'SeedNeck'}
 
 
 def in_words_of_today(node: Any) -> Any:
@@ -70,9 +86,6 @@ def widen(node: Any) -> None:
         node['decoder_num_heads'] = 6
     if node.get('checkpoint') == 'checkpoints/point_mae_mini_shapes.safetensors':
         node['checkpoint'] = 'checkpoints/pointmae_mini.safetensors'
-    for key, value in node.items():
-        if value == [384] and key in SEEDS:
-            node[key] = [576]
 
 
 @pytest.mark.parametrize('kind', sorted({name.rpartition('/')[0] for name in NAMES}))
@@ -83,6 +96,31 @@ def test_configs_are_what_they_were(kind: str) -> None:
         for section in MATERIAL - set(before):
             now.pop(section, None)
         assert now == as_wanted(name, before), name
+
+
+def test_decoded_blocks_are_what_they_were() -> None:
+    """The backbones say themselves which blocks decoders get and how wide these are, where configs had said it."""
+    init_default_scope('point_peft')
+    found, seen = set(), []
+    for name in NAMES:
+        model = frozen(name)['model']
+        reader = model['backbone'] if 'neck' in model else model.get('head', {})
+        stages = reader.get('stages') or [reader['hidden_layers']] if DECODED & set(reader) else None
+        if stages is None:
+            continue
+        backbone = model['backbone'] if 'head' in model else model['backbone']['backbone']
+        widths = model.get('neck', {}).get('in_channels') or reader.get('stage_dims')
+        if backbone['type'] == 'PointM2AE':
+            stages = [[layer] for layers in stages for layer in layers]
+        if (backbone, stages, widths) in seen:
+            continue
+        seen.append((backbone, stages, widths))
+        with torch.device('meta'):
+            network = MODELS.build(backbone)
+        assert [list(layers) for layers in network.decoder_layers] == stages, name
+        assert widths is None or decoder_widths(network) == widths, name
+        found.add((backbone['type'], backbone.get('depth')))
+    assert len(found) == 7
 
 
 def test_few_files() -> None:

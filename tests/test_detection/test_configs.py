@@ -44,8 +44,13 @@ def test_every_method_builds(task: str, backbone: str) -> None:
         check_config(cfg)
         with torch.device('meta'):
             model = MODELS.build(cfg.model)
-        heads.add(sum(p.numel() for part in (model.neck, model.bbox_head) for p in part.parameters()))
-        trained[method] = sum(p.numel() for p in model.backbone.parameters() if p.requires_grad)
+        encoder = model.backbone
+        heads.add(sum(p.numel() for part in (encoder.neck, model.bbox_head) for p in part.parameters()))
+        trained[method] = sum(
+            p.numel()
+            for name, p in encoder.named_parameters()
+            if p.requires_grad and not name.startswith('neck.')
+        )
     assert len(heads) == 1 and trained['linear_probe'] == 0
     share = 1 if 'mini' in backbone else 0.06
     tuned = [trained[method] for method in ('point_peft', 'lora', 'vpt_deep')]

@@ -51,10 +51,7 @@ def detector() -> Detr3D:
     """The detector of the base configs for the mini backbone, without pre-trained weights and with 16 queries."""
     cfg = Config.fromfile(MODEL_CONFIGS / 'detr3d.py').model
     encoder = Config.fromfile(MODEL_CONFIGS.parent / 'backbones' / 'pointmae_mini.py')
-    cfg.backbone.update(
-        backbone={**encoder.backbone, 'num_groups': 32, 'init_cfg': None}, stages=encoder.stages
-    )
-    cfg.neck.in_channels = encoder.seed_channels
+    cfg.backbone.update(backbone={**encoder.backbone, 'num_groups': 32, 'init_cfg': None})
     cfg.bbox_head.update(num_classes=2, num_queries=16)
     cfg.bbox_head.bbox_coder.update(num_sizes=2, num_dir_bins=1, with_rot=False, mean_sizes=[[1, 1, 1]] * 2)
     return MODELS.build(cfg)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_models import build_plain, clouds, scramble
+from small_models import build_plain, clouds, scramble, sizes
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,7 +17,7 @@ from point_peft.structures import BackboneFeatures, PointTokens
 
 def small_head(**changes: float) -> GenerationHead:
     """A head for the small PointGPT, with weights at which every part matters."""
-    head = GenerationHead(48, depth=2, num_heads=3, group_size=8, **changes)
+    head = GenerationHead(sizes(48), depth=2, num_heads=3, group_size=8, **changes)
     scramble(head)
     return head.eval()
 
@@ -100,7 +100,7 @@ def test_loss_by_hand() -> None:
     {(4, 0, 0), (4, 1, 0)}, generated as (0, 0, 0) twice: 4, 4 and 4, sqrt 17.
     Absolute: ((0 + 0 + 4 + 4) / 4 + (0 + 3 + 4 + sqrt 17) / 4) / 2. Squared: (16 + 16) / 4 + (9 + 16 + 17) / 4.
     """
-    head = GenerationHead(6, depth=1, num_heads=1, group_size=2, loss_weight=2.0)
+    head = GenerationHead(sizes(6), depth=1, num_heads=1, group_size=2, loss_weight=2.0)
     for parameter in head.generator_blocks.increase_dim.parameters():
         nn.init.zeros_(parameter)
     neighborhoods = torch.tensor([[[[0.0, 0, 0], [3, 0, 0]], [[0, 0, 0], [0, 1, 0]]]])
@@ -119,7 +119,7 @@ def test_loss_by_hand() -> None:
 
 def test_loss_falls(features: BackboneFeatures) -> None:
     """Training the head alone brings the groups closer to the cloud's."""
-    head = GenerationHead(48, depth=2, num_heads=3, group_size=8)
+    head = GenerationHead(sizes(48), depth=2, num_heads=3, group_size=8)
     optimizer = torch.optim.AdamW([p for p in head.parameters() if p.requires_grad], lr=3e-3)
     losses = []
     for _ in range(20):

@@ -111,7 +111,6 @@ def run_config(folder: Path, method: str) -> Config:
     cfg.model.backbone = small_config_of('PointMAE', class_token=False)
     if 'peft' in cfg.model:
         cfg.model.peft.methods = methods_for('PointMAE')[method]
-    cfg.model.head.hidden_layers = (1, 2, 3)
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         cfg[loader].dataset.update(num_samples=32, num_points=64)
     cfg.train_dataloader.batch_size = 16

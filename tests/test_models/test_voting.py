@@ -130,7 +130,7 @@ def test_from_a_config() -> None:
             module=dict(
                 type='PartSegmentor',
                 backbone=BACKBONE,
-                head=dict(type='PlainPartSegHead', parts_per_category=(2, 3), hidden_layers=(1, 3)),
+                head=dict(type='PlainPartSegHead', parts_per_category=(2, 3)),
             ),
             num_votes=2,
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
+from small_models import sizes
 
 from point_peft.necks import SeedNeck
 from point_peft.ops import three_nn
 from point_peft.structures import SceneTokens
+
+BACKBONE = sizes(8, layer_dims=[6, 8], decoder_layers=[[0], [1]])
 
 
 def scene(batch: int = 2) -> SceneTokens:
@@ -18,7 +20,7 @@ def scene(batch: int = 2) -> SceneTokens:
 
 
 def test_shapes_are_those_that_mmdet3d_reads() -> None:
-    seeds = SeedNeck((6, 8), out_channels=10)(scene())
+    seeds = SeedNeck(BACKBONE, out_channels=10)(scene())
     assert {name: tuple(values[-1].shape) for name, values in seeds.items()} == dict(
         fp_xyz=(2, 12, 3), fp_features=(2, 10, 12), fp_indices=(2, 12)
     )
@@ -27,13 +29,13 @@ def test_shapes_are_those_that_mmdet3d_reads() -> None:
 
 def test_seeds_are_the_finest_centers() -> None:
     x = scene()
-    seeds = SeedNeck((6, 8))(x)
+    seeds = SeedNeck(BACKBONE)(x)
     assert torch.equal(seeds['fp_xyz'][-1], x.centers[0]) and torch.equal(seeds['fp_indices'][-1], x.index)
 
 
 def test_coarser_tokens_are_interpolated() -> None:
     """Independent: carry the coarse tokens point by point, then run the layers as matrices."""
-    x, neck = scene(), SeedNeck((6, 8), out_channels=4).eval()
+    x, neck = scene(), SeedNeck(BACKBONE, out_channels=4).eval()
     index, weights = three_nn(x.centers[0], x.centers[1])
     expected = torch.zeros(2, 12, 8)
     for room in range(2):
@@ -44,8 +46,3 @@ def test_coarser_tokens_are_interpolated() -> None:
     for layer, norm in zip(neck.layers, neck.norms):
         hidden = (hidden @ layer.weight.T / (1 + norm.eps) ** 0.5).clamp(min=0)
     torch.testing.assert_close(neck(x)['fp_features'][-1], hidden.mT, rtol=1e-5, atol=1e-6)
-
-
-def test_wrong_widths() -> None:
-    with pytest.raises(ValueError, match=r'widths \(6, 8\), but the neck is built for \(6,\)'):
-        SeedNeck((6,))(scene())

@@ -38,7 +38,7 @@ def run(
     found: dict[str, Tensor] = {}
     with torch.no_grad():
         features = backbone(points, hidden_layers=range(15))
-        found['logits'] = model.head(features)
+        found['logits'] = model.head(features, {})
         found |= {f'block{index}': tokens for index, tokens in features.hidden.items()}
         summaries = backbone.prior.stage_summaries(backbone.prior.embed(points))
         found |= {f'cp_feat{stage}': summary for stage, summary in enumerate(summaries)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,11 @@ def blocks(batch: int = 2, num_points: int = 96, *, columns: int = 6) -> Tensor:
     return torch.randn(batch, num_points, columns, generator=torch.Generator().manual_seed(0))
 
 
+def block_samples(labels: Tensor) -> list[Any]:
+    """Objects with the labels (B, N) of blocks, where mmdet3d has them."""
+    return [SimpleNamespace(gt_pts_seg=SimpleNamespace(pts_semantic_mask=row)) for row in labels]
+
+
 def build_segmentor(
     name: str = 'PointMAE',
     *,
@@ -90,16 +96,11 @@ def build_segmentor(
 ) -> SceneSegmentor:
     """A small scene segmentation model in eval mode, with weights at which every part matters."""
     torch.manual_seed(0)
-    stages = (
-        dict(stages=((0,), (1,), (3,)), stage_dims=(12, 24, 48))
-        if name == 'PointM2AE'
-        else dict(stages=((0, 3),))
-    )
     kind = 'LinearSceneSegHead' if linear else 'PropagationSceneSegHead'
     sizes = {} if linear else dict(propagation_dims=(32, 16), dims=(16, 16))
     model = SceneSegmentor(
         dict(type=name, **SMALL_BACKBONES[name]),
-        dict(type=kind, num_classes=NUM_CLASSES) | stages | sizes | head,
+        dict(type=kind, num_classes=NUM_CLASSES) | sizes | head,
         peft=None if methods is None else dict(type='PEFTBackbone', methods=methods),
         test_cfg=test_cfg,
         data_preprocessor=ScenePreprocessor(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rooms import NUM_CLASSES, blocks, build_segmentor
-from small_models import SMALL_BACKBONES
+from rooms import NUM_CLASSES, block_samples, blocks, build_segmentor
+from small_models import SMALL_BACKBONES, sizes
 from torch.nn import functional as F
 
 from point_peft.heads import PropagationSceneSegHead
@@ -59,10 +59,10 @@ def test_wrong_columns() -> None:
 
 def make_loss(labels: list[int], **head: object) -> torch.Tensor:
     """Loss of a head for one block with these labels, against fixed logits."""
-    model = PropagationSceneSegHead(NUM_CLASSES, stages=((0,),), **head)
+    model = PropagationSceneSegHead(sizes(), NUM_CLASSES, **head)
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(1, len(labels), NUM_CLASSES, generator=generator, requires_grad=True)
-    loss = model.loss(logits, torch.tensor([labels]))['loss']
+    loss = model.loss(logits, block_samples(torch.tensor([labels])))['loss']
     loss.backward()
     assert logits.grad is not None and logits.grad.isfinite().all()
     return loss.detach()
@@ -95,6 +95,4 @@ def test_wrong_labels(label: int) -> None:
 def test_wrong_arguments() -> None:
     """Lists that do not fit each other."""
     with pytest.raises(ValueError, match='class_weight has 2 numbers; give num_classes=4'):
-        PropagationSceneSegHead(4, class_weight=[1, 2])
-    with pytest.raises(ValueError, match='1 stages but 2 stage_dims'):
-        PropagationSceneSegHead(4, stage_dims=(8, 8))
+        PropagationSceneSegHead(sizes(), 4, class_weight=[1, 2])

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 import torch
 from rooms import NUM_CLASSES, SLIDING, blocks, build_segmentor
+from rooms import block_samples as samples
 from rooms import scene as make_scene
 from small_models import POINT_PEFT, state_of
 
 from point_peft.models import ScenePreprocessor
 from point_peft.models.scene_preprocessor import unit_sphere
 from point_peft.registry import MODELS
-
-
-def samples(labels: torch.Tensor) -> list[Any]:
-    """Objects with the annotations of blocks, where mmdet3d has them."""
-    return [SimpleNamespace(gt_pts_seg=SimpleNamespace(pts_semantic_mask=row)) for row in labels]
 
 
 def test_preprocessor() -> None:
@@ -62,7 +55,9 @@ def test_loss_is_that_of_the_logits() -> None:
     labels = torch.randint(0, NUM_CLASSES + 1, (2, 96), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         loss = model(inputs, samples(labels.int()), mode='loss')
-        assert torch.equal(loss['loss'], model.head.loss(model(inputs, mode='tensor'), labels)['loss'])
+        assert torch.equal(
+            loss['loss'], model.head.loss(model(inputs, mode='tensor'), samples(labels))['loss']
+        )
 
 
 def test_prediction() -> None:

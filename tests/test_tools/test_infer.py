@@ -66,7 +66,6 @@ def part_config(tmp_path: Path) -> Config:
         head=dict(
             type='PlainPartSegHead',
             parts_per_category=(2, 2),
-            hidden_layers=(1, 2, 3),
             propagation_dims=(32, 16),
         ),
     )

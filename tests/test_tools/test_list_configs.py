@@ -63,7 +63,8 @@ def test_origin(run: Run, tmp_path: Path) -> None:
     """Each value once, with the file that says it; references with the name that they go by."""
     mine = tmp_path / 'mine.py'
     mine.write_text(
-        "_base_ = 'lora/pointm2ae_shapenetpart'\nmodel = dict(backbone=dict(num_heads=4))\nhidden_layers = (1, 2)\n"
+        "_base_ = 'lora/pointm2ae_shapenetpart'\n"
+        'model = dict(backbone=dict(num_heads=4))\nparts_per_category = (1, 2)\n'
     )
     options = ['--cfg-options', 'train_cfg.max_epochs=70']
     lines = run('print_config.py', str(mine), '--origin', *options).splitlines()
@@ -75,7 +76,7 @@ def test_origin(run: Run, tmp_path: Path) -> None:
         'model.backbone.depths': f'(5, 5, 5)  # {parts}/backbones/pointm2ae.py (backbone.depths)',
         'model.backbone.stage_norms': f'True  # {parts}/backbones/pointm2ae.py, when part_seg (backbone.stage_norms)',
         'model.head.type': f"'HierarchicalPartSegHead'  # {parts}/backbones/pointm2ae.py, when part_seg",
-        'model.head.hidden_layers': f'(1, 2)  # {mine} (hidden_layers)',
+        'model.head.parts_per_category': f'(1, 2)  # {mine} (parts_per_category)',
         'model.peft.methods.0.rank': f'8  # {parts}/methods/lora.py (peft.methods.0.rank)',
         'optim_wrapper.optimizer.lr': f'0.0002  # {parts}/schedules/part_seg_300e.py',
         'train_dataloader.dataset.split': f"'train'  # {parts}/datasets/shapenetpart.py",

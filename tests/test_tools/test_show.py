@@ -66,7 +66,7 @@ def classification(tmp_path: Path) -> Path:
 def parts(tmp_path: Path) -> Path:
     """Config of a small part segmentation model; its checkpoint is beside it."""
     cfg = small_config(tmp_path / 'work')
-    head = dict(type='PlainPartSegHead', hidden_layers=(1, 2, 3), propagation_dims=(32, 16))
+    head = dict(type='PlainPartSegHead', propagation_dims=(32, 16))
     head['parts_per_category'] = [len(found) for found in CLASS_PARTS.values()]
     cfg.model = dict(type='PartSegmentor', backbone=BACKBONE, head=head)
     cfg.data_preprocessor = dict(type='PointDataPreprocessor')

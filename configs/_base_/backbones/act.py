@@ -8,9 +8,6 @@ backbone = dict(
     group_size=32,
     drop_path_rate=0.1,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/act_pretrain.pth'))
-hidden_layers = (3, 7, 11)
-stages = ((3, 7, 11), )
-seed_channels = (1152, )
 when = {
     'points_1024': dict(backbone=dict(num_groups=64)),
     'detection': dict(backbone=dict(num_groups=1024)),

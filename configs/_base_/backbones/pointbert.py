@@ -12,9 +12,6 @@ backbone = dict(
     drop_path_rate=0.1,
     patch_dim=256,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointbert_pretrain.pth'))
-hidden_layers = (3, 7, 11)
-stages = ((3, 7, 11), )
-seed_channels = (1152, )
 when = {
     'classification': dict(model=dict(head=dict(hidden_dims=(256, ), batch_norm=False, label_smoothing=0.2))),
     'points_2048': dict(data_preprocessor=dict(num_points=1024, num_candidates=1200)),
@@ -24,7 +21,6 @@ when = {
             head=dict(
                 _delete_=True,
                 type='GraphPartSegHead',
-                hidden_layers='${hidden_layers}',
                 parts_per_category='${parts_per_category}'))),
     'scene_seg': dict(backbone=dict(num_groups=128)),
     'detection': dict(backbone=dict(num_groups=1024)),

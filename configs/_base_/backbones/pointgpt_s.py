@@ -11,9 +11,6 @@ backbone = dict(
     num_groups=128,
     group_size=32,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointgpt_s_pretrain.pth'))
-hidden_layers = (3, 7, 11)
-stages = ((3, 7, 11), )
-seed_channels = (1152, )
 
 _generator = dict(type='GenerationHead', depth=4, num_heads=6, group_size=32)
 when = {

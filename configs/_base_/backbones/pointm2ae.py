@@ -14,9 +14,6 @@ backbone = dict(
     local_radius=(0.32, 0.64, 1.28),
     drop_path_rate=0.1,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointm2ae_pretrain.pth'))
-hidden_layers = (4, 9, 14)  # the last block of every stage
-stages = ((4, ), (9, ), (14, ))
-seed_channels = (96, 192, 384)
 
 _dense = dict(group_size=(16, 8, 8), stage_norms=True, new_norm=False)
 when = {
@@ -30,8 +27,7 @@ when = {
             head=dict(
                 _delete_=True,
                 type='HierarchicalPartSegHead',
-                hidden_layers='${hidden_layers}',
                 parts_per_category='${parts_per_category}'))),
-    'scene_seg': dict(backbone=_dense, model=dict(head=dict(stage_dims='${backbone.embed_dims}'))),
+    'scene_seg': dict(backbone=_dense),
     'detection': dict(backbone=dict(num_groups=(1024, 512, 256), **_dense)),
 }

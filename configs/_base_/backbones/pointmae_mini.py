@@ -12,9 +12,6 @@ backbone = dict(
     patch_dims=(48, 96, 192),
     drop_path_rate=0.0,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointmae_mini.safetensors'))
-hidden_layers = (0, 1, 3)
-stages = ((0, 1, 3), )
-seed_channels = (576, )
 
 _short = dict(
     optim_wrapper=dict(optimizer=dict(lr=1e-3)),

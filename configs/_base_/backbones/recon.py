@@ -12,9 +12,6 @@ backbone = dict(
     group_size=32,
     drop_path_rate=0.2,
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/recon_pretrain.pth'))
-hidden_layers = (3, 7, 11)
-stages = ((3, 7, 11), )
-seed_channels = (1152, )
 
 _fast = {'head': 10.0, 'backbone.cls_token': 10.0, 'backbone.cls_pos': 10.0}
 when = {

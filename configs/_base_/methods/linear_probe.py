@@ -8,18 +8,14 @@ when = {
             head=dict(
                 _delete_=True,
                 type='LinearPartSegHead',
-                hidden_layers='${hidden_layers}',
                 parts_per_category='${parts_per_category}'))),
-    'part_seg and pointm2ae': dict(model=dict(head=dict(hidden_dims='${backbone.embed_dims}'))),
     'scene_seg': dict(
         model=dict(
             head=dict(
                 _delete_=True,
                 type='LinearSceneSegHead',
-                stages='${stages}',
                 num_classes='${num_classes}',
                 point_channels='${point_channels}',
                 class_weight='${class_weight}'))),
-    'scene_seg and pointm2ae': dict(model=dict(head=dict(stage_dims='${backbone.embed_dims}'))),
     'detection': dict(model=dict(backbone=dict(extra_channels=0))),  # no gradient goes through a frozen encoder
 }

@@ -12,9 +12,8 @@ model = dict(
         type='point_peft.SceneEncoder',
         _scope_='point_peft',
         backbone='${backbone}',
-        stages='${stages}',
+        neck=dict(type='SeedNeck', out_channels=256),
         extra_channels=1),
-    neck=dict(type='point_peft.SeedNeck', in_channels='${seed_channels}', out_channels=256),
     bbox_head=dict(
         type='point_peft.Detr3DHead',
         num_queries=256,

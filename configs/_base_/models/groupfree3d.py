@@ -12,9 +12,8 @@ model = dict(
         type='point_peft.SceneEncoder',
         _scope_='point_peft',
         backbone='${backbone}',
-        stages='${stages}',
+        neck=dict(type='SeedNeck', out_channels=288),
         extra_channels=1),
-    neck=dict(type='point_peft.SeedNeck', in_channels='${seed_channels}', out_channels=288),
     bbox_head=dict(
         type='GroupFree3DHead',
         in_channels=288,

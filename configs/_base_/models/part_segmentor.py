@@ -4,8 +4,7 @@ tags = ('part_seg', )
 model = dict(
     type='PartSegmentor',
     backbone='${backbone}',
-    head=dict(
-        type='PlainPartSegHead', hidden_layers='${hidden_layers}', parts_per_category='${parts_per_category}'))
+    head=dict(type='PlainPartSegHead', parts_per_category='${parts_per_category}'))
 when = {'not full': dict(model=dict(peft='${peft}'))}
 default_hooks = dict(
     protocol=dict(metrics=('instance_miou', 'class_miou')),

@@ -9,7 +9,6 @@ model = dict(
     backbone='${backbone}',
     head=dict(
         type='PropagationSceneSegHead',
-        stages='${stages}',
         num_classes='${num_classes}',
         point_channels='${point_channels}',
         class_weight='${class_weight}'),

@@ -3,6 +3,7 @@
 from .act import ACT
 from .base import PointBackbone
 from .contract import ContractError, check_backbone
+from .decoding import AnyBackbone, decoder_widths
 from .plain_transformer import PlainTransformer
 from .point_bert import PointBERT
 from .point_gpt import PointGPT
@@ -12,6 +13,7 @@ from .recon import ReCon
 
 __all__ = [
     'ACT',
+    'AnyBackbone',
     'ContractError',
     'PlainTransformer',
     'PointBERT',
@@ -21,4 +23,5 @@ __all__ = [
     'PointMAE',
     'ReCon',
     'check_backbone',
+    'decoder_widths',
 ]

@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..structures import BackboneFeatures, PointTokens
+from .decoding import check_decoder_layers, default_decoder_layers
 from .pretrained import load_pretrained
 
 TRANSFORMER_SITES = {
@@ -46,6 +47,8 @@ class PointBackbone(BaseModule, ABC):
     Args:
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=FILE)`` loads official or converted weights in
             ``init_weights``; None keeps the random initialisation.
+        decoder_layers (Sequence[Sequence[int]] | None): Blocks that decoders read, for every stage, finest stage first;
+            None means those that published decoders read (:func:`~.decoding.default_decoder_layers`).
     """
 
     embed_dim: int
@@ -75,7 +78,12 @@ class PointBackbone(BaseModule, ABC):
     """Regular expressions for the beginnings of the names of tensors that official checkpoints lack, as they are new in
     fine-tuning; prefix tokens that are not pre-trained need not be named."""
 
-    def __init__(self, init_cfg: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        init_cfg: dict[str, Any] | None = None,
+        *,
+        decoder_layers: Sequence[Sequence[int]] | None = None,
+    ) -> None:
         super().__init__(init_cfg=None)
         if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
             raise ValueError(
@@ -83,6 +91,7 @@ class PointBackbone(BaseModule, ABC):
             )
         self.checkpoint: str | None = init_cfg['checkpoint'] if init_cfg else None
         self.pretrained_names: list[str] = []
+        self._decoder_layers = decoder_layers
 
     @property
     @abstractmethod
@@ -120,6 +129,18 @@ class PointBackbone(BaseModule, ABC):
     def layer_dims(self) -> Sequence[int]:
         """Token dimension of every block."""
         return [self.embed_dim] * len(self.layers)
+
+    @property
+    def decoder_layers(self) -> Sequence[Sequence[int]]:
+        """Blocks that decoders read, for every stage, finest stage first: what segmentation and detection start from.
+
+        Raises:
+            ValueError: If the config names blocks that do not exist, or of other stages.
+        """
+        if self._decoder_layers is None:
+            return default_decoder_layers(self.layer_stages)
+        check_decoder_layers(self._decoder_layers, self.layer_stages)
+        return self._decoder_layers
 
     @abstractmethod
     def embed_groups(self, neighborhoods: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ class PlainTransformer(PointBackbone):
         group_size (int): Points K per group.
         drop_path_rate (float): Stochastic-depth rate of the last block.
         patch_dims (Sequence[int]): Widths of the patch embedding's PointNet.
+        decoder_layers (Sequence[Sequence[int]] | None): As of :class:`PointBackbone`.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)`` or None.
     """
 
@@ -45,9 +46,10 @@ class PlainTransformer(PointBackbone):
         group_size: int = 32,
         drop_path_rate: float = 0.1,
         patch_dims: Sequence[int] = (128, 256, 512),
+        decoder_layers: Sequence[Sequence[int]] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(init_cfg, decoder_layers=decoder_layers)
         self.embed_dim = embed_dim
         self.num_prefix_tokens = len(self.prefix_names)
         self.num_groups = num_groups

@@ -38,6 +38,7 @@ class PointGPT(PointBackbone):
         drop_path_rate (float): Stochastic-depth rate of the last block; 0 in classification.
         hidden_norm (bool): Whether hidden features alone are used, as in part segmentation; ``norm`` is then trained
             and the final norm, in place of ``blocks.ln_f``.
+        decoder_layers (Sequence[Sequence[int]] | None): As of :class:`PointBackbone`.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)`` or None.
     """
 
@@ -64,9 +65,10 @@ class PointGPT(PointBackbone):
         patch_dims: Sequence[int] = (128, 256, 512),
         drop_path_rate: float = 0.0,
         hidden_norm: bool = False,
+        decoder_layers: Sequence[Sequence[int]] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(init_cfg, decoder_layers=decoder_layers)
         self.embed_dim, self.num_groups, self.group_size = embed_dim, num_groups, group_size
         self.encoder = PatchEmbed(embed_dim, hidden_dims=patch_dims)
         self.blocks = CausalStack(

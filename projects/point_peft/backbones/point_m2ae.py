@@ -37,6 +37,7 @@ class PointM2AE(PointBackbone):
         stage_norms (bool): Whether to keep the pre-trained norm of each stage, for the descriptor and for decoders.
         new_norm (bool): Whether the last stage gets a fresh norm, as in the published classifier; the published part
             segmentation uses the pre-trained one.
+        decoder_layers (Sequence[Sequence[int]] | None): As of :class:`PointBackbone`.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)`` or None.
     """
 
@@ -57,9 +58,10 @@ class PointM2AE(PointBackbone):
         patch_dims: Sequence[int] = (128, 256, 512),
         stage_norms: bool = False,
         new_norm: bool = True,
+        decoder_layers: Sequence[Sequence[int]] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        super().__init__(init_cfg, decoder_layers=decoder_layers)
         self.embed_dims, self.depths = tuple(embed_dims), tuple(depths)
         self.embed_dim, self.num_groups = self.embed_dims[-1], num_groups[0]
         self.stage_groups, self.group_size = tuple(num_groups), tuple(group_size)

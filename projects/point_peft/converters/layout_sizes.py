@@ -17,6 +17,7 @@ State = Mapping[str, Tensor]
 
 NUM_REFERENCE_CLASSES = 15
 DEFAULT_GROUP_SIZE = 32
+RELEASED_DIM = 384
 
 
 def plain(state: State, prefix: str = '', *, kind: str = 'PointMAE', **more: Any) -> dict[str, Any]:
@@ -64,9 +65,7 @@ def hierarchical(state: State, *, pretrained: bool) -> dict[str, Any]:
 def gpt_model(state: State, prefix: str = '') -> dict[str, Any]:
     """Config of a classifier on a PointGPT with its generator."""
     backbone = gpt(state, prefix)
-    model = classifier(
-        backbone, state, prefix=f'{prefix}blocks.', embed_dim=backbone['embed_dim'], token_norm=True
-    )
+    model = classifier(backbone, state, prefix=f'{prefix}blocks.', token_norm=True)
     return {**model, 'auxiliary_head': generator(state, prefix)}
 
 
@@ -120,7 +119,6 @@ def classifier(
     state: State | None = None,
     *,
     prefix: str = '',
-    embed_dim: int | None = None,
     token_norm: bool = False,
 ) -> dict[str, Any]:
     """Config of a classifier on a backbone, with the head of the file, if there is one.
@@ -129,7 +127,6 @@ def classifier(
         backbone (dict): Config of the backbone.
         state (Mapping[str, Tensor] | None): Tensors of the file; None if it has no head.
         prefix (str): Where in the file the head stands.
-        embed_dim (int | None): Token dimension, if the head needs to know it.
         token_norm (bool): Whether the head has a norm for the tokens.
     """
     layers = f'{prefix}cls_head_finetune.'
@@ -142,12 +139,16 @@ def classifier(
         'token_norm': token_norm,
     }
     if linear:
-        width = linear[0].shape[1]
-        config['embed_dim'] = embed_dim or width
-        config['pool'] = ['max'] * max(1, width // config['embed_dim'])  # only their number shows in shapes
+        pooled = linear[0].shape[1] // _embed_dim(backbone)
+        config['pool'] = ['max'] * max(1, pooled)  # only their number shows in shapes
         config['hidden_dims'] = [len(weight) for weight in linear[:-1]]
         config['batch_norm'] = bool(numbered(state, layers, 'running_mean'))
     return {'type': 'PointClassifier', 'backbone': backbone, 'head': config}
+
+
+def _embed_dim(backbone: dict[str, Any]) -> int:
+    """Dimension of the tokens that the head gets; the released Point-PEFT has one size only."""
+    return backbone['embed_dims'][-1] if 'embed_dims' in backbone else backbone.get('embed_dim', RELEASED_DIM)
 
 
 def numbered(state: State, prefix: str, part: str) -> list[Tensor]:

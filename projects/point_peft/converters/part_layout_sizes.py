@@ -24,12 +24,8 @@ def with_generator(model: dict[str, Any], state: State) -> dict[str, Any]:
 
 def plain_head(state: State, *, prefix: bool = False) -> dict[str, Any]:
     """Config of a PlainPartSegHead."""
-    embed_dim = len(needed(state, 'norm.weight'))
-    joined = needed(state, 'propagation_0.mlp_convs.0.weight').shape[1] - NUM_COORDINATES
     return {
         'type': 'PlainPartSegHead',
-        'embed_dim': embed_dim,
-        'hidden_layers': list(range(joined // embed_dim)),  # only their number shows in shapes
         'propagation_dims': _widths(state, 'propagation_0.mlp_convs.'),
         'label_dim': len(needed(state, 'label_conv.0.weight')),
         'dims': [len(needed(state, f'convs{layer}.bias')) for layer in (1, 2)],
@@ -40,12 +36,8 @@ def plain_head(state: State, *, prefix: bool = False) -> dict[str, Any]:
 
 def hierarchical_head(state: State) -> dict[str, Any]:
     """Config of a HierarchicalPartSegHead."""
-    stages = range(count(state, 'propagations.'))
-    first = [needed(state, f'propagations.{stage}.mlp_convs.0.weight') for stage in stages]
     return {
         'type': 'HierarchicalPartSegHead',
-        'stage_dims': [weight.shape[1] - NUM_COORDINATES for weight in first],
-        'hidden_layers': list(stages),
         'propagation_dims': _widths(state, 'propagations.0.mlp_convs.'),
         'label_dim': len(needed(state, 'label_conv.0.weight')),
         'dims': [len(needed(state, f'convs{layer}.bias')) for layer in (1, 2, 3)],
@@ -60,7 +52,6 @@ def graph_head(state: State) -> dict[str, Any]:
     num_categories = first.shape[1] - NUM_COORDINATES - embed_dim
     return {
         'type': 'GraphPartSegHead',
-        'embed_dim': embed_dim,
         'hidden_dim': len(needed(state, 'conv1.bias')),
         **_parts(num_categories, len(needed(state, 'conv2.bias'))),
     }

@@ -1,5 +1,6 @@
 """Task heads."""
 
+from .base import DecoderHead, Head, given_or_new
 from .cls_head import PointClsHead
 from .generation_head import GenerationHead
 from .part_seg import (
@@ -12,9 +13,11 @@ from .part_seg import (
 from .scene_seg import LinearSceneSegHead, PropagationSceneSegHead, SceneSegHead
 
 __all__ = [
+    'DecoderHead',
     'GenerationHead',
     'GraphPartSegHead',
     'HierarchicalPartSegHead',
+    'Head',
     'LinearPartSegHead',
     'LinearSceneSegHead',
     'PartSegHead',
@@ -22,4 +25,5 @@ __all__ = [
     'PointClsHead',
     'PropagationSceneSegHead',
     'SceneSegHead',
+    'given_or_new',
 ]

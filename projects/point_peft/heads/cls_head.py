@@ -6,18 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..backbones import AnyBackbone
 from ..backbones.layers import BatchNorm1d
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointDataSample
+from .base import Head, given_or_new
 from .pooling import pool_tokens, pooled_width
 
 
 @MODELS.register_module()
-class PointClsHead(BaseModule):
+class PointClsHead(Head):
     """Pool the tokens and classify them with an MLP.
 
     The default is Point-MAE's head (``cls_head_finetune``: class token and max-pooled tokens, two hidden layers of
@@ -25,9 +26,8 @@ class PointClsHead(BaseModule):
     parameters that puts frozen features on one scale.
 
     Args:
+        backbone (AnyBackbone): The backbone.
         num_classes (int): Number of classes.
-        embed_dim (int): Token dimension C of the backbone.
-        num_prefix_tokens (int): Prefix tokens of the backbone, for ``prefix`` in ``pool``.
         pool (Sequence[str]): Parts of the pooled feature, in order: see :func:`pool_tokens`.
         hidden_dims (Sequence[int]): Hidden widths.
         batch_norm (bool): Whether hidden layers have a batch norm; Point-BERT: no.
@@ -36,15 +36,11 @@ class PointClsHead(BaseModule):
         label_smoothing (float): Smoothing of the cross-entropy targets.
     """
 
-    backbone_facts = ('embed_dim', 'num_prefix_tokens')
-    """Arguments that the model fills in from its backbone."""
-
     def __init__(
         self,
+        backbone: AnyBackbone,
         num_classes: int,
         *,
-        embed_dim: int = 384,
-        num_prefix_tokens: int = 1,
         pool: Sequence[str] = ('prefix', 'max'),
         hidden_dims: Sequence[int] = (256, 256),
         batch_norm: bool = True,
@@ -56,8 +52,8 @@ class PointClsHead(BaseModule):
         self.num_classes = num_classes
         self.pool = tuple(pool)
         self.label_smoothing = label_smoothing
-        self.cls_norm = nn.LayerNorm(embed_dim) if token_norm else None
-        dims = [pooled_width(self.pool, embed_dim, num_prefix_tokens), *hidden_dims]
+        self.cls_norm = nn.LayerNorm(backbone.embed_dim) if token_norm else None
+        dims = [pooled_width(self.pool, backbone.embed_dim, backbone.num_prefix_tokens), *hidden_dims]
         layers: list[nn.Module] = [] if hidden_dims else [BatchNorm1d(dims[0], affine=False)]
         for before, after in zip(dims, dims[1:]):
             layers += [
@@ -68,7 +64,7 @@ class PointClsHead(BaseModule):
             ]
         self.cls_head_finetune = nn.Sequential(*layers, nn.Linear(dims[-1], num_classes))
 
-    def forward(self, features: BackboneFeatures) -> Tensor:
+    def forward(self, features: BackboneFeatures, inputs: dict[str, Tensor]) -> Tensor:
         """Return logits (B, num_classes), which autocast does not round."""
         if self.cls_norm is not None:
             patches, prefix = self.cls_norm(features.patches), self.cls_norm(features.prefix)
@@ -78,29 +74,22 @@ class PointClsHead(BaseModule):
         with torch.autocast(pooled.device.type, enabled=False):
             return self.cls_head_finetune(pooled.to(next(self.cls_head_finetune.parameters()).dtype))
 
-    def loss(self, features: BackboneFeatures, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
-        """Cross-entropy against ``gt_label``.
+    def loss(self, logits: Tensor, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
+        """Cross-entropy of logits (B, num_classes) against ``gt_label``.
 
         Raises:
             ValueError: If a label is outside ``[0, num_classes)``.
         """
-        logits = self(features)
         labels = self._labels(data_samples).to(logits.device, non_blocking=True)
         return {'loss': F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)}
 
-    def predict(
-        self, features: BackboneFeatures, data_samples: Sequence[PointDataSample] | None
-    ) -> list[PointDataSample]:
-        """Write ``pred_scores`` and ``pred_label`` into data samples (new ones if None is given)."""
-        return self.to_samples(self(features), data_samples)
-
     def to_samples(
-        self, logits: Tensor, data_samples: Sequence[PointDataSample] | None
+        self, logits: Tensor, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None
     ) -> list[PointDataSample]:
-        """As ``predict``, from logits (B, num_classes)."""
+        """Write ``pred_scores`` and ``pred_label`` into data samples (new ones for None)."""
         scores = logits.softmax(dim=-1)
         labels = scores.argmax(dim=-1)
-        samples = list(data_samples) if data_samples is not None else [PointDataSample() for _ in scores]
+        samples = given_or_new(data_samples, len(scores))
         for sample, score, label in zip(samples, scores, labels):
             sample.pred_scores, sample.pred_label = score, label
         return samples

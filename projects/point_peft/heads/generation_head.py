@@ -7,6 +7,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..backbones import AnyBackbone
 from ..backbones.layers import CausalStack, causal_mask, sine_position
 from ..ops import chamfer_distance, chamfer_distance_l1
 from ..registry import MODELS
@@ -21,7 +22,7 @@ class GenerationHead(BaseModule):
     untrained.
 
     Args:
-        embed_dim (int): Token dimension C of the backbone.
+        backbone (AnyBackbone): The backbone.
         depth (int): Blocks of the generator.
         num_heads (int): Attention heads.
         group_size (int): Points K per group.
@@ -31,7 +32,7 @@ class GenerationHead(BaseModule):
 
     def __init__(
         self,
-        embed_dim: int = 384,
+        backbone: AnyBackbone,
         *,
         depth: int = 4,
         num_heads: int = 6,
@@ -41,7 +42,7 @@ class GenerationHead(BaseModule):
         super().__init__()
         self.group_size, self.loss_weight = group_size, loss_weight
         self.generator_blocks = CausalStack(
-            embed_dim, depth=depth, num_heads=num_heads, group_size=group_size
+            backbone.embed_dim, depth=depth, num_heads=num_heads, group_size=group_size
         )
         self.generator_blocks.sos.requires_grad_(False)
         if not loss_weight:

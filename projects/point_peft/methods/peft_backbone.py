@@ -77,6 +77,11 @@ class PEFTBackbone(BaseModule):
         """Token dimension of every block."""
         return self.backbone.layer_dims
 
+    @property
+    def decoder_layers(self) -> Sequence[Sequence[int]]:
+        """Blocks that decoders read, for every stage."""
+        return self.backbone.decoder_layers
+
     def forward(
         self,
         points: Tensor,

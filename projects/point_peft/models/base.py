@@ -1,24 +1,26 @@
-"""What all task models share: a backbone, plain or tuned, and heads."""
+"""The model of a task: a backbone, plain or tuned, and a head."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..heads import Head
 from ..structures import BackboneFeatures
-from .owner import BackboneOwner, build_backbone, build_for_backbone
+from .owner import BackboneOwner, build_backbone, build_for
+
+MODES = ('tensor', 'loss', 'predict')
 
 
 class TunedModel(BackboneOwner, BaseModel):
-    """Base of task models.
-
-    Heads are told the backbone's ``embed_dim``, or what else they name in the class attribute ``backbone_facts``.
+    """Base of task models; the task is in the head.
 
     Args:
         backbone (dict): Config of a plain backbone.
-        head (dict): Config of the head.
+        head (dict): Config of the head (a :class:`~..heads.Head`).
         peft (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
             full fine-tuning.
         auxiliary_head (dict | None): Config of a head with a further loss for training (``GenerationHead``).
@@ -36,14 +38,35 @@ class TunedModel(BackboneOwner, BaseModel):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         self.backbone = build_backbone(backbone, peft)
-        self.head = self._build_head(head)
-        self.auxiliary_head = self._build_head(auxiliary_head) if auxiliary_head else None
+        self.head: Head = build_for(self.backbone, head)
+        self.auxiliary_head = build_for(self.backbone, auxiliary_head) if auxiliary_head else None
 
-    def _build_head(self, head: dict[str, Any]) -> Any:
-        """Build a head for this backbone; what its config says goes first."""
-        num_prefix = getattr(self.backbone, 'num_prefix_tokens', 1)  # networks of the release mode do not say
-        facts = dict(embed_dim=self.backbone.embed_dim, num_prefix_tokens=num_prefix)
-        return build_for_backbone(head, facts)
+    def forward(
+        self, inputs: dict[str, Tensor], data_samples: Sequence[Any] | None = None, mode: str = 'tensor'
+    ) -> Any:
+        """Run the model.
+
+        Args:
+            inputs (dict): ``points`` (B, N, 3), and what else the head wants of each cloud.
+            data_samples (Sequence | None): Annotations; needed for ``mode='loss'``.
+            mode (str): ``tensor`` for raw logits, ``loss`` for a dict of losses, ``predict`` for data samples with
+                predictions.
+
+        Raises:
+            ValueError: If the mode is unknown, or the head misses an input.
+        """
+        if mode not in MODES:
+            raise ValueError(
+                f"mode={mode!r} is unknown to {type(self).__name__}; use 'tensor', 'loss' or 'predict'."
+            )
+        features = self.backbone(inputs['points'], hidden_layers=self.head.hidden_layers)
+        logits = self.head(features, inputs)
+        if mode == 'tensor':
+            return logits
+        if mode == 'predict':
+            return self.head.to_samples(logits, inputs, data_samples)
+        assert data_samples is not None
+        return {**self.head.loss(logits, data_samples), **self.auxiliary_loss(features)}
 
     def auxiliary_loss(self, features: BackboneFeatures) -> dict[str, Tensor]:
         """Losses of the auxiliary head; none without one."""

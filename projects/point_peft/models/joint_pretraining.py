@@ -16,7 +16,7 @@ from ..ops.grouping import Groups
 from ..registry import MODELS
 from ..structures import PointDataSample
 from .objectives import GroupView
-from .owner import build_for_backbone
+from .owner import build_for
 
 
 @MODELS.register_module()
@@ -61,9 +61,8 @@ class JointPretrain(BaseModel):
         self.MAE_encoder = MODELS.build(encoder)
         init_by_fan_in(self.MAE_encoder)
         shrink_residuals(self.MAE_encoder.layers)
-        facts = dict(embed_dim=self.MAE_encoder.embed_dim, group_size=self.MAE_encoder.group_size)
         self.objectives = nn.ModuleDict(
-            {name: build_for_backbone(config, facts) for name, config in objectives.items()}
+            {name: build_for(self.MAE_encoder, config) for name, config in objectives.items()}
         )
         if keep[1] == 1 and any(objective.num_views == 2 for objective in self.objectives.values()):
             raise ValueError(f'keep={tuple(keep)} may leave no second view; lower its end below 1.')

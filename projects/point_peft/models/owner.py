@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,17 +15,12 @@ def build_backbone(backbone: dict[str, Any], peft: dict[str, Any] | None) -> Any
     return MODELS.build(backbone if peft is None else {**peft, 'backbone': backbone})
 
 
-def build_for_backbone(config: dict[str, Any], facts: Mapping[str, Any]) -> Any:
-    """Build what goes with a backbone: a head, or an objective of pre-training.
+def build_for(backbone: nn.Module, config: dict[str, Any]) -> Any:
+    """Build what goes with a backbone, and asks it for its sizes: a head, a neck, or an objective of pre-training.
 
-    Args:
-        config (dict): Its config; what that says goes first.
-        facts (Mapping): What may be told of the backbone; the type names in ``backbone_facts`` what it wants
-            (``embed_dim`` where it does not say).
+    It gets the backbone as the argument ``backbone``.
     """
-    kind = MODELS.get(config['type']) if isinstance(config['type'], str) else config['type']
-    wanted = getattr(kind, 'backbone_facts', ('embed_dim',))
-    return MODELS.build({**{name: facts[name] for name in wanted}, **config})
+    return MODELS.build(config, default_args=dict(backbone=backbone))
 
 
 class BackboneOwner(nn.Module):

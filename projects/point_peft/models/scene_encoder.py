@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,12 +12,14 @@ from torch import Tensor
 from ..backbones.layers import ExtraChannels
 from ..registry import MODELS
 from ..structures import SceneTokens
-from .owner import BackboneOwner, build_backbone
+from .owner import BackboneOwner, build_backbone, build_for
 
 
 @MODELS.register_module()
 class SceneEncoder(BackboneOwner, BaseModule):
-    """Encode rooms into tokens with places in metres; a backbone for mmdet3d's detectors.
+    """Encode rooms into seeds with places in metres, in the place of the PointNet++ of mmdet3d's detectors.
+
+    The neck is in here and not in the detector, so that it can ask the backbone for the widths that it joins.
 
     A room is moved so that the mean of its points is the origin, and scaled by a factor that is the same for all rooms,
     so that objects keep their sizes. At the default, a group of 32 out of 40 000 points of a room is about as large
@@ -26,8 +27,7 @@ class SceneEncoder(BackboneOwner, BaseModule):
 
     Args:
         backbone (dict): Config of a plain backbone.
-        stages (Sequence[Sequence[int]]): Blocks whose tokens are handed on, for every stage of the backbone, finest
-            first; a backbone without hierarchy has one stage.
+        neck (dict): Config of what makes seeds of the tokens of the backbone's decoder blocks (``SeedNeck``).
         peft (dict | None): Config of the wrapper that freezes and tunes the backbone (``PEFTBackbone``); None means
             full fine-tuning.
         extra_channels (int): Columns after the coordinates (height, color) that are embedded too; see
@@ -38,21 +38,26 @@ class SceneEncoder(BackboneOwner, BaseModule):
     def __init__(
         self,
         backbone: dict[str, Any],
+        neck: dict[str, Any],
         *,
-        stages: Sequence[Sequence[int]] = ((3, 7, 11),),
         peft: dict[str, Any] | None = None,
         extra_channels: int = 0,
         scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.backbone = build_backbone(backbone, peft)
-        self.stages = [tuple(layers) for layers in stages]
+        self.neck = build_for(self.backbone, neck)
+        self.stages = [tuple(layers) for layers in self.backbone.decoder_layers]
         self.hidden_layers = tuple(layer for layers in self.stages for layer in layers)
         self.extra_channels, self.scale = extra_channels, scale
         first_dim = self.backbone.layer_dims[0]
         self.extra = ExtraChannels(extra_channels, first_dim) if extra_channels else None
 
-    def forward(self, points: Tensor) -> SceneTokens:
+    def forward(self, points: Tensor) -> Any:
+        """Make seeds of scenes (B, N, 3 + D) in metres, as the neck gives them."""
+        return self.neck(self.encode(points))
+
+    def encode(self, points: Tensor) -> SceneTokens:
         """Encode scenes (B, N, 3 + D) in metres.
 
         Raises:

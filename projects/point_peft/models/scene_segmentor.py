@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from ..heads import SceneSegHead
 from ..registry import MODELS
-from ..structures import BackboneFeatures, PointDataSample
 from .base import TunedModel
 from .scene_preprocessor import unit_sphere
 from .sliding_blocks import Blocks, SlidingBlocks
@@ -18,7 +16,7 @@ from .sliding_blocks import Blocks, SlidingBlocks
 
 @MODELS.register_module()
 class SceneSegmentor(TunedModel):
-    """Give every point of a scene its class.
+    """Give every point of a scene its class: logits (B, N, num_classes) of blocks.
 
     It learns from blocks, one at a time. To predict, blocks slide over the scene; every point gets the class with the
     largest mean logit over the blocks it is in. Data samples are mmdet3d's, but the model itself does not need mmdet3d.
@@ -34,6 +32,8 @@ class SceneSegmentor(TunedModel):
     Raises:
         ValueError: If blocks have fewer points than the backbone makes groups.
     """
+
+    head: SceneSegHead
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class SceneSegmentor(TunedModel):
     def forward(
         self, inputs: dict[str, Any], data_samples: Sequence[Any] | None = None, mode: str = 'tensor'
     ) -> Any:
-        """Run the model.
+        """Run the model on blocks, or predict whole scenes.
 
         Args:
             inputs (dict): ``points`` (B, N, 3) and ``point_features`` (B, N, D) of blocks; for ``mode='predict'``
@@ -64,30 +64,10 @@ class SceneSegmentor(TunedModel):
                 data samples with ``pred_pts_seg.pts_semantic_mask``.
         """
         if mode == 'predict':
-            return self.predict(inputs['point_features'], data_samples)
-        if mode not in ('tensor', 'loss'):
-            raise ValueError(
-                f"mode={mode!r} is unknown to SceneSegmentor; use 'tensor', 'loss' or 'predict'."
-            )
-        features, logits = self._decode(inputs['points'], inputs['point_features'])
-        if mode == 'tensor':
-            return logits
-        assert data_samples is not None
-        labels = torch.stack([sample.gt_pts_seg.pts_semantic_mask for sample in data_samples])
-        return {**self.head.loss(logits, labels.long()), **self.auxiliary_loss(features)}
-
-    def predict(self, scenes: Sequence[Tensor] | Tensor, data_samples: Sequence[Any] | None) -> list[Any]:
-        """Write the classes of all points of scenes (N, D) into data samples (new ones if None is given)."""
-        samples = (
-            list(data_samples)
-            if data_samples is not None
-            else [PointDataSample() for _ in range(len(scenes))]
-        )
-        for scene, sample in zip(scenes, samples):
-            # The predictions get the kind of container that the sample has for its annotations.
-            container = type(getattr(sample, 'gt_pts_seg', BaseDataElement()))
-            sample.pred_pts_seg = container(pts_semantic_mask=self.scene_logits(scene).argmax(dim=1))
-        return samples
+            logits = [self.scene_logits(scene) for scene in inputs['point_features']]
+            return self.head.to_samples(logits, inputs, data_samples)
+        self._check_size(inputs['points'].shape[1], 'num_points of IndoorPatchPointSample')
+        return super().forward(inputs, data_samples, mode)
 
     def scene_logits(self, scene: Tensor) -> Tensor:
         """Mean logits (N, num_classes) of the points of a scene (N, D) over the blocks that have them."""
@@ -96,15 +76,9 @@ class SceneSegmentor(TunedModel):
         size = self.sliding.batch_size
         for batch in map(Blocks, index.split(size), centers.split(size)):
             columns = self.sliding.inputs(scene, batch)
-            _, logits = self._decode(unit_sphere(columns[..., :3]), columns)
+            logits = self(dict(points=unit_sphere(columns[..., :3]), point_features=columns))
             total.index_add_(0, batch.point_index.flatten(), logits.flatten(0, 1).to(total.dtype))
         return total / index.flatten().bincount(minlength=len(scene)).unsqueeze(1)
-
-    def _decode(self, points: Tensor, point_features: Tensor) -> tuple[BackboneFeatures, Tensor]:
-        """Features, and logits (B, N, num_classes), of blocks (B, N, 3)."""
-        self._check_size(points.shape[1], 'num_points of IndoorPatchPointSample')
-        features = self.backbone(points, hidden_layers=self.head.hidden_layers)
-        return features, self.head(features, points, point_features)
 
     def _check_size(self, num_points: int, place: str) -> None:
         """Refuse blocks that are too small for the backbone."""

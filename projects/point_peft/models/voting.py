@@ -78,7 +78,7 @@ class VotingModel(BaseModel):
         if mode not in ('tensor', 'predict'):
             raise ValueError(f"mode={mode!r} is unknown to VotingModel; use 'tensor' or 'predict'.")
         logits = self.vote(inputs)
-        return logits if mode == 'tensor' else self.module.to_samples(logits, inputs, data_samples)
+        return logits if mode == 'tensor' else self.module.head.to_samples(logits, inputs, data_samples)
 
     def vote(self, inputs: dict[str, Tensor]) -> Tensor:
         """Logarithm of the mean probabilities, in the shape of the model's logits."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..backbones import AnyBackbone, decoder_widths
 from ..backbones.layers import BatchNorm1d
 from ..ops import interpolate
 from ..registry import MODELS
@@ -23,14 +22,13 @@ class SeedNeck(BaseModule):
     propagation (arXiv 1706.02413, section 3.4), and all stages are joined by two layers with batch norm.
 
     Args:
-        in_channels (Sequence[int]): Width of the tokens of every stage.
+        backbone (AnyBackbone): The backbone whose tokens are joined.
         out_channels (int): Width C of the seeds' features: 256 for ``VoteHead``, 288 for ``GroupFree3DHead``.
     """
 
-    def __init__(self, in_channels: Sequence[int], out_channels: int = 256) -> None:
+    def __init__(self, backbone: AnyBackbone, out_channels: int = 256) -> None:
         super().__init__()
-        self.in_channels = tuple(in_channels)
-        widths = (sum(in_channels), out_channels, out_channels)
+        widths = (sum(decoder_widths(backbone)), out_channels, out_channels)
         self.layers = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(widths, widths[1:]))
         self.norms = nn.ModuleList(BatchNorm1d(width) for width in widths[1:])
 
@@ -43,16 +41,7 @@ class SeedNeck(BaseModule):
         Returns:
             dict: ``fp_xyz`` (B, S, 3) in metres, ``fp_features`` (B, C, S), ``fp_indices`` (B, S) int64, each in a
             list, as mmdet3d's PointNet++ backbones return them.
-
-        Raises:
-            ValueError: The tokens have other widths than ``in_channels``.
         """
-        found = tuple(tokens.shape[-1] for tokens in scene.tokens)
-        if found != self.in_channels:
-            raise ValueError(
-                f'the encoder gives tokens of widths {found}, but the neck is built for {self.in_channels}; set '
-                'model.neck.in_channels to what model.backbone.stages gives.'
-            )
         seeds = scene.centers[0]
         coarser = zip(scene.centers[1:], scene.tokens[1:])
         carried = [interpolate(seeds, centers, tokens) for centers, tokens in coarser]

@@ -38,6 +38,7 @@ class ReleaseModel(BaseModule):
     """A released network with its frozen prior under ``prior.`` and its bank (C, N) in ``memory_bank``."""
 
     embed_dim = 384
+    num_prefix_tokens: int
     num_tokens: int
     """Prompts per prompted block."""
 

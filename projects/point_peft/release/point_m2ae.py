@@ -58,6 +58,7 @@ class ReleasePointPEFTM2AE(ReleaseModel):
     """
 
     num_tokens = NUM_TOKENS
+    num_prefix_tokens = 0
 
     def __init__(
         self,

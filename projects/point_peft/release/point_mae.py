@@ -48,6 +48,7 @@ class ReleasePointPEFT(ReleaseModel):
     """
 
     num_tokens = NUM_TOKENS
+    num_prefix_tokens = 1
 
     def __init__(self, *, num_groups: int = 128, group_size: int = 32, drop_path_rate: float = 0.1) -> None:
         super().__init__()

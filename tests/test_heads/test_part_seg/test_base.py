@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from small_models import build_plain
 from small_part_models import FIRST_PART, HEADS, NUM_PARTS, PARTS, allowed_parts, part_batch
 from torch.nn import functional as F
 
@@ -18,7 +19,8 @@ from point_peft.structures import PointDataSample
 def head(request: pytest.FixtureRequest) -> PartSegHead:
     """Each of the heads."""
     changes: dict[str, Any] = {} if request.param == 'linear' else dict(dropout=0.0)
-    return MODELS.build(dict(HEADS[request.param], parts_per_category=PARTS, embed_dim=48, **changes))
+    backbone = build_plain('PointM2AE' if request.param == 'hierarchical' else 'PointMAE')
+    return MODELS.build(dict(HEADS[request.param], parts_per_category=PARTS, backbone=backbone, **changes))
 
 
 def test_parts(head: PartSegHead) -> None:
@@ -33,7 +35,7 @@ def test_predictions_are_parts_of_the_category(head: PartSegHead) -> None:
     """The best of the category's parts, even where another part has a higher logit."""
     inputs, samples = part_batch()
     logits = torch.randn(8, 64, NUM_PARTS)
-    found = head.predict(logits, inputs['category'], samples)
+    found = head.to_samples(logits, inputs, samples)
     assert found == samples
     for index, sample in enumerate(found):
         first, count = FIRST_PART[index % 4], PARTS[index % 4]
@@ -44,7 +46,7 @@ def test_predictions_are_parts_of_the_category(head: PartSegHead) -> None:
 
 def test_predictions_without_samples(head: PartSegHead) -> None:
     """New ones are made."""
-    found = head.predict(torch.randn(2, 5, NUM_PARTS), torch.tensor([2, 3]), None)
+    found = head.to_samples(torch.randn(2, 5, NUM_PARTS), dict(category=torch.tensor([2, 3])), None)
     assert all(isinstance(sample, PointDataSample) for sample in found)
     assert found[0].pred_part.tolist() == [5] * 5 and set(found[1].pred_part.tolist()) <= {6, 7}
 

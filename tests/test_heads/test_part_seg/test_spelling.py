@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_part_models import build_segmentor, part_batch
+from small_models import sizes
+from small_part_models import HEADS, build_segmentor, part_batch
 from torch import Tensor
 from torch.nn import functional as F
 
 from point_peft.heads.part_seg import GraphPartSegHead, HierarchicalPartSegHead, PartSegHead, PlainPartSegHead
 from point_peft.ops import farthest_point_sample, interpolation_matrix
+from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures
 
 
@@ -126,14 +128,25 @@ def test_as_published(case: str, training: bool) -> None:
     with torch.no_grad():
         features = model.backbone(points, hidden_layers=model.head.hidden_layers)
         model.head.train(training)
-        found = model.head(features, points, category)
+        found = model.head(features, dict(points=points, category=category))
         torch.testing.assert_close(found, slow(model.head, features, points, category), rtol=1e-8, atol=1e-8)
 
 
-def test_stages_that_do_not_end_with_the_backbone() -> None:
-    """The message has both numbers."""
-    with pytest.raises(ValueError, match=r'stage_dims=\(12, 24, 40\) does not end with embed_dim=48'):
-        build_segmentor('PointM2AE', stage_dims=(12, 24, 40))
+@pytest.mark.parametrize('head', ['plain', 'graph'])
+def test_heads_of_one_stage_on_a_hierarchy(head: str) -> None:
+    """The message names the head that fits."""
+    with pytest.raises(
+        ValueError, match='tokens of one stage, but the backbone has 3; use HierarchicalPartSegHead'
+    ):
+        build_segmentor('PointM2AE', head)
+
+
+def test_three_levels_from_two_blocks() -> None:
+    """Point-BERT's decoder has a block for each level."""
+    with pytest.raises(
+        ValueError, match=r'from three blocks, but the backbone has decoder_layers=\[\(1, 3\)\]'
+    ):
+        MODELS.build(dict(HEADS['graph'], parts_per_category=(2,), backbone=sizes(decoder_layers=[[1, 3]])))
 
 
 def test_prefix_of_a_backbone_without() -> None:

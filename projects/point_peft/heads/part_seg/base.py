@@ -6,27 +6,25 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
-from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn import functional as F
 
+from ...backbones import AnyBackbone
 from ...structures import BackboneFeatures, PointDataSample
+from ..base import DecoderHead, given_or_new
 
 
-class PartSegHead(BaseModule):
+class PartSegHead(DecoderHead):
     """Base of heads that decode tokens into a part per point.
 
     Args:
+        backbone (AnyBackbone): The backbone.
         parts_per_category (Sequence[int]): Number of parts of every category, whose ids follow each other; predictions
             are restricted to the parts of the object's category.
-        hidden_layers (Sequence[int]): Blocks of the backbone whose tokens are decoded.
     """
 
-    def __init__(
-        self, parts_per_category: Sequence[int], *, hidden_layers: Sequence[int] = (3, 7, 11)
-    ) -> None:
-        super().__init__()
-        self.hidden_layers = tuple(hidden_layers)
+    def __init__(self, backbone: AnyBackbone, parts_per_category: Sequence[int]) -> None:
+        super().__init__(backbone)
         self.parts_per_category = tuple(parts_per_category)
         self.num_categories, self.num_parts = len(parts_per_category), sum(parts_per_category)
         category_of = [category for category, parts in enumerate(parts_per_category) for _ in range(parts)]
@@ -34,18 +32,42 @@ class PartSegHead(BaseModule):
         self.allowed: Tensor  # (categories, parts)
         self.register_buffer('allowed', torch.tensor(allowed), persistent=False)
 
-    @abstractmethod
-    def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
+    def forward(self, features: BackboneFeatures, inputs: dict[str, Tensor]) -> Tensor:
         """Decode.
 
         Args:
             features (BackboneFeatures): With ``hidden`` of ``hidden_layers``.
-            points (Tensor): (B, N, 3).
-            category (Tensor): (B,) int64.
+            inputs (dict): ``points`` (B, N, 3) and ``category`` (B,) int64.
 
         Returns:
             Tensor: Logits (B, N, num_parts).
+
+        Raises:
+            ValueError: If the categories are missing.
         """
+        if 'category' not in inputs:
+            raise ValueError(
+                "part segmentation is told the objects' categories, but inputs has no 'category'; give it as (B,) "
+                'int64, or use a dataset of objects with parts.'
+            )
+        return self.decode(features, inputs['points'], inputs['category'])
+
+    @abstractmethod
+    def decode(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
+        """Logits (B, N, num_parts) of points (B, N, 3) of objects of a category (B,) int64."""
+
+    def single_stage_width(self) -> int:
+        """Width of the joined tokens of a backbone without hierarchy.
+
+        Raises:
+            ValueError: If the backbone has stages.
+        """
+        if len(self.stages) > 1:
+            raise ValueError(
+                f'{type(self).__name__} decodes tokens of one stage, but the backbone has {len(self.stages)}; use '
+                'HierarchicalPartSegHead.'
+            )
+        return self.stage_widths[0]
 
     def one_hot(self, category: Tensor, like: Tensor) -> Tensor:
         """Category (B,) as (B, num_categories) in the dtype of ``like``.
@@ -78,14 +100,13 @@ class PartSegHead(BaseModule):
             )
         return {'loss': F.cross_entropy(logits.flatten(0, 1), labels.to(logits.device).flatten())}
 
-    def predict(
-        self, logits: Tensor, category: Tensor, data_samples: Sequence[PointDataSample] | None
+    def to_samples(
+        self, logits: Tensor, inputs: dict[str, Tensor], data_samples: Sequence[PointDataSample] | None
     ) -> list[PointDataSample]:
         """Write ``pred_part`` (N,), the best part of the object's category, into data samples (new ones for None)."""
-        parts = logits.masked_fill(~self.allowed[category].unsqueeze(1), float('-inf')).argmax(
-            dim=-1
-        )  # (B, N)
-        samples = list(data_samples) if data_samples is not None else [PointDataSample() for _ in parts]
+        others = ~self.allowed[inputs['category']].unsqueeze(1)
+        parts = logits.masked_fill(others, float('-inf')).argmax(dim=-1)  # (B, N)
+        samples = given_or_new(data_samples, len(parts))
         for sample, part in zip(samples, parts):
             sample.pred_part = part
         return samples

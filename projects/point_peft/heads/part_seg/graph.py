@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
 from ...ops import farthest_point_sample, gather, knn
 from ...registry import MODELS
@@ -23,9 +24,9 @@ class GraphPartSegHead(PartSegHead):
     Tensor names are the official ones (Point-BERT, ``segmentation/models/PointTransformer.py``).
 
     Args:
+        backbone (AnyBackbone): The backbone, without hierarchy; its three decoder blocks start the levels, the finest
+            first.
         parts_per_category (Sequence[int]): Number of parts of every category.
-        embed_dim (int): Token dimension C.
-        hidden_layers (Sequence[int]): Blocks whose tokens start the levels, finest level first.
         level_sizes (Sequence[int]): Points of the levels between all points and the groups.
         num_neighbors (int): Neighbours K of the graph convolutions.
         hidden_dim (int): Width of the last hidden layer.
@@ -34,17 +35,23 @@ class GraphPartSegHead(PartSegHead):
 
     def __init__(
         self,
+        backbone: AnyBackbone,
         parts_per_category: Sequence[int],
         *,
-        embed_dim: int = 384,
-        hidden_layers: Sequence[int] = (3, 7, 11),
         level_sizes: Sequence[int] = (512, 256),
         num_neighbors: int = 4,
         hidden_dim: int = 128,
         dropout: float = 0.5,
     ) -> None:
-        super().__init__(parts_per_category, hidden_layers=hidden_layers)
+        super().__init__(backbone, parts_per_category)
+        self.single_stage_width()
+        if len(self.hidden_layers) != 3:
+            raise ValueError(
+                f'GraphPartSegHead starts its three levels from three blocks, but the backbone has decoder_layers='
+                f'{self.stages}; name three.'
+            )
         self.level_sizes = tuple(level_sizes)
+        embed_dim = backbone.embed_dim
         dims = (4 * embed_dim, embed_dim)
         self.propagation_2 = FeaturePropagation(3, embed_dim, dims)
         self.propagation_1 = FeaturePropagation(3, embed_dim, dims)
@@ -56,8 +63,8 @@ class GraphPartSegHead(PartSegHead):
         self.drop1 = nn.Dropout(dropout)
         self.conv2 = nn.Conv1d(hidden_dim, self.num_parts, 1)
 
-    def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
-        """Decode; see :meth:`PartSegHead.forward`.
+    def decode(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
+        """Decode; see :meth:`PartSegHead.decode`.
 
         Raises:
             ValueError: If an object has fewer points than the finest level.

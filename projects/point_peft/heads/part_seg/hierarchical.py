@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
 from ...ops import max_pool
 from ...registry import MODELS
@@ -24,10 +25,8 @@ class HierarchicalPartSegHead(PartSegHead):
     Tensor names are the official ones (Point-M2AE, ``segmentation/Point_M2AE_SEG.py``).
 
     Args:
+        backbone (AnyBackbone): The backbone.
         parts_per_category (Sequence[int]): Number of parts of every category.
-        embed_dim (int): Token dimension of the last stage (unused beyond ``stage_dims``).
-        stage_dims (Sequence[int]): Token dimension of every stage.
-        hidden_layers (Sequence[int]): Last block of every stage.
         propagation_dims (Sequence[int]): Widths of each propagation.
         label_dim (int): Channels of the embedded category.
         dims (Sequence[int]): Widths of the three hidden layers.
@@ -36,24 +35,20 @@ class HierarchicalPartSegHead(PartSegHead):
 
     def __init__(
         self,
+        backbone: AnyBackbone,
         parts_per_category: Sequence[int],
         *,
-        embed_dim: int = 384,
-        stage_dims: Sequence[int] = (96, 192, 384),
-        hidden_layers: Sequence[int] = (4, 9, 14),
         propagation_dims: Sequence[int] = (1536, 1024),
         label_dim: int = 64,
         dims: Sequence[int] = (1024, 512, 256),
         dropout: float = 0.5,
     ) -> None:
-        super().__init__(parts_per_category, hidden_layers=hidden_layers)
-        if stage_dims[-1] != embed_dim:
-            raise ValueError(
-                f"stage_dims={tuple(stage_dims)} does not end with embed_dim={embed_dim}; set the backbone's."
-            )
+        super().__init__(backbone, parts_per_category)
         self.label_conv = label_embedding(self.num_categories, label_dim)
-        self.propagations = nn.ModuleList(FeaturePropagation(3, dim, propagation_dims) for dim in stage_dims)
-        joined = propagation_dims[-1] * len(stage_dims)
+        self.propagations = nn.ModuleList(
+            FeaturePropagation(3, width, propagation_dims) for width in self.stage_widths
+        )
+        joined = propagation_dims[-1] * len(self.stages)
         self.convs1 = nn.Conv1d(2 * joined + label_dim, dims[0], 1)
         self.bns1 = BatchNorm1d(dims[0])
         self.dp1 = nn.Dropout(dropout)
@@ -63,12 +58,10 @@ class HierarchicalPartSegHead(PartSegHead):
         self.bns3 = BatchNorm1d(dims[2])
         self.convs4 = nn.Conv1d(dims[2], self.num_parts, 1)
 
-    def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
-        """Decode; see :meth:`PartSegHead.forward`."""
-        stages = zip(self.propagations, features.tokens.stage_centers, self.hidden_layers)
-        carried = [
-            propagate(points, centers, points, features.hidden[layer]) for propagate, centers, layer in stages
-        ]
+    def decode(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
+        """Decode; see :meth:`PartSegHead.decode`."""
+        stages = zip(self.propagations, features.tokens.stage_centers, features.joined(self.stages))
+        carried = [propagate(points, centers, points, tokens) for propagate, centers, tokens in stages]
         x = torch.cat(carried, dim=-1)  # (B, N, 3 * 1024)
         label = embed_label(self.label_conv, self.one_hot(category, x))
         whole = torch.cat([max_pool(x, dim=1) + x.mean(dim=1), label], dim=1)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
 from ...ops import max_pool
 from ...registry import MODELS
@@ -18,15 +19,14 @@ from .propagation import FeaturePropagation, pointwise
 
 @MODELS.register_module()
 class PlainPartSegHead(PartSegHead):
-    """Join the tokens of three blocks, carry them to the points, and add what they say about the whole object.
+    """Join the tokens of several blocks, carry them to the points, and add what they say about the whole object.
 
     Tensor names are the official ones (Point-MAE, ``segmentation/models/pt.py``). What is the same for all points of an
     object goes through the first layer once per object.
 
     Args:
+        backbone (AnyBackbone): The backbone, without hierarchy.
         parts_per_category (Sequence[int]): Number of parts of every category.
-        embed_dim (int): Token dimension C.
-        hidden_layers (Sequence[int]): Blocks whose tokens are joined.
         propagation_dims (Sequence[int]): Widths of the propagation.
         label_dim (int): Channels of the embedded category.
         dims (Sequence[int]): Widths of the two hidden layers.
@@ -36,23 +36,22 @@ class PlainPartSegHead(PartSegHead):
 
     def __init__(
         self,
+        backbone: AnyBackbone,
         parts_per_category: Sequence[int],
         *,
-        embed_dim: int = 384,
-        hidden_layers: Sequence[int] = (3, 7, 11),
         propagation_dims: Sequence[int] = (1536, 1024),
         label_dim: int = 64,
         dims: Sequence[int] = (512, 256),
         prefix: bool = False,
         dropout: float = 0.5,
     ) -> None:
-        super().__init__(parts_per_category, hidden_layers=hidden_layers)
-        joined = embed_dim * len(self.hidden_layers)
+        super().__init__(backbone, parts_per_category)
+        joined = self.single_stage_width()
         self.prefix = prefix
         self.label_conv = label_embedding(self.num_categories, label_dim)
         self.propagation_0 = FeaturePropagation(3, joined, propagation_dims)
         self.local_dim = propagation_dims[-1]
-        width = self.local_dim + 2 * joined + embed_dim * prefix + label_dim
+        width = self.local_dim + 2 * joined + backbone.embed_dim * prefix + label_dim
         self.convs1 = nn.Conv1d(width, dims[0], 1)
         self.bns1 = BatchNorm1d(dims[0])
         self.dp1 = nn.Dropout(dropout)
@@ -60,9 +59,9 @@ class PlainPartSegHead(PartSegHead):
         self.bns2 = BatchNorm1d(dims[1])
         self.convs3 = nn.Conv1d(dims[1], self.num_parts, 1)
 
-    def forward(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
-        """Decode; see :meth:`PartSegHead.forward`."""
-        (x,) = features.joined([self.hidden_layers])  # (B, G, 3C)
+    def decode(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
+        """Decode; see :meth:`PartSegHead.decode`."""
+        (x,) = features.joined(self.stages)  # (B, G, 3C)
         whole = [max_pool(x, dim=1), x.mean(dim=1)]
         if self.prefix:
             whole.append(self._raw_prefix(features).amax(dim=1))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
 from ...ops import interpolate
 from ...registry import MODELS
@@ -21,12 +22,13 @@ class LinearSceneSegHead(SceneSegHead):
     A batch norm without affine parameters puts the features on one scale.
 
     Args:
+        backbone (AnyBackbone): The backbone.
         num_classes (int): Number of classes.
         kwargs: Arguments of :class:`SceneSegHead`.
     """
 
-    def __init__(self, num_classes: int, **kwargs: Any) -> None:
-        super().__init__(num_classes, **kwargs)
+    def __init__(self, backbone: AnyBackbone, num_classes: int, **kwargs: Any) -> None:
+        super().__init__(backbone, num_classes, **kwargs)
         width = self.point_channels + sum(self.stage_widths)
         self.norm = BatchNorm1d(width, affine=False)
         self.classify = nn.Linear(width, num_classes)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
 from ...ops import max_pool
 from ...registry import MODELS
@@ -25,6 +26,7 @@ class PropagationSceneSegHead(SceneSegHead):
     object, and with the points' own features in place of their coordinates. A hierarchy has one propagation per stage.
 
     Args:
+        backbone (AnyBackbone): The backbone.
         num_classes (int): Number of classes.
         propagation_dims (Sequence[int]): Widths of each propagation.
         dims (Sequence[int]): Widths of the two hidden layers.
@@ -34,6 +36,7 @@ class PropagationSceneSegHead(SceneSegHead):
 
     def __init__(
         self,
+        backbone: AnyBackbone,
         num_classes: int,
         *,
         propagation_dims: Sequence[int] = (1536, 1024),
@@ -41,7 +44,7 @@ class PropagationSceneSegHead(SceneSegHead):
         dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(num_classes, **kwargs)
+        super().__init__(backbone, num_classes, **kwargs)
         self.propagations = nn.ModuleList(
             FeaturePropagation(self.point_channels, width, propagation_dims) for width in self.stage_widths
         )

@@ -34,12 +34,11 @@ class GroupView:
 class Objective(nn.Module, ABC):
     """A loss with the parameters that only pre-training needs.
 
+    Subclasses get the encoder as the argument ``backbone``, to ask it for its sizes.
+
     Args:
         weight (float): Factor of the loss in the sum.
     """
-
-    backbone_facts: Sequence[str] = ('embed_dim',)
-    """What of the encoder an objective is built for."""
 
     num_views = 1
     """Views that the loss compares: 2 makes the model encode the hidden groups as well."""

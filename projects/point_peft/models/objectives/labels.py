@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import PlainTransformer
 from ...registry import MODELS
 from ...structures import PointDataSample
 from .base import GroupView, Objective, having
@@ -18,7 +19,7 @@ class LabelObjective(Objective):
     """Tell the class of an object (``gt_label``) by one linear layer on the pooled tokens.
 
     Args:
-        embed_dim (int): Token dimension C.
+        backbone (PlainTransformer): The encoder.
         num_classes (int): Classes.
         smoothing (float): Label smoothing.
         weight (float): Factor of the loss in the sum.
@@ -26,15 +27,15 @@ class LabelObjective(Objective):
 
     def __init__(
         self,
+        backbone: PlainTransformer,
         *,
-        embed_dim: int,
         num_classes: int,
         smoothing: float = 0.1,
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
         self.smoothing = smoothing
-        self.classify = nn.Linear(2 * embed_dim, num_classes)
+        self.classify = nn.Linear(2 * backbone.embed_dim, num_classes)
 
     def forward(self, views: Sequence[GroupView], samples: Sequence[PointDataSample]) -> Tensor:
         """Cross-entropy over the clouds that have a label."""

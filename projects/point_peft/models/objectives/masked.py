@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...backbones import PlainTransformer
 from ...backbones.layers import BlockStack, position_mlp
 from ...ops import chamfer_distance, gather
 from ...registry import MODELS
@@ -22,8 +23,7 @@ class MaskedObjective(Objective):
     several.
 
     Args:
-        embed_dim (int): Token dimension C.
-        group_size (int): Points K per group.
+        backbone (PlainTransformer): The encoder.
         decoder_dim (int): Token dimension of the decoder.
         decoder_depth (int): Blocks of the decoder.
         decoder_num_heads (int): Attention heads of the decoder.
@@ -33,13 +33,10 @@ class MaskedObjective(Objective):
     Source: Pang et al., Point-MAE (ECCV 2022), section 3.
     """
 
-    backbone_facts = ('embed_dim', 'group_size')
-
     def __init__(
         self,
+        backbone: PlainTransformer,
         *,
-        embed_dim: int,
-        group_size: int,
         decoder_dim: int = 96,
         decoder_depth: int = 1,
         decoder_num_heads: int = 3,
@@ -49,11 +46,11 @@ class MaskedObjective(Objective):
         super().__init__(weight)
         self.num_targets = num_targets
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_dim))
-        self.reduce = nn.Linear(embed_dim, decoder_dim)
+        self.reduce = nn.Linear(backbone.embed_dim, decoder_dim)
         self.position = position_mlp(decoder_dim)
         self.decoder = BlockStack(decoder_dim, depth=decoder_depth, num_heads=decoder_num_heads)
         self.norm = nn.LayerNorm(decoder_dim)
-        self.rebuild = nn.Linear(decoder_dim, 3 * group_size)
+        self.rebuild = nn.Linear(decoder_dim, 3 * backbone.group_size)
 
     def forward(self, views: Sequence[GroupView], samples: Sequence[PointDataSample]) -> Tensor:
         """Chamfer distance of rebuilt and true groups, in units of the groups' mean squared radius."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import PlainTransformer
 from ...ops import gather
 from ...registry import MODELS
 from ...structures import PointDataSample
@@ -19,7 +20,7 @@ class PartObjective(Objective):
     """Tell from each token which part of the object (``gt_part``) the center of its group lies on.
 
     Args:
-        embed_dim (int): Token dimension C.
+        backbone (PlainTransformer): The encoder.
         num_parts (int): Parts of all classes.
         smoothing (float): Label smoothing.
         weight (float): Factor of the loss in the sum.
@@ -27,15 +28,15 @@ class PartObjective(Objective):
 
     def __init__(
         self,
+        backbone: PlainTransformer,
         *,
-        embed_dim: int,
         num_parts: int,
         smoothing: float = 0.1,
         weight: float = 1.0,
     ) -> None:
         super().__init__(weight)
         self.smoothing = smoothing
-        self.classify = nn.Linear(embed_dim, num_parts)
+        self.classify = nn.Linear(backbone.embed_dim, num_parts)
 
     def forward(self, views: Sequence[GroupView], samples: Sequence[PointDataSample]) -> Tensor:
         """Cross-entropy over the tokens on a known part; -1 is none (floor and wall of a scan)."""

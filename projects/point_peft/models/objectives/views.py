@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import PlainTransformer
 from ...registry import MODELS
 from ...structures import PointDataSample
 from .base import GroupView, Objective
@@ -18,7 +19,7 @@ class ViewObjective(Objective):
     """Find the other view of each cloud, its hidden groups, among those of the batch (InfoNCE, both ways).
 
     Args:
-        embed_dim (int): Token dimension C.
+        backbone (PlainTransformer): The encoder.
         hidden_dim (int): Width of the projection's hidden layer.
         out_dim (int): Dimension in which views are compared.
         temperature (float): Divides the cosines.
@@ -31,8 +32,8 @@ class ViewObjective(Objective):
 
     def __init__(
         self,
+        backbone: PlainTransformer,
         *,
-        embed_dim: int,
         hidden_dim: int = 256,
         out_dim: int = 128,
         temperature: float = 0.1,
@@ -41,7 +42,7 @@ class ViewObjective(Objective):
         super().__init__(weight)
         self.temperature = temperature
         self.project = nn.Sequential(
-            nn.Linear(2 * embed_dim, hidden_dim),
+            nn.Linear(2 * backbone.embed_dim, hidden_dim),
             nn.BatchNorm1d(hidden_dim),
             nn.ReLU(),
             nn.Linear(hidden_dim, out_dim),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...backbones import PlainTransformer
 from ...registry import MODELS
 from ...structures import PointDataSample
 from .base import GroupView, Objective, having
@@ -21,15 +22,15 @@ class WordObjective(Objective):
     so with hashtags).
 
     Args:
-        embed_dim (int): Token dimension C.
+        backbone (PlainTransformer): The encoder.
         num_words (int): Words that are told apart.
         weight (float): Factor of the loss in the sum.
     """
 
-    def __init__(self, *, embed_dim: int, num_words: int, weight: float = 1.0) -> None:
+    def __init__(self, backbone: PlainTransformer, *, num_words: int, weight: float = 1.0) -> None:
         super().__init__(weight)
         self.num_words = num_words
-        self.classify = nn.Linear(2 * embed_dim, num_words)
+        self.classify = nn.Linear(2 * backbone.embed_dim, num_words)
 
     def forward(self, views: Sequence[GroupView], samples: Sequence[PointDataSample]) -> Tensor:
         """Cross-entropy over the clouds whose names have a frequent word."""
