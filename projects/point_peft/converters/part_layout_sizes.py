@@ -12,19 +12,16 @@ from .layout_sizes import State, count, generator, needed
 NUM_COORDINATES = 3
 
 
-def part_segmentor(backbone: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
-    """Config of a part segmentation model."""
-    return {'type': 'PartSegmentor', 'backbone': backbone, 'head': head}
-
-
 def with_generator(model: dict[str, Any], state: State) -> dict[str, Any]:
     """Config of a part segmentation model that keeps PointGPT's generator."""
     return {**model, 'auxiliary_head': generator(state)}
 
 
-def plain_head(state: State, *, prefix: bool = False) -> dict[str, Any]:
-    """Config of a PlainPartSegHead."""
-    return {
+def plain_segmentor(backbone: dict[str, Any], state: State, *, prefix: bool = False) -> dict[str, Any]:
+    """Config of a part segmentation model with a PlainPartSegHead."""
+    joined = needed(state, 'propagation_0.mlp_convs.0.weight').shape[1] - NUM_COORDINATES
+    blocks = [0] * (joined // len(needed(state, 'norm.weight')))  # only their number shows in shapes
+    head = {
         'type': 'PlainPartSegHead',
         'propagation_dims': _widths(state, 'propagation_0.mlp_convs.'),
         'label_dim': len(needed(state, 'label_conv.0.weight')),
@@ -32,29 +29,36 @@ def plain_head(state: State, *, prefix: bool = False) -> dict[str, Any]:
         'prefix': prefix,
         **_parts(needed(state, 'label_conv.0.weight').shape[1], len(needed(state, 'convs3.bias'))),
     }
+    return _part_segmentor({**backbone, 'decoder_layers': [blocks]}, head)
 
 
-def hierarchical_head(state: State) -> dict[str, Any]:
-    """Config of a HierarchicalPartSegHead."""
-    return {
+def hierarchical_segmentor(backbone: dict[str, Any], state: State) -> dict[str, Any]:
+    """Config of a part segmentation model with a HierarchicalPartSegHead."""
+    head = {
         'type': 'HierarchicalPartSegHead',
         'propagation_dims': _widths(state, 'propagations.0.mlp_convs.'),
         'label_dim': len(needed(state, 'label_conv.0.weight')),
         'dims': [len(needed(state, f'convs{layer}.bias')) for layer in (1, 2, 3)],
         **_parts(needed(state, 'label_conv.0.weight').shape[1], len(needed(state, 'convs4.bias'))),
     }
+    return _part_segmentor(backbone, head)
 
 
-def graph_head(state: State) -> dict[str, Any]:
-    """Config of a GraphPartSegHead."""
+def graph_segmentor(backbone: dict[str, Any], state: State) -> dict[str, Any]:
+    """Config of a part segmentation model with a GraphPartSegHead."""
     embed_dim = len(needed(state, 'norm.weight'))
     first = needed(state, 'propagation_0.mlp_convs.0.weight')
     num_categories = first.shape[1] - NUM_COORDINATES - embed_dim
-    return {
+    head = {
         'type': 'GraphPartSegHead',
         'hidden_dim': len(needed(state, 'conv1.bias')),
         **_parts(num_categories, len(needed(state, 'conv2.bias'))),
     }
+    return _part_segmentor(backbone, head)
+
+
+def _part_segmentor(backbone: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
+    return {'type': 'PartSegmentor', 'backbone': backbone, 'head': head}
 
 
 def _parts(num_categories: int, num_parts: int) -> dict[str, Any]:

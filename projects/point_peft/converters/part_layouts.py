@@ -14,7 +14,7 @@ from .layout import (
     Prefixes,
 )
 from .layout_sizes import gpt, hierarchical, plain, point_bert, recon
-from .part_layout_sizes import graph_head, hierarchical_head, part_segmentor, plain_head, with_generator
+from .part_layout_sizes import graph_segmentor, hierarchical_segmentor, plain_segmentor, with_generator
 
 DECODER_MODULES = ('label_conv', 'propagation', 'dgcnn_pro_', 'convs', 'conv1', 'conv2', 'bns', 'bn1')
 """How the names of a decoder's modules start; nothing in a backbone starts so."""
@@ -38,7 +38,7 @@ PART_SEGMENTATION = (
         needs=PART_DECODER,
         foreign=f'{NOT_PLAIN}|{CLASS_TOKEN}',
         prefixes=IN_SEGMENTOR,
-        model=lambda state: part_segmentor(plain(state, class_token=False), plain_head(state)),
+        model=lambda state: plain_segmentor(plain(state, class_token=False), state),
     ),
     Layout(
         'ACT, part segmentation',
@@ -47,7 +47,7 @@ PART_SEGMENTATION = (
         needs=PART_DECODER,
         foreign=NOT_PLAIN,
         prefixes=IN_SEGMENTOR,
-        model=lambda state: part_segmentor(plain(state, kind='ACT'), plain_head(state)),
+        model=lambda state: plain_segmentor(plain(state, kind='ACT'), state),
     ),
     Layout(
         'ReCon, part segmentation',
@@ -56,7 +56,7 @@ PART_SEGMENTATION = (
         needs=PART_DECODER,
         foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
-        model=lambda state: part_segmentor(recon(state), plain_head(state, prefix=True)),
+        model=lambda state: plain_segmentor(recon(state), state, prefix=True),
     ),
     Layout(
         'Point-BERT, part segmentation',
@@ -65,7 +65,7 @@ PART_SEGMENTATION = (
         needs=PART_DECODER,
         foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
-        model=lambda state: part_segmentor(point_bert(state), graph_head(state)),
+        model=lambda state: graph_segmentor(point_bert(state), state),
     ),
     Layout(
         'Point-M2AE, part segmentation',
@@ -74,8 +74,8 @@ PART_SEGMENTATION = (
         needs=PART_DECODER,
         foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
-        model=lambda state: part_segmentor(
-            {**hierarchical(state, pretrained=True), 'new_norm': False}, hierarchical_head(state)
+        model=lambda state: hierarchical_segmentor(
+            {**hierarchical(state, pretrained=True), 'new_norm': False}, state
         ),
     ),
     Layout(
@@ -86,6 +86,6 @@ PART_SEGMENTATION = (
         foreign=NOT_SEGMENTOR,
         prefixes=IN_SEGMENTOR,
         renames=PointGPT.checkpoint_renames,
-        model=lambda state: with_generator(part_segmentor(gpt(state), plain_head(state)), state),
+        model=lambda state: with_generator(plain_segmentor(gpt(state), state), state),
     ),
 )

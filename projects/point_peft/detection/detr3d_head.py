@@ -213,5 +213,5 @@ class Detr3DHead(BaseModule):
         if features.shape[1] != self.decoder.embed_dims:
             raise ValueError(
                 f'the features have {features.shape[1]} channels, but the decoder has {self.decoder.embed_dims}; '
-                'set model.neck.out_channels to that.'
+                'set model.backbone.neck.out_channels to that.'
             )

@@ -173,5 +173,5 @@ def test_unknown_type_without_the_tier(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_our_part_leaves_the_default_scope_around_it() -> None:
     """``_scope_`` holds below a part with our prefix, too."""
-    neck = dict(type='point_peft.SeedNeck', in_channels=dict(type='Whatever'))
+    neck = dict(type='point_peft.SeedNeck', out_channels=dict(type='Whatever'))
     check_config(Config(dict(model=dict(type='VoteNet', _scope_='mmdet3d', neck=neck))))
