@@ -14,8 +14,9 @@ from torch.nn import functional as F
 
 from point_peft.backbones import PointBackbone
 from point_peft.engine.config import load_config
+from point_peft.engine.fitting import Provenance, expected_provenance, fit_method, save_fitted
+from point_peft.methods import FittedMethod, PointPriorPrompt, fitted_methods
 from point_peft.models import PointClassifier
-from point_peft.models.owner import BackboneOwner
 from point_peft.registry import MODELS
 from point_peft.structures import PointDataSample
 
@@ -190,10 +191,39 @@ def build_classifier(
     return model.eval()
 
 
-def fill_bank(model: BackboneOwner, rows: int = 20, *, seed: int = 4) -> None:
+def fill_bank(model: nn.Module, rows: int = 20, *, seed: int = 4) -> None:
     """Fill the memory banks with random features."""
-    for _, bank in model.memory_banks():
-        bank.fill(torch.randn(rows, bank.dim, generator=torch.Generator().manual_seed(seed)))
+    for method in fitted_methods(model).values():
+        method.bank.fill(torch.randn(rows, method.bank.dim, generator=torch.Generator().manual_seed(seed)))
+
+
+def fitted_of(model: nn.Module) -> Any:
+    """The only method in a model that is fitted before training."""
+    (method,) = fitted_methods(model).values()
+    return method
+
+
+def unfitted_prompt() -> PointPriorPrompt:
+    """The Point-prior Prompt of the small backbone alone, with an empty bank."""
+    method = MODELS.build(METHODS['prompt'][0])
+    method.setup(build_plain())
+    return method
+
+
+def fit(model: Any, dataset: Any, **options: Any) -> Provenance:
+    """Fit the only method of a model that is fitted."""
+    return fit_method(model, fitted_of(model), dataset, **options)
+
+
+def expected_of(model: Any, dataset: Any = None) -> Provenance:
+    """What it must have been fitted on."""
+    return expected_provenance(model, fitted_of(model), dataset)
+
+
+def save_as(file: Path, method: FittedMethod, provenance: Provenance) -> None:
+    """Write a state with an origin that need not be its own."""
+    method.fitted_on = provenance
+    save_fitted(file, method)
 
 
 def logits(model: nn.Module, points: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch.utils.data import Dataset
 
 from point_peft.engine.config import drop_absent_hooks
 from point_peft.io.weights import load_checkpoint_file
-from point_peft.io.weights.content_hash import hash_tensor
+from point_peft.methods import FittedMethod
 from point_peft.registry import DATASETS, HOOKS, METRICS, MODELS
 from point_peft.structures import PointDataSample
 
@@ -68,6 +68,23 @@ class ToyBackbone(nn.Module):
         return self
 
 
+class ToyBank(FittedMethod):
+    """Rows that are there from the beginning, and kept in a file of their own."""
+
+    fitted_name = 'memory bank'
+    fitted_key = 'bank'
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer('rows', torch.arange(6.0).reshape(2, 3))
+
+    def fit(self, describe: Any, dataset: Any) -> None:
+        self.rows = describe(dataset, lambda tokens: tokens)
+
+    def external_state(self) -> dict[str, Tensor]:
+        return {'rows': self.rows}
+
+
 @MODELS.register_module()
 class ToyModel(BaseModel):
     """Frozen backbone, trained adapter with dropout, head with batch norm, and a bank."""
@@ -87,7 +104,7 @@ class ToyModel(BaseModel):
             nn.Linear(16, hidden_dim), nn.GELU(), nn.Dropout(0.2), nn.Linear(hidden_dim, 16)
         )
         self.head = nn.Sequential(nn.BatchNorm1d(16), nn.Linear(16, num_classes))
-        self.register_buffer('bank', torch.arange(6.0).reshape(2, 3))
+        self.bank = ToyBank()
 
     def init_weights(self) -> None:
         super().init_weights()
@@ -99,12 +116,6 @@ class ToyModel(BaseModel):
     def base_state(self) -> dict[str, Tensor]:
         state = self.state_dict()
         return {name: state[name] for name in self.loaded}
-
-    def external_state_keys(self) -> list[str]:
-        return ['bank']
-
-    def bank_hash(self) -> str:
-        return hash_tensor(self.bank)
 
     def forward(
         self,
@@ -260,7 +271,7 @@ def make_config(work_dir: Path, pretrained: Path | None = None, *, epochs: int =
         )
     )
     cfg.train_cfg.max_epochs = epochs
-    cfg.default_hooks.memory_bank = None  # the toy's bank is always there
+    cfg.default_hooks.fit = None  # the toy's bank is always there
     cfg.merge_from_dict(changes)
     drop_absent_hooks(cfg)
     return cfg

@@ -1,4 +1,7 @@
-"""Build the memory bank of a Point-PEFT config: ``python tools/build_memory_bank.py CONFIG --out F.safetensors``."""
+"""Build the memory bank of a Point-PEFT config: ``python tools/build_memory_bank.py CONFIG --out F.safetensors``.
+
+Another method that is fitted on the training set before training is fitted and written in the same way.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,12 @@ from point_peft.cli.tool import add_common_arguments, run_tool
 from point_peft.engine.checkpoint import init_pretrained
 from point_peft.engine.config import load_config
 from point_peft.engine.config.check import check_config
-from point_peft.engine.memory_bank import bank_dataset, build_bank, find_prompt, save_bank
+from point_peft.engine.fitting import fit_method, fitting_set, save_fitted
 from point_peft.engine.preflight import check_files
 from point_peft.engine.runtime.device import select_device
 from point_peft.engine.runtime.distributed import init_processes
+from point_peft.io.errors import ConfigError
+from point_peft.methods import fitted_methods
 from point_peft.registry import DATASETS, MODELS
 
 
@@ -43,19 +48,23 @@ def main(args: argparse.Namespace) -> None:
         init_processes(args.launcher)
     init_default_scope('point_peft')
     model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
-    found = find_prompt(model)
-    if found is None:
-        raise ValueError(
+    methods = list(fitted_methods(model).values())
+    if not methods:
+        raise ConfigError(
             f'{args.config} has no Point-prior Prompt, so it needs no memory bank; use a point_peft config.'
+        )
+    if len(methods) > 1:
+        raise ConfigError(
+            f'{args.config} has a {" and a ".join(method.fitted_name for method in methods)}, which do not fit into '
+            'one file; let the training build them.'
         )
     init_pretrained(model)
     model.to(get_device())
-    dataset = bank_dataset(model, DATASETS.build(cfg.train_dataloader.dataset))
-    provenance = build_bank(model, dataset, batch_size=args.batch_size)
-    bank = found[1].bank
+    dataset = fitting_set(methods[0], DATASETS.build(cfg.train_dataloader.dataset))
+    provenance = fit_method(model, methods[0], dataset, batch_size=args.batch_size)
     if is_main_process():
-        save_bank(args.out, bank, provenance)
-        print(f'wrote {len(bank)} features to {args.out}: {provenance}')
+        save_fitted(args.out, methods[0])
+        print(f'wrote {len(dataset)} features to {args.out}: {provenance}')
 
 
 if __name__ == '__main__':

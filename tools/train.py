@@ -14,7 +14,7 @@ from point_peft.cli.tool import add_common_arguments, run_tool
 from point_peft.engine.config import DATALOADERS, load_config
 from point_peft.engine.config.check import check_config
 from point_peft.engine.config.schedule import schedule_notes
-from point_peft.engine.preflight import check_bank_comes, check_batches, check_files, check_recomputation
+from point_peft.engine.preflight import check_batches, check_files, check_fitting, check_recomputation
 from point_peft.engine.runtime.device import select_device
 from point_peft.engine.runtime.distributed import DEFAULT_TIMEOUT, init_processes, wrap_for_any_device
 from point_peft.engine.runtime.output import make_directories
@@ -109,7 +109,7 @@ def main(args: argparse.Namespace) -> None:
         runner = SparedRunner.from_cfg(cfg)
         for note in notes + schedule_notes(cfg):
             runner.logger.warning(note)
-        check_bank_comes(runner)
+        check_fitting(runner)
         check_batches(runner)
         check_recomputation(runner)
         runner.train()

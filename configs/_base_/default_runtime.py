@@ -17,7 +17,7 @@ default_hooks = dict(
     trainable=dict(type='TrainableParametersHook'),
     protocol=dict(type='ProtocolHook', test_interval=1),
     check_classes=dict(type='CheckClassesHook'),
-    memory_bank=dict(type='MemoryBankHook'),
+    fit=dict(type='FitHook'),
     delta=dict(type='DeltaCheckpointHook'),
     # Two files, so that a damaged one does not cost the run.
     checkpoint=dict(

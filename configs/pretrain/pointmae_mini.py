@@ -27,4 +27,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1.0, end_factor=0.01, begin=15, end=20, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=20)
-default_hooks = dict(protocol=None, memory_bank=None, delta=dict(full=True), checkpoint=dict(save_best=None))
+default_hooks = dict(protocol=None, fit=None, delta=dict(full=True), checkpoint=dict(save_best=None))

@@ -18,4 +18,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', eta_min=1e-6, begin=1, end=16, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=16)
-default_hooks = dict(protocol=None, memory_bank=None, delta=dict(full=True), checkpoint=dict(save_best=None))
+default_hooks = dict(protocol=None, fit=None, delta=dict(full=True), checkpoint=dict(save_best=None))

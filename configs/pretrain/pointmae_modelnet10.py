@@ -5,4 +5,4 @@ _base_ = [
 ]
 train_dataloader = dict(batch_size=128)
 val_dataloader = val_evaluator = test_dataloader = test_evaluator = None
-default_hooks = dict(protocol=None, memory_bank=None, delta=dict(full=True), checkpoint=dict(save_best=None))
+default_hooks = dict(protocol=None, fit=None, delta=dict(full=True), checkpoint=dict(save_best=None))

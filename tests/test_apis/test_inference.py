@@ -12,7 +12,7 @@ import torch
 import warm_python
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from small_models import clouds, fill_bank, logits, small_config, train, write_pretrained
+from small_models import clouds, fill_bank, fit, fitted_of, logits, small_config, train, write_pretrained
 
 from point_peft.apis import init_model
 from point_peft.engine.checkpoint import (
@@ -22,11 +22,12 @@ from point_peft.engine.checkpoint import (
     describe_checkpoint,
     full_state,
 )
-from point_peft.engine.memory_bank import MemoryBankMismatchError, build_bank, find_prompt, save_bank
+from point_peft.engine.fitting import save_fitted
 from point_peft.io.errors import (
     BaseWeightsMismatchError,
     CheckpointError,
     ConfigError,
+    FittedStateMismatchError,
     MissingFileError,
     UnmatchedCheckpointError,
     UnsafeCheckpointError,
@@ -52,8 +53,8 @@ class Training:
         model = MODELS.build({**cfg.model, 'data_preprocessor': cfg.data_preprocessor})
         model.init_weights()
         base_fingerprint(model)
-        provenance = build_bank(model, ProceduralShapes(num_samples=32, num_points=64))
-        save_bank(folder / BANK, find_prompt(model)[1].bank, provenance)
+        fit(model, ProceduralShapes(num_samples=32, num_points=64))
+        save_fitted(folder / BANK, fitted_of(model))
         train(model)
         save_checkpoint(self.adapter, adapter_state(model), {META_KEY: describe_checkpoint(model, 'delta')})
         save_checkpoint(
@@ -160,7 +161,7 @@ def test_missing_bank(training: Training, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r'trained with memory bank [0-9a-f]{32}, which is in none of'):
         init_model(training.config, folder / 'adapter.pth')
     cfg = Config.fromfile(training.config)
-    cfg.default_hooks.memory_bank.file = str(training.folder / BANK)
+    cfg.default_hooks.fit.file = str(training.folder / BANK)
     assert torch.equal(logits(init_model(cfg, folder / 'adapter.pth'), clouds()), training.logits)
 
 
@@ -170,10 +171,10 @@ def test_bank_of_another_backbone(training: Training, tmp_path: Path) -> None:
     cfg = Config.fromfile(training.config)
     cfg.model.backbone.init_cfg.checkpoint = str(write_pretrained(tmp_path / 'other.pth', seed=8))
     other = init_model(cfg)
-    provenance = build_bank(other, ProceduralShapes(num_samples=32, num_points=64))
-    save_bank(folder / BANK, find_prompt(other)[1].bank, provenance)
+    fit(other, ProceduralShapes(num_samples=32, num_points=64))
+    save_fitted(folder / BANK, fitted_of(other))
     with pytest.raises(
-        MemoryBankMismatchError, match=r"was made with base_hash='[0-9a-f]{32}', but this run needs"
+        FittedStateMismatchError, match=r"was made with base_hash='[0-9a-f]{32}', but this run needs"
     ):
         init_model(training.config, folder / 'adapter.pth')
 
@@ -182,16 +183,16 @@ def test_other_bank_of_the_same_backbone(training: Training, tmp_path: Path, log
     """Made from other clouds: refused with both hashes, or used with one warning where the config says so."""
     folder = training.copy(tmp_path)
     other = init_model(training.config)
-    provenance = build_bank(other, ProceduralShapes(num_samples=32, num_points=64, split='test'))
-    save_bank(folder / BANK, find_prompt(other)[1].bank, provenance)
-    bank = find_prompt(other)[1].bank.content_hash()
+    fit(other, ProceduralShapes(num_samples=32, num_points=64, split='test'))
+    save_fitted(folder / BANK, fitted_of(other))
+    bank = fitted_of(other).content_hash()
     with pytest.raises(
-        MemoryBankMismatchError, match=rf'with memory bank \w+, but the model holds bank {bank}'
+        FittedStateMismatchError, match=rf'with memory bank \w+, but the model holds bank {bank}'
     ):
         init_model(training.config, folder / 'adapter.pth')
     log.clear()
     cfg = Config.fromfile(training.config)
-    cfg.default_hooks.memory_bank.allow_other_bank = True
+    cfg.default_hooks.fit.allow_other = True
     model = init_model(cfg, folder / 'adapter.pth')
     (warning,) = log.at('WARNING')
     assert 'was trained with memory bank' in warning
@@ -230,7 +231,7 @@ def test_malicious_bank(training: Training, tmp_path: Path, malicious: tuple[Pat
     """Nor is code in a bank's file."""
     file, trace = malicious
     cfg = Config.fromfile(training.config)
-    cfg.default_hooks.memory_bank.file = str(file)
+    cfg.default_hooks.fit.file = str(file)
     with pytest.raises(UnsafeCheckpointError, match=r'malicious\.pth was not loaded'):
         init_model(cfg, training.copy(tmp_path) / 'adapter.pth')
     assert not trace.exists()

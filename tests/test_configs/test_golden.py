@@ -67,9 +67,13 @@ def asked_of_the_backbone(before: dict[str, Any]) -> None:
 
 
 def in_words_of_today(node: Any) -> Any:
-    """The wrapper's section was called tuner, and its methods hooks."""
+    """The wrapper's section was called tuner, its methods hooks, and the hook that fits them after the memory bank."""
     if isinstance(node, dict):
-        renames = {'tuner': 'peft', **({'hooks': 'methods'} if node.get('type') == 'PEFTBackbone' else {})}
+        renames = {'tuner': 'peft', 'memory_bank': 'fit'}
+        if node.get('type') == 'PEFTBackbone':
+            renames['hooks'] = 'methods'
+        if node.get('type') == 'MemoryBankHook':
+            return dict(type='FitHook')
         return {renames.get(key, key): in_words_of_today(value) for key, value in node.items()}
     return [in_words_of_today(value) for value in node] if isinstance(node, list) else node
 

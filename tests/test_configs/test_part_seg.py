@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from small_models import fill_bank
 
 from point_peft.apis import init_model
 from point_peft.engine.config import Combination, load_config, reason_against
@@ -189,8 +190,7 @@ def test_everything_trained_gets_a_gradient(
     cfg = load_config(CONFIGS / method / f'{name}_shapes_part.py')
     shrink(cfg, name)
     model = init_model(cfg).train()
-    for _, bank in model.memory_banks():
-        bank.fill(torch.randn(20, bank.dim))
+    fill_bank(model)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:  # what starts at zero would block the gradient of others

@@ -31,7 +31,9 @@ row = dict(
     epoch=cfg.train_cfg.max_epochs, val={'overall_accuracy': score}, test={'overall_accuracy': score - 1}
 )
 labels = ('last', 'best on val', 'best on test (as papers report; never used for selection)')
-costs = dict(trainable_parameters=1000, all_parameters=9000, adapter_mb=0.5, bank_mb=0.25, train_seconds=2.0)
+costs = dict(
+    trainable_parameters=1000, all_parameters=9000, adapter_mb=0.5, fitted_mb=0.25, train_seconds=2.0
+)
 if any(hook['type'] == 'ForgettingHook' for hook in cfg.get('custom_hooks', ())):
     costs['other_task'] = dict(before=88.0, after=60.0 + seed, refitted=70.0, unchanged=False)
 summary = dict(rows=[dict(row, label=label) for label in labels], history=[], peak_memory_mb=100.0, **costs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from point_peft.methods import MemoryBank
+from point_peft.methods import MemoryBank, PointPriorPrompt
 
 
 def filled(features: torch.Tensor, temperature: float = 1.0) -> MemoryBank:
@@ -105,39 +107,50 @@ def test_bad_row(value: float) -> None:
     assert torch.equal(bank.keys, before)
 
 
+def with_bank(features: torch.Tensor) -> PointPriorPrompt:
+    """A method on a backbone of four dimensions, with a bank of these features."""
+    method = PointPriorPrompt()
+    method.setup(SimpleNamespace(layers=[None], layer_dims=[4], embed_dim=4, num_groups=8))
+    if len(features):
+        method.bank.fill(features)
+    return method
+
+
 def test_load_state_dict_resizes() -> None:
     """A model takes a bank of any number of rows, but of no other dimension."""
-    source, target = filled(torch.randn(7, 4)), MemoryBank(4)
+    source, target = with_bank(torch.randn(7, 4)), with_bank(torch.empty(0, 4))
     target.load_state_dict(source.state_dict())
-    assert len(target) == 7 and torch.equal(target.keys, source.keys)
-    target.load_state_dict(filled(torch.randn(2, 4)).state_dict())
-    assert len(target) == 2
-    with pytest.raises(RuntimeError, match='size mismatch for keys'):
-        target.load_state_dict({'keys': torch.randn(7, 5)})
-    assert len(target) == 2
+    assert len(target.bank) == 7 and torch.equal(target.bank.keys, source.bank.keys)
+    target.load_state_dict(with_bank(torch.randn(2, 4)).state_dict())
+    assert len(target.bank) == 2
+    with pytest.raises(RuntimeError, match='size mismatch for bank.keys'):
+        target.load_state_dict({'bank.keys': torch.randn(7, 5)})
+    assert len(target.bank) == 2
 
 
 def test_content_hash() -> None:
     """Depends on the features and their order, not on the device or what was there before."""
     features = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
-    bank = filled(features)
-    assert MemoryBank(4).content_hash() == '' and len(bank.content_hash()) == 32
-    assert filled(features).content_hash() == bank.content_hash()
-    assert filled(features.flip(0)).content_hash() != bank.content_hash()
+    method, expected = with_bank(features), with_bank(features).content_hash()
+    assert with_bank(torch.empty(0, 4)).content_hash() == '' and len(expected) == 32
+    assert method.content_hash() == method.double().content_hash() == expected
+    assert expected == hashlib.blake2b(filled(features).keys.numpy().tobytes(), digest_size=16).hexdigest()
+    assert with_bank(features.flip(0)).content_hash() != expected
     changed = features.clone()
     changed[2, 1] += 1e-3
-    bank.fill(changed)
-    assert bank.content_hash() == filled(changed).content_hash() != filled(features).content_hash()
+    method = with_bank(features)
+    method.bank.fill(changed)
+    assert method.content_hash() == with_bank(changed).content_hash() != expected
 
 
 def test_one_warning(log: list) -> None:
     """An empty bank says so once."""
-    bank = MemoryBank(4)
-    bank.warn_empty()
-    bank.warn_empty()
+    method = PointPriorPrompt()
+    method.warn_unfitted()
+    method.warn_unfitted()
     assert len(log.at('WARNING')) == 1 and 'the memory bank is empty' in log.at('WARNING')[0]
-    other = MemoryBank(4)
-    other.warn_empty()
+    other = PointPriorPrompt()
+    other.warn_unfitted()
     assert len(log.at('WARNING')) == 2
 
 

@@ -23,7 +23,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from point_peft.backbones import PointMAE
-from point_peft.methods import PEFTBackbone
+from point_peft.engine.checkpoint.fitted import describe_states, external_keys
+from point_peft.methods import PEFTBackbone, fitted_methods
 from point_peft.models import PointClassifier, PointDataPreprocessor
 from point_peft.registry import MODELS
 
@@ -142,16 +143,15 @@ def test_auxiliary_head() -> None:
 def test_memory_banks() -> None:
     """The bank is found, named, hashed and kept out of checkpoints."""
     model = build_classifier(POINT_PEFT)
-    ((name, bank),) = model.memory_banks()
-    assert name == 'backbone.methods.0.bank' and model.external_state_keys() == [
-        'backbone.methods.0.bank.keys'
-    ]
-    assert set(model.external_state_keys()) < set(model.state_dict())
-    assert model.bank_hash() is None
+    ((name, method),) = fitted_methods(model).items()
+    assert name == 'backbone.methods.0' and external_keys(model) == {'backbone.methods.0.bank.keys'}
+    assert external_keys(model) < set(model.state_dict())
+    assert describe_states(model, with_origin=False) == dict(bank_hash=None)
     fill_bank(model)
-    assert model.bank_hash() == bank.content_hash()
+    assert describe_states(model, with_origin=False) == dict(bank_hash=method.content_hash())
     plain = build_classifier()
-    assert plain.memory_banks() == [] and plain.external_state_keys() == [] and plain.bank_hash() is None
+    assert fitted_methods(plain) == {} and external_keys(plain) == set()
+    assert describe_states(plain, with_origin=True) == {}
 
 
 def test_training_step_of_mmengine() -> None:

@@ -6,9 +6,19 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import METHODS, SMALL_BACKBONES, clouds, fill_bank, methods_for, scramble, small_config_of
+from small_models import (
+    METHODS,
+    SMALL_BACKBONES,
+    clouds,
+    fill_bank,
+    fitted_of,
+    methods_for,
+    scramble,
+    small_config_of,
+)
 from torch import Tensor
 
+from point_peft.engine.checkpoint import external_keys
 from point_peft.models import SceneEncoder
 from point_peft.ops import gather
 
@@ -117,8 +127,8 @@ def test_too_few_columns() -> None:
 
 def test_owner_names_what_is_not_trained() -> None:
     encoder = encoder_of(method='point_peft')
-    assert encoder.external_state_keys() == ['backbone.methods.0.bank.keys'] and encoder.bank_hash()
-    assert set(encoder.external_state_keys()) < set(encoder.state_dict())
+    assert external_keys(encoder) == {'backbone.methods.0.bank.keys'} and fitted_of(encoder).content_hash()
+    assert external_keys(encoder) < set(encoder.state_dict())
 
 
 def test_points_of_the_memory_bank_are_those_of_the_forward() -> None:

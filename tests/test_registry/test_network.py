@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from small_models import clouds, logits, small_config, train, write_pretrained
+from small_models import clouds, fit, fitted_of, logits, small_config, train, write_pretrained
 
 from point_peft.apis import init_model
 from point_peft.backbones import PointMAE
@@ -22,7 +22,7 @@ from point_peft.engine.checkpoint import (
     full_state,
     load_weights,
 )
-from point_peft.engine.memory_bank import build_bank, find_prompt, save_bank
+from point_peft.engine.fitting import save_fitted
 from point_peft.io.config_text import read_section
 from point_peft.io.errors import (
     BaseWeightsMismatchError,
@@ -46,8 +46,8 @@ class Training:
         model = MODELS.build({**self.cfg.model, 'data_preprocessor': self.cfg.data_preprocessor})
         model.init_weights()
         base_fingerprint(model)
-        provenance = build_bank(model, ProceduralShapes(num_samples=16, num_points=64))
-        save_bank(folder / 'memory_bank.safetensors', find_prompt(model)[1].bank, provenance)
+        fit(model, ProceduralShapes(num_samples=16, num_points=64))
+        save_fitted(folder / 'memory_bank.safetensors', fitted_of(model))
         train(model, steps=1)
         self.model = model
         self.state, self.noted = adapter_state(model), describe_checkpoint(model, 'delta')

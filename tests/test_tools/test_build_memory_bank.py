@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 import torch
 import warm_python
-from small_models import small_config, write_pretrained
+from small_models import expected_of, fitted_of, small_config, write_pretrained
 
 from point_peft.apis import init_model
-from point_peft.engine.memory_bank import expected_provenance, find_prompt, load_bank
+from point_peft.engine.fitting import load_fitted
 from point_peft.io.errors import ConfigError, MissingFileError
 from point_peft.io.weights import load_checkpoint_file
 from point_peft.procedural import ProceduralShapes
@@ -54,9 +54,9 @@ def test_bank_of_a_config(tool: ModuleType, tmp_path: Path, capsys: pytest.Captu
     assert f'wrote 32 features to {tmp_path / "bank.safetensors"}' in capsys.readouterr().out
     dataset = ProceduralShapes(num_samples=32, num_points=64, split='train')
     model = init_model(config)
-    wrapper, prompt = find_prompt(model)
-    provenance = load_bank(tmp_path / 'bank.safetensors', prompt.bank, expected_provenance(model, dataset))
-    assert (provenance.dataset, provenance.split, provenance.num_samples) == ('ProceduralShapes', 'train', 32)
+    wrapper, prompt = model.backbone, fitted_of(model)
+    provenance = load_fitted(tmp_path / 'bank.safetensors', prompt, expected_of(model, dataset))
+    assert provenance.items() >= dict(dataset='ProceduralShapes', split='train', num_samples=32).items()
     points = torch.stack([dataset[index]['inputs']['points'] for index in (0, 17)])
     summary = wrapper.pretrained_summary(wrapper.backbone.embed(points).first(8))
     expected = summary / summary.norm(dim=1, keepdim=True)
@@ -78,7 +78,9 @@ def test_options(tool: ModuleType, tmp_path: Path) -> None:
 
 def test_config_without_prompt(tool: ModuleType, tmp_path: Path) -> None:
     """Refused by name."""
-    with pytest.raises(ValueError, match=r'config\.py has no Point-prior Prompt, so it needs no memory bank'):
+    with pytest.raises(
+        ConfigError, match=r'config\.py has no Point-prior Prompt, so it needs no memory bank'
+    ):
         tool.main(arguments(write_config(tmp_path, method='lora'), tmp_path / 'bank.safetensors'))
 
 

@@ -46,7 +46,7 @@ def stubbed(tool: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         rows = [dict(row, label=LAST), dict(best, label=BEST_ON_TEST)]
         run.work_dir.mkdir(parents=True)
         run.config_file.write_text(run.config_text)
-        costs = dict(trainable_parameters=1, adapter_mb=0.5, bank_mb=0.0, train_seconds=1.0)
+        costs = dict(trainable_parameters=1, adapter_mb=0.5, fitted_mb=0.0, train_seconds=1.0)
         (run.work_dir / 'protocol.json').write_text(json.dumps(dict(rows=rows, **costs)))
 
     monkeypatch.setattr(runner, 'train_cell', train)

@@ -81,7 +81,7 @@ def test_end_to_end(
     assert lines['linear probing']['trainable_parameters'] == (2 * 16 + 1) * 16  # max and mean of 16 features
     full = lines['full fine-tuning']
     assert full['trainable_parameters'] == full['all_parameters']
-    assert lines['Point-PEFT']['bank_mb'] == pytest.approx(32 * 16 * 4 / 2**20)
+    assert lines['Point-PEFT']['fitted_mb'] == pytest.approx(32 * 16 * 4 / 2**20)
     table = (work_dir / 'table.md').read_text()
     assert all(f'| {method} | ' in table and method in printed for method in METHODS)
     assert all(imread(work_dir / name).shape[1] > 1000 for name in ('picture.png', 'predictions.png'))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
+from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -31,8 +33,9 @@ from point_peft.cli.arguments import at_least, check_output, device
 from point_peft.cli.tool import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.config.tiers import check_tiers
-from point_peft.engine.memory_bank import find_prompt
+from point_peft.engine.fitting import wrapper_of
 from point_peft.engine.runtime.device import check_device
+from point_peft.methods import fitted_methods
 from point_peft.registry import DATASETS, MODELS
 from point_peft.structures import PointDataSample
 
@@ -84,9 +87,11 @@ class Contestant:
         torch.manual_seed(0)
         preprocessor = cfg.get('data_preprocessor')
         self.model: BaseModel = MODELS.build({'data_preprocessor': preprocessor, **cfg.model}).to(args.device)
-        prompt = find_prompt(self.model)
-        if prompt is not None:
-            prompt[1].bank.fill(torch.randn(args.bank_size, prompt[1].bank.dim, device=args.device))
+        for method in fitted_methods(self.model).values():
+            described = torch.randn(
+                args.bank_size, wrapper_of(self.model, method).embed_dim, device=args.device
+            )
+            method.fit(partial(_given, described), range(args.bank_size))
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
         self.batch_size = args.batch_size
         self.detects = 'bbox_head' in cfg.model
@@ -114,6 +119,11 @@ class Contestant:
             'parameters': sum(n for n, _ in sizes),
             'trainable': sum(n for n, trained in sizes if trained),
         }
+
+
+def _given(described: Tensor, dataset: Any, tokens: Any) -> Tensor:
+    """Descriptors that are not those of any clouds."""
+    return described
 
 
 def clouds(batch_size: int, num_points: int) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from mmengine.registry import init_default_scope
 from ..engine.checkpoint import init_pretrained, load_weights
 from ..engine.config import compose, load_config, walk_dicts
 from ..engine.config.check import check_config
-from ..engine.hooks.memory_bank import FILE_NAME
-from ..engine.memory_bank import attach_bank
+from ..engine.fitting import find_fitted
 from ..engine.runtime.device import check_device
 from ..io.errors import MissingFileError
 from ..registry import MODELS
@@ -59,8 +58,8 @@ def init_model(
         config (str | Path | Config): Config file, a name such as ``lora/recon_shapenetpart``, or a config. What
             ``default_hooks.delta`` allows in it, such as another network than the checkpoint's, is allowed here too.
         checkpoint (str | Path | None): A full checkpoint, or an adapter; an adapter also needs the base weights that
-            the config names, and its memory bank beside it. None gives the pre-trained backbone that the config names,
-            if any, a random head, and an empty bank, which leaves prompts un-enhanced.
+            the config names, and what its methods fitted before training (a memory bank, say) beside it. None gives
+            the pre-trained backbone that the config names, if any, a random head, and methods that are not fitted.
         device (str | torch.device): Where to put the model; with ``meta``, where nothing has values, no file is read.
         allow_random (bool): Without a checkpoint, start from random weights where the pre-trained file that the config
             names is missing, to look at a model rather than to use it.
@@ -88,25 +87,30 @@ def init_model(
         allowed = _allowed(cfg)
         checkpoint = os.path.expanduser(checkpoint)
         report = load_weights(model, checkpoint, **allowed)
-        _find_bank(model, cfg, Path(checkpoint), report.meta, allowed['allow_other_bank'])
+        find_fitted(
+            model,
+            [Path(checkpoint).parent],
+            report.meta,
+            checkpoint,
+            named=_hook(cfg, 'fit').get('file'),
+            allow_other=allowed['allow_other_state'],
+        )
     return model.to(device).eval()
 
 
 def _allowed(cfg: Config) -> dict[str, bool]:
     """What the config lets pass when a checkpoint is loaded."""
-    hooks = cfg.get('default_hooks') or {}
-    flags = dict(delta=('allow_other_base', 'allow_other_network'), memory_bank=('allow_other_bank',))
-    return {flag: bool((hooks.get(name) or {}).get(flag)) for name in flags for flag in flags[name]}
+    delta, fit = _hook(cfg, 'delta'), _hook(cfg, 'fit')
+    return dict(
+        allow_other_base=bool(delta.get('allow_other_base')),
+        allow_other_network=bool(delta.get('allow_other_network')),
+        allow_other_state=bool(fit.get('allow_other')),
+    )
 
 
-def _find_bank(
-    model: BaseModel, cfg: Config, checkpoint: Path, meta: Mapping[str, Any], allow_other: bool
-) -> None:
-    """Load the memory bank of an adapter: the config's file, or the one beside the adapter."""
-    named = ((cfg.get('default_hooks') or {}).get('memory_bank') or {}).get('file')
-    beside = checkpoint.parent / FILE_NAME
-    candidates = [named] if named and Path(named).is_file() else [file for file in (named, beside) if file]
-    attach_bank(model, candidates, meta, str(checkpoint), allow_other=allow_other)
+def _hook(cfg: Config, name: str) -> Mapping[str, Any]:
+    """The config of a hook; empty where there is none."""
+    return (cfg.get('default_hooks') or {}).get(name) or {}
 
 
 def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool) -> None:
@@ -132,5 +136,5 @@ def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool)
     for module in model.modules():
         if hasattr(module, 'warned_empty'):
             module.warned_empty = True
-            state += ', and the memory bank is empty, so prompts are not enhanced'
+            state += f', and {module.unfitted_note}'
     print_log(f'model built without a checkpoint: {state}.', logger='current', level=logging.WARNING)

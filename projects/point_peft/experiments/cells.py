@@ -27,7 +27,7 @@ ROWS = {'last': LAST, 'best_on_val': BEST_ON_VAL, 'best_on_test': BEST_ON_TEST}
 """Names of the results, and the rows of ``protocol.json`` that hold them."""
 
 COSTS = (
-    *('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb'),
+    *('trainable_parameters', 'all_parameters', 'adapter_mb', 'fitted_mb'),
     *('train_seconds', 'peak_memory_mb', 'other_task'),
 )
 """What a run says about itself beside accuracy."""

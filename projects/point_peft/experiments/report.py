@@ -138,7 +138,7 @@ def _row(
     seconds = _average([entry['train_seconds'] for entry in entries])
     sizes = [entry['adapter_mb'] for entry in entries]
     stored = (
-        None if None in sizes else max(entry['adapter_mb'] + (entry['bank_mb'] or 0.0) for entry in entries)
+        None if None in sizes else max(entry['adapter_mb'] + (entry['fitted_mb'] or 0.0) for entry in entries)
     )
     difference = (
         None if reference is None else paired_difference([entry[compared] for entry in entries], reference)

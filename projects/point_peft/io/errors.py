@@ -73,8 +73,8 @@ class OtherClassesError(CheckpointError):
     """A checkpoint was trained on other classes, or on the same in another order."""
 
 
-class MemoryBankMismatchError(CheckpointError):
-    """A memory bank was built from something else than the run or the adapter needs."""
+class FittedStateMismatchError(CheckpointError):
+    """A state was fitted on something else than the run or the adapter needs."""
 
 
 class NonFiniteWeightsError(CheckpointError):

@@ -99,8 +99,7 @@ class FittedMethod(TuningMethod):
     @property
     def is_fitted(self) -> bool:
         """Whether there is a state."""
-        state = self.external_state()
-        return bool(state) and all(value.numel() for value in state.values())
+        return all(value.numel() for value in self.external_state().values())
 
     @property
     def unfitted_note(self) -> str:
@@ -116,7 +115,7 @@ class FittedMethod(TuningMethod):
 
     def content_hash(self) -> str:
         """Hex digest of the state; empty for an empty one."""
-        return hash_state(self.external_state()) if self.is_fitted else ''
+        return hash_state(self.external_state())
 
     def _set_buffer(self, name: str, value: Tensor) -> None:
         """Replace a buffer by its name in ``state_dict()``."""
@@ -150,7 +149,9 @@ def fitted_methods(model: nn.Module) -> dict[str, FittedMethod]:
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:
-    """Hex digest of the values of a state, whatever its device and precision."""
+    """Hex digest of the values of a state, whatever its device and precision; empty for an empty one."""
+    if not state or not all(value.numel() for value in state.values()):
+        return ''
     digest = hashlib.blake2b(digest_size=16)
     for _, value in sorted(state.items()):
         value = value.float() if value.is_floating_point() else value

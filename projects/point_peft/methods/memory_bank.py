@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -52,8 +48,6 @@ class MemoryBank(nn.Module):
         super().__init__()
         self.dim = dim
         self.temperature = temperature
-        self.warned_empty = False
-        self.provenance: dict[str, Any] | None = None  # of whoever fills it, for those who save it
         self.keys: Tensor
         self.register_buffer('keys', torch.empty(0, dim))
 
@@ -72,7 +66,11 @@ class MemoryBank(nn.Module):
                 f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
                 f'(N, {self.dim}); build one with tools/build_memory_bank.py.'
             )
-        _check_directions(features)
+        row = _row_without_direction(features)
+        if row is not None:
+            raise ValueError(
+                f'row {row} of the memory bank is zero or not finite; look at that cloud and the pre-trained weights.'
+            )
         self.keys = F.normalize(features.to(self.keys), dim=1)
 
     def check(self, keys: Tensor, num_clouds: int) -> None:
@@ -86,7 +84,9 @@ class MemoryBank(nn.Module):
                 f'it has rows of shape {tuple(keys.shape)} and type {keys.dtype}, but was made from {num_clouds} '
                 f'clouds with {self.dim} features of float32.'
             )
-        _check_directions(keys)
+        row = _row_without_direction(keys)
+        if row is not None:
+            raise ValueError(f'row {row} of the memory bank is zero or not finite.')
 
     def forward(self, query: Tensor, k: int) -> Retrieval:
         """Attend to the ``k`` most similar clouds, without parameters (section 3.2, equations 3 to 5).
@@ -110,42 +110,12 @@ class MemoryBank(nn.Module):
             attended = (weights.unsqueeze(1) @ values).squeeze(1)
         return Retrieval(query * self.dim**0.5, attended, values, similarity, index)
 
-    def warn_empty(self) -> None:
-        """Say, once, that there is nothing to retrieve."""
-        if not self.warned_empty:
-            print_log(
-                'the memory bank is empty: prompts are not enhanced until training or tools/build_memory_bank.py '
-                'builds one, or a checkpoint brings one.',
-                logger='current',
-                level=logging.WARNING,
-            )
-            self.warned_empty = True
 
-    def content_hash(self) -> str:
-        """Hex digest of the stored keys; empty for an empty bank."""
-        if not len(self):
-            return ''
-        return hashlib.blake2b(
-            self.keys.float().cpu().contiguous().numpy().tobytes(), digest_size=16
-        ).hexdigest()
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        """Take any number of rows, since a bank has as many as its training set."""
-        keys = state_dict.get(f'{prefix}keys')
-        if keys is not None and keys.dim() == 2 and keys.shape[1] == self.dim:
-            self.keys = self.keys.new_empty(keys.shape)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
-
-def _check_directions(rows: Tensor) -> None:
-    """Refuse rows that are zero or not finite."""
+def _row_without_direction(rows: Tensor) -> int | None:
+    """Number of the first row that is zero or not finite."""
     norms = rows.float().norm(dim=1)
     wrong = ~(torch.isfinite(norms) & (norms > 0))
-    if bool(wrong.any()):
-        raise ValueError(
-            f'row {int(wrong.nonzero()[0])} of the memory bank is zero or not finite; rebuild it with '
-            'tools/build_memory_bank.py.'
-        )
+    return int(wrong.nonzero()[0]) if bool(wrong.any()) else None
 
 
 def too_few_clouds(rows: int, wanted: int) -> str:

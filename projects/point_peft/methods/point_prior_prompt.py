@@ -143,9 +143,9 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
             if self.training and torch.is_grad_enabled() and get_world_size() > 1:
                 raise ValueError(
                     'the memory bank is empty, so a part of the Point-prior Prompt gets no gradient, which several '
-                    'processes cannot train; let default_hooks.memory_bank build it, or tools/build_memory_bank.py.'
+                    'processes cannot train; let default_hooks.fit build it, or tools/build_memory_bank.py.'
                 )
-            self.bank.warn_empty()
+            self.warn_unfitted()
             return None
         query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
         found = self.bank(query, self.num_retrieved)

@@ -15,7 +15,7 @@ from .owner import BackboneOwner
 
 @MODELS.register_module()
 class PointDescriptor(BackboneOwner, BaseModel):
-    """The pre-trained network's global descriptor of each cloud: what a memory bank holds.
+    """The pre-trained network's global descriptor of each cloud: what methods are fitted on.
 
     There is nothing to train; ``mode='tensor'`` is the only mode.
 
@@ -34,7 +34,7 @@ class PointDescriptor(BackboneOwner, BaseModel):
         data_samples: list[PointDataSample] | None = None,
         mode: str = 'tensor',
     ) -> Tensor:
-        """Describe clouds, in full precision whatever autocast says, since a memory bank outlives the run.
+        """Describe clouds, in full precision whatever autocast says, since methods are fitted on descriptors.
 
         Args:
             inputs (dict): ``points`` (B, N, 3).

@@ -20,7 +20,7 @@ class PointMAEPretrain(BaseModel):
     """Reconstruct the masked groups of a cloud from the visible ones.
 
     Tensor names are the official ones (``Point_MAE`` of the reference). ``mode='tensor'`` returns the encoder's
-    global descriptor (B, C), the feature that the Point-PEFT release queries its memory bank with.
+    global descriptor (B, C), which the Point-PEFT release queries with.
 
     Args:
         encoder (dict): Config of a backbone without class token.

@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..methods import MemoryBank
 from ..registry import MODELS
 
 
@@ -24,7 +23,7 @@ def build_for(backbone: nn.Module, config: dict[str, Any]) -> Any:
 
 
 class BackboneOwner(nn.Module):
-    """Base of modules with a ``backbone``, plain or tuned: says what of it is pre-trained, and what has its own file.
+    """Base of modules with a ``backbone``, plain or tuned: says what of it is pre-trained, and what it gets.
 
     The engine looks for the outermost modules that answer (``engine.checkpoint.fingerprint.outermost_with``), so an
     owner may itself be a part of a detector of mmdet3d.
@@ -44,18 +43,6 @@ class BackboneOwner(nn.Module):
     def base_state(self) -> dict[str, Tensor]:
         """Tensors that came from a pre-trained file, by their names in ``state_dict()``."""
         return {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}
-
-    def external_state_keys(self) -> list[str]:
-        """Names in ``state_dict()`` of what lives in a file of its own: the keys of memory banks."""
-        return [f'{name}.keys' for name, _ in self.memory_banks()]
-
-    def bank_hash(self) -> str | None:
-        """Digest of the memory bank; None without one or while it is empty."""
-        return next((bank.content_hash() for _, bank in self.memory_banks() if len(bank)), None)
-
-    def memory_banks(self) -> list[tuple[str, MemoryBank]]:
-        """Memory banks in the tuned backbone, with their names."""
-        return [(name, module) for name, module in self.named_modules() if isinstance(module, MemoryBank)]
 
     def backbone_points(self, inputs: dict[str, Any]) -> Tensor:
         """The clouds (B, N, 3) that the backbone gets of prepared inputs."""

@@ -42,6 +42,9 @@ class ReleaseModel(BaseModule):
     num_tokens: int
     """Prompts per prompted block."""
 
+    unfitted_note = 'the memory bank is empty, so prompts are not enhanced'
+    """Said of models that are built without a checkpoint."""
+
     prompt_cor: nn.Parameter
     """(T, 3) learnable points."""
 
@@ -79,7 +82,7 @@ class ReleaseModel(BaseModule):
         """
         if not self.memory_bank.shape[1]:
             if not self.warned_empty:
-                print_log('the memory bank is empty: prompts are not enhanced.', logger='current', level=30)
+                print_log(f'{self.unfitted_note}.', logger='current', level=30)
                 self.warned_empty = True
             return None
         with torch.autocast(points.device.type, enabled=False):

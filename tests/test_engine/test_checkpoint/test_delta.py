@@ -49,7 +49,7 @@ def test_adapter_has_no_frozen_weights_and_no_bank(pretrained: Path) -> None:
     model = make_model(pretrained)
     state = adapter_state(model)
     assert not set(FROZEN) & set(state)
-    assert 'bank' not in state
+    assert 'bank.rows' not in state
     assert 'backbone.linear.bias' not in state
     assert {name for name in model.state_dict() if name.startswith(('head', 'adapter'))} <= set(state)
     with torch.no_grad():
@@ -59,14 +59,14 @@ def test_adapter_has_no_frozen_weights_and_no_bank(pretrained: Path) -> None:
 
 def test_without_pretrained_file_everything_is_saved() -> None:
     model = make_model(None)
-    assert set(adapter_state(model)) == set(model.state_dict()) - {'bank'}
+    assert set(adapter_state(model)) == set(model.state_dict()) - {'bank.rows'}
     assert describe_checkpoint(model, 'delta')['base_hash'] is None
 
 
 def test_model_without_interface_is_saved_whole() -> None:
     model = torch.nn.Linear(2, 2)
     assert set(adapter_state(model)) == {'weight', 'bias'}
-    assert describe_checkpoint(model, 'full') == dict(format='full', base_hash=None, bank_hash=None)
+    assert describe_checkpoint(model, 'full') == dict(format='full', base_hash=None)
 
 
 def test_sizes_by_hand(pretrained: Path) -> None:
@@ -74,8 +74,10 @@ def test_sizes_by_hand(pretrained: Path) -> None:
     sizes = checkpoint_sizes(model)
     floats = (16 * 4 + 4) + (4 * 16 + 16) + 4 * 16 + (16 * 3 + 3)  # adapter, head's norm and layer
     assert sizes.adapter == (4 * floats + 8) / 2**20  # and the norm's int64 counter
-    assert sizes.bank == 4 * 6 / 2**20
-    assert sizes.full == pytest.approx(sizes.adapter + sizes.bank + (4 * (3 * 16 + 16 + 4 * 16) + 8) / 2**20)
+    assert sizes.fitted == 4 * 6 / 2**20
+    assert sizes.full == pytest.approx(
+        sizes.adapter + sizes.fitted + (4 * (3 * 16 + 16 + 4 * 16) + 8) / 2**20
+    )
 
 
 def test_wrong_base_names_both_hashes(tmp_path: Path, pretrained: Path) -> None:

@@ -11,11 +11,11 @@ from toy_engine import ToyModel
 
 from point_peft.engine.checkpoint import (
     BaseFingerprint,
-    bank_hash,
     base_fingerprint,
     external_keys,
     init_pretrained,
 )
+from point_peft.engine.checkpoint.fitted import describe_states
 from point_peft.io.weights.content_hash import hash_tensor
 from point_peft.registry.wrappers import outermost_with
 
@@ -91,8 +91,8 @@ def test_what_is_ours_is_found_inside_other_models(pretrained: Path) -> None:
     assert set(base_fingerprint(model).tensors) == {f'encoder.1.{name}' for name in inner.base_state()}
     assert base_fingerprint(model).hash is not None
     assert set(base_fingerprint(model).tensors) < set(model.state_dict())
-    assert external_keys(model) == {f'encoder.1.{name}' for name in inner.external_state_keys()}
-    assert bank_hash(model) == inner.bank_hash()
+    assert external_keys(model) == {'encoder.1.bank.rows'}
+    assert describe_states(model, with_origin=True) == dict(bank_hash=inner.bank.content_hash())
 
 
 def test_nothing_of_ours() -> None:
@@ -101,5 +101,5 @@ def test_nothing_of_ours() -> None:
     assert (
         outermost_with(model, 'base_state') == []
         and external_keys(model) == set()
-        and bank_hash(model) is None
+        and describe_states(model, with_origin=True) == {}
     )

@@ -15,7 +15,7 @@ from point_peft.engine.checkpoint import (
     full_state,
     load_weights,
 )
-from point_peft.io.errors import BaseWeightsMismatchError, MemoryBankMismatchError, UnmatchedCheckpointError
+from point_peft.io.errors import BaseWeightsMismatchError, FittedStateMismatchError, UnmatchedCheckpointError
 from point_peft.io.weights import save_checkpoint
 
 
@@ -143,11 +143,11 @@ def test_other_bank_is_refused(tmp_path: Path, pretrained: Path, warnings_logged
     model = ToyModel(str(pretrained))
     load_weights(model, adapter)
     assert not any('memory bank' in line for line in warnings_logged)
-    model.bank += 1
+    model.bank.rows += 1
     with pytest.raises(
-        MemoryBankMismatchError,
-        match=r'memory bank \w+, but the model holds bank \w+, .*allow_other_bank=True',
+        FittedStateMismatchError,
+        match=r'memory bank \w+, but the model holds bank \w+, .*allow_other=True',
     ):
         load_weights(model, adapter)
-    load_weights(model, adapter, allow_other_bank=True)
+    load_weights(model, adapter, allow_other_state=True)
     assert sum('was trained with memory bank' in line for line in warnings_logged) == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 from torch import nn
-from toy_engine import ToyBackbone, ToyModel, make_config, write_pretrained
+from toy_engine import ToyBackbone, ToyBank, make_config, write_pretrained
 
 from point_peft.io.errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
 from point_peft.io.weights import load_checkpoint_file
@@ -40,7 +40,7 @@ def test_adapter_file_by_content(tmp_path: Path, pretrained: Path) -> None:
     }
     own = checkpoint['meta']['point_peft']
     assert own['format'] == 'delta'
-    assert own['bank_hash'] == runner.model.bank_hash()
+    assert own['bank_hash'] == runner.model.bank.content_hash()
     assert len(own['base_hash']) == 32
 
 
@@ -67,12 +67,14 @@ def test_round_trip_in_a_new_runner(tmp_path: Path, pretrained: Path) -> None:
 def test_log_says_what_came_from_where_and_sizes(tmp_path: Path, pretrained: Path) -> None:
     train(tmp_path / 'a', pretrained)
     assert (
-        'sizes without optimizer state: adapter 0.00 MB' in next((tmp_path / 'a').rglob('*.log')).read_text()
+        'sizes without optimizer state: adapter 0.00 MB, memory bank 0.00 MB, complete model 0.00 MB'
+        in next((tmp_path / 'a').rglob('*.log')).read_text()
     )
     test(tmp_path / 'b', tmp_path / 'a' / 'epoch_2.pth', pretrained)
     log = next((tmp_path / 'b').rglob('*.log')).read_text()
     assert (
-        '12 tensors loaded, 7 kept from the base weights and the bank, missing: none, unexpected: none' in log
+        '12 tensors loaded, 7 kept from the base weights and what was fitted, missing: none, unexpected: none'
+        in log
     )
     assert 'do not match exactly' not in log  # MMEngine's list of all base weights as missing
 
@@ -112,7 +114,7 @@ def test_full_file_stands_alone(tmp_path: Path, pretrained: Path) -> None:
 def test_full_fine_tuning_gives_a_complete_file(
     tmp_path: Path, pretrained: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ToyModel, 'external_state_keys', lambda self: [])  # no bank, and nothing frozen:
+    monkeypatch.setattr(ToyBank, 'external_state', lambda self: {})  # no bank, and nothing frozen:
     monkeypatch.setattr(ToyBackbone, 'requires_grad_', lambda self, flag=True: self)
     monkeypatch.setattr(ToyBackbone, 'train', nn.Module.train)
     trained = train(tmp_path / 'a', pretrained)
@@ -126,7 +128,7 @@ def test_without_pretrained_file_all_is_saved(tmp_path: Path) -> None:
     trained = train(tmp_path / 'a', None)
     assert set(load_checkpoint_file(tmp_path / 'a' / 'epoch_2.pth')['state_dict']) == set(
         trained.model.state_dict()
-    ) - {'bank'}
+    ) - {'bank.rows'}
     tested = test(tmp_path / 'b', tmp_path / 'a' / 'epoch_2.pth', None)
     assert torch.equal(tested.model.backbone.linear.weight, trained.model.backbone.linear.weight)
 

@@ -39,7 +39,7 @@ def test_summary_and_table(tmp_path: Path) -> None:
     )
     assert found['trainable_parameters'] > 0
     assert found['adapter_mb'] > 0
-    assert found['bank_mb'] > 0
+    assert found['fitted_mb'] > 0
     log = next(tmp_path.rglob('*.log')).read_text()
     assert 'best on test (as papers report; never used for selection)' in log
     assert 'val/overall_accuracy' in log

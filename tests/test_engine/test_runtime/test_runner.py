@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
-from small_models import METHODS, build_classifier
+from small_models import METHODS, build_classifier, expected_of, fitted_of, unfitted_prompt
 from toy_engine import make_config
 
-from point_peft.engine.hooks import MemoryBankHook
-from point_peft.engine.memory_bank import expected_provenance, find_prompt, load_bank
+from point_peft.engine.fitting import load_fitted
+from point_peft.engine.hooks import FitHook
 from point_peft.engine.runtime.runner import SparedRunner
-from point_peft.methods import MemoryBank
 from point_peft.models import PointDataPreprocessor
 from point_peft.procedural import ProceduralShapes
 
@@ -66,7 +65,7 @@ def test_bank_that_cannot_be_written(tmp_path: Path, full_disk: list[str], log: 
         model=model, work_dir=str(tmp_path), _load_from=None, _resume=False, logger=logging.getLogger('test')
     )
     run.train_dataloader = SimpleNamespace(dataset=ProceduralShapes(num_samples=16, num_points=64))
-    hook, file = MemoryBankHook(), tmp_path / 'memory_bank.safetensors'
+    hook, file = FitHook(), tmp_path / 'memory_bank.safetensors'
     full_disk.append(file.name)
     hook.before_train(run)
     hook.after_train_epoch(run)
@@ -75,9 +74,9 @@ def test_bank_that_cannot_be_written(tmp_path: Path, full_disk: list[str], log: 
         f'the memory bank {file} could not be written' in line and 'No space left on device' in line
         for line in log.at('WARNING')
     )
-    rows, bank = find_prompt(model)[1].bank.keys.clone(), MemoryBank(find_prompt(model)[1].bank.dim)
+    rows, other = fitted_of(model).bank.keys.clone(), unfitted_prompt()
     assert len(rows) == 16
     full_disk.clear()
     hook.after_train_epoch(run)
-    load_bank(file, bank, expected_provenance(model, run.train_dataloader.dataset))
-    assert torch.equal(bank.keys, rows)
+    load_fitted(file, other, expected_of(model, run.train_dataloader.dataset))
+    assert torch.equal(other.bank.keys, rows)

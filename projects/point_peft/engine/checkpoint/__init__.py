@@ -4,15 +4,14 @@ from .delta import (
     META_KEY,
     CheckpointSizes,
     adapter_state,
-    bank_hash,
     check_base,
     checkpoint_sizes,
     delta_state,
     describe_checkpoint,
-    external_keys,
 )
 from .fingerprint import BaseFingerprint, base_fingerprint, init_pretrained
-from .loading import LoadReport, check_other_bank, complete_state, full_state, load_weights, log_report
+from .fitted import check_other_state, check_other_states, external_keys, noted_hash
+from .loading import LoadReport, complete_state, full_state, load_weights, log_report
 from .message_hub import reduce_message_hub
 from .mmengine_loaders import use_safe_loading
 
@@ -22,10 +21,10 @@ __all__ = [
     'CheckpointSizes',
     'LoadReport',
     'adapter_state',
-    'bank_hash',
     'base_fingerprint',
     'check_base',
-    'check_other_bank',
+    'check_other_state',
+    'check_other_states',
     'checkpoint_sizes',
     'complete_state',
     'delta_state',
@@ -35,6 +34,7 @@ __all__ = [
     'init_pretrained',
     'load_weights',
     'log_report',
+    'noted_hash',
     'reduce_message_hub',
     'use_safe_loading',
 ]

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ...io.errors import BaseWeightsMismatchError
 from ...io.weights.structure_rules import OWN_KEY
 from ...registry.network import network_of
-from ...registry.wrappers import outermost_with, unwrap
+from ...registry.wrappers import unwrap
 from .fingerprint import BaseFingerprint, base_fingerprint
+from .fitted import describe_states, external_keys
 
 META_KEY = OWN_KEY
 """Key of what the project notes in a checkpoint's ``meta``."""
@@ -24,12 +25,12 @@ class CheckpointSizes(NamedTuple):
 
     Attributes:
         adapter (float): What training changed.
-        bank (float): The memory bank.
-        full (float): The complete model, bank included.
+        fitted (float): What was fitted before training, and is kept in files of its own.
+        full (float): The complete model, what was fitted included.
     """
 
     adapter: float
-    bank: float
+    fitted: float
     full: float
 
 
@@ -39,7 +40,7 @@ def delta_state(state_dict: Mapping[str, Tensor], fingerprint: BaseFingerprint) 
 
 
 def adapter_state(model: nn.Module, state_dict: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """What an adapter file of the model holds: :func:`delta_state` without the memory bank.
+    """What an adapter file of the model holds: :func:`delta_state` without what was fitted before training.
 
     Args:
         model (nn.Module): The model; its fingerprint must have been taken (see :func:`base_fingerprint`).
@@ -60,15 +61,17 @@ def describe_checkpoint(model: nn.Module, kind: str) -> dict[str, Any]:
         kind (str): ``delta`` or ``full``.
 
     Returns:
-        dict: ``format``, ``base_hash`` (None without pre-trained weights), ``bank_hash`` (None without a bank);
-            ``network``, what the model computes, if it was built from a config (see :func:`describe_network`); and
-            ``bank``, where the bank in a full file came from, if it was built here.
+        dict: ``format``, ``base_hash`` (None without pre-trained weights); ``network``, what the model computes, if it
+            was built from a config (see :func:`describe_network`); and what :func:`describe_states` says, with origins
+            in a full file.
     """
-    noted: dict[str, Any] = dict(
-        format=kind, base_hash=base_fingerprint(model).hash, bank_hash=bank_hash(model)
+    network = network_of(model)
+    return dict(
+        format=kind,
+        base_hash=base_fingerprint(model).hash,
+        **describe_states(model, with_origin=kind == 'full'),
+        **({} if network is None else dict(network=network)),
     )
-    further = dict(network=network_of(model), bank=bank_provenance(model) if kind == 'full' else None)
-    return {**noted, **{name: value for name, value in further.items() if value is not None}}
 
 
 def check_base(
@@ -102,32 +105,11 @@ def check_base(
 
 
 def checkpoint_sizes(model: nn.Module) -> CheckpointSizes:
-    """Sizes of the adapter, the memory bank and the complete model."""
+    """Sizes of the adapter, of what was fitted and of the complete model."""
     state = unwrap(model).state_dict()
     external = external_keys(model)
-    bank = {name: value for name, value in state.items() if name in external}
-    return CheckpointSizes(_megabytes(adapter_state(model, state)), _megabytes(bank), _megabytes(state))
-
-
-def external_keys(model: nn.Module) -> set[str]:
-    """Names in ``state_dict()`` of what is kept in a file of its own, as ``external_state_keys()`` says."""
-    return {
-        prefix + name
-        for prefix, module in outermost_with(unwrap(model), 'external_state_keys')
-        for name in module.external_state_keys()
-    }
-
-
-def bank_hash(model: nn.Module) -> str | None:
-    """Hash of the memory bank, as ``bank_hash()`` says; None without a filled bank."""
-    hashes = (module.bank_hash() for _, module in outermost_with(unwrap(model), 'bank_hash'))
-    return next((found for found in hashes if found), None)
-
-
-def bank_provenance(model: nn.Module) -> dict[str, Any] | None:
-    """Where the memory bank came from, as whoever filled it left in its ``provenance``."""
-    found = (getattr(module, 'provenance', None) for module in unwrap(model).modules())
-    return next((noted for noted in found if isinstance(noted, dict)), None)
+    fitted = {name: value for name, value in state.items() if name in external}
+    return CheckpointSizes(_megabytes(adapter_state(model, state)), _megabytes(fitted), _megabytes(state))
 
 
 def _megabytes(state: Mapping[str, Tensor]) -> float:

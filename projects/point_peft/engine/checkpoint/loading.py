@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ...io.errors import BaseWeightsMismatchError, MemoryBankMismatchError
+from ...io.errors import BaseWeightsMismatchError
 from ...io.text import shorten
 from ...io.weights.finite import check_finite
 from ...io.weights.plain_state import from_plain
@@ -25,8 +25,9 @@ from ...registry.network import (
     saved_network,
 )
 from ...registry.wrappers import unwrap
-from .delta import META_KEY, bank_hash, check_base, external_keys
+from .delta import META_KEY, check_base
 from .fingerprint import base_fingerprint, init_pretrained
+from .fitted import check_other_states, external_keys
 from .matching import check_complete, check_shapes, check_untouched, own_tensors
 
 
@@ -38,7 +39,7 @@ class LoadReport:
         source (str): Name of the checkpoint.
         kind (str): ``delta`` for an adapter, else ``full``.
         loaded (tuple[str, ...]): Tensors taken from the checkpoint.
-        base (tuple[str, ...]): Tensors kept from the base weights or the memory bank.
+        base (tuple[str, ...]): Tensors kept from the base weights, or fitted before training.
         missing (tuple[str, ...]): Tensors of the model that neither gives; they keep their initial values.
         unexpected (tuple[str, ...]): Tensors of the checkpoint that the model does not have.
         meta (Mapping): ``meta`` of the checkpoint.
@@ -56,7 +57,7 @@ class LoadReport:
         """One line."""
         return (
             f'{self.kind} checkpoint {self.source}: {len(self.loaded)} tensors loaded, {len(self.base)} kept '
-            f'from the base weights and the bank, missing: {shorten(self.missing)}, '
+            f'from the base weights and what was fitted, missing: {shorten(self.missing)}, '
             f'unexpected: {shorten(self.unexpected)}'
         )
 
@@ -67,7 +68,7 @@ def load_weights(
     *,
     allow_other_base: bool = False,
     allow_other_network: bool = False,
-    allow_other_bank: bool = False,
+    allow_other_state: bool = False,
 ) -> LoadReport:
     """Load a full checkpoint or an adapter into a model that is to be used, not trained on.
 
@@ -80,14 +81,14 @@ def load_weights(
         allow_other_base (bool): Only warn when the adapter was trained on other base weights.
         allow_other_network (bool): Only warn when it was saved by a network that computes something else, or does not
             fill the model.
-        allow_other_bank (bool): Only warn when it was trained with another memory bank than the model holds.
+        allow_other_state (bool): Only warn when it was trained with another fitted state than the model holds.
 
     Raises:
         BaseWeightsMismatchError: The adapter belongs to other base weights.
         UnmatchedCheckpointError: No tensor matches, one has another shape, or one is missing.
         OtherNetworkError: The tensors fit, but the config says something else than that of the training.
         NonFiniteWeightsError: A tensor has a NaN.
-        MemoryBankMismatchError: It was trained with another memory bank.
+        FittedStateMismatchError: It was trained with another fitted state.
         CheckpointError: The file cannot be read.
     """
     if isinstance(checkpoint, Mapping):
@@ -105,7 +106,7 @@ def load_weights(
     )
     unwrap(model).load_state_dict(state, strict=False)
     log_report(report)
-    check_other_bank(model, meta, source, allow=allow_other_bank)
+    check_other_states(model, meta, source, allow=allow_other_state)
     return report
 
 
@@ -176,32 +177,8 @@ def log_report(report: LoadReport) -> None:
     print_log(str(report), logger='current', level=logging.INFO if complete else logging.WARNING)
 
 
-def check_other_bank(model: nn.Module, meta: Mapping[str, Any], source: str, *, allow: bool = False) -> None:
-    """Refuse another memory bank in the model than the one the checkpoint was trained with; an empty one passes.
-
-    Args:
-        model (nn.Module): The model, with its bank.
-        meta (Mapping): ``meta`` of the checkpoint.
-        source (str): Its name.
-        allow (bool): Only warn.
-
-    Raises:
-        MemoryBankMismatchError: With both hashes and what to do.
-    """
-    wanted, found = (meta.get(META_KEY) or {}).get('bank_hash'), bank_hash(model)
-    if not wanted or not found or wanted == found:
-        return
-    problem = f'{source} was trained with memory bank {wanted}, but the model holds bank {found}'
-    if not allow:
-        raise MemoryBankMismatchError(
-            f'{problem}, so its accuracy would differ; use the bank file of that training, or, if you mean it, set '
-            'default_hooks.memory_bank.allow_other_bank=True.'
-        )
-    print_log(f'loading all the same: {problem}.', logger='current', level=logging.WARNING)
-
-
 def full_state(model: nn.Module) -> dict[str, Tensor]:
-    """The complete state of a model, base weights and memory bank included, copied to the CPU."""
+    """The complete state of a model, base weights and what was fitted included, copied to the CPU."""
     return {name: value.detach().cpu().clone() for name, value in unwrap(model).state_dict().items()}
 
 

@@ -133,7 +133,7 @@ def check_untouched(model: nn.Module, filled: Mapping[str, Tensor], source: str)
 
 
 def _may_differ(given: Tensor, wanted: Tensor, has_any_rows: bool) -> bool:
-    """Whether another shape is right: of a bank, and of what is empty in the model, as the bank of the release mode."""
+    """Whether another shape is right: of what is fitted before training, and of what is empty in the model."""
     if has_any_rows:
         return given.dim() == wanted.dim() and given.shape[1:] == wanted.shape[1:]
     return not wanted.numel()

@@ -22,7 +22,7 @@ from ...registry.scopes import SCOPE
 from . import DATALOADERS
 from .required import check_has_type, check_required, check_whole
 from .schedule import check_schedule
-from .sections import SECTIONS
+from .sections import FORMER_TYPES, SECTIONS
 from .signatures import accepted_arguments, registries, registries_with, takes_number_only
 from .tiers import MissingTierError, check_tiers
 from .values import check_values
@@ -218,7 +218,7 @@ def _unknown_type(kind: str, path: str) -> str:
     """The sentence for a type that no registry has."""
     expected = EXPECTED_REGISTRY.get(path.partition('.')[0].partition('[')[0])
     names = {name: registry.name == expected for registry in registries() for name in registry.module_dict}
-    similar = difflib.get_close_matches(kind, names, n=6, cutoff=0.6)
+    similar = difflib.get_close_matches(FORMER_TYPES.get(kind, kind), names, n=6, cutoff=0.6)
     similar = sorted(similar, key=lambda name: not names[name])[:3]
     hint = (
         f'; did you mean {" or ".join(repr(name) for name in similar)}?'

@@ -8,11 +8,13 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ...io.errors import ConfigError
 from .options import apply_option
 from .paths import bind_data_root, expand_home
 from .reading import bound_last, read_config
 from .required import check_whole
 from .schedule import bound_schedulers, fit_schedule
+from .sections import FORMER_HOOKS
 from .variables import check_options, check_variables
 from .work_dir import default_work_dir
 
@@ -73,7 +75,15 @@ def load_config(
 
 
 def drop_absent_hooks(cfg: Config) -> None:
-    """Remove the default hooks that a config sets to None; MMEngine does so for its own hooks only."""
+    """Remove the default hooks that a config sets to None; MMEngine does so for its own hooks only.
+
+    Raises:
+        ConfigError: There is one that is called otherwise by now.
+    """
     hooks = cfg.get('default_hooks') or {}
+    for name in FORMER_HOOKS.keys() & hooks.keys():
+        raise ConfigError(
+            f"default_hooks has no hook '{name}' any more; did you mean '{FORMER_HOOKS[name]}'?"
+        )
     for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINE_HOOKS]:
         del hooks[name]

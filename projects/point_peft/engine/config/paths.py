@@ -56,8 +56,8 @@ def bind_data_root(cfg: Config, files: Sequence[ConfigFile]) -> None:
 def set_data_root(cfg: Config, data_root: str | None) -> None:
     """Point every dataset of a config to another directory.
 
-    Where the config has a top-level ``data_root``, the datasets (and memory banks) with the same value change. Where
-    not, or if none has it, all datasets of the three data loaders do that take one.
+    Where the config has a top-level ``data_root``, the datasets with the same value change. Where not, or if none
+    has it, all datasets of the three data loaders do that take one.
 
     Raises:
         ConfigError: No dataset takes one.

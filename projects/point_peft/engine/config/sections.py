@@ -63,3 +63,9 @@ RENAMED = {
     'gpus': 'tools/dist_train.sh',
 }
 """Sections of earlier versions of MMEngine's configs, and flags."""
+
+FORMER_HOOKS = {'memory_bank': 'fit'}
+"""Hooks of earlier versions of this project, by their names in ``default_hooks``."""
+
+FORMER_TYPES = {'MemoryBankHook': 'FitHook'}
+"""What they were called in the registries."""

@@ -5,9 +5,9 @@ from .checkpoint import AtomicCheckpointHook
 from .delta_checkpoint import DeltaCheckpointHook
 from .epoch_seed import EpochSeedHook
 from .finite import FiniteHook
+from .fit import FitHook
 from .forgetting import ForgettingHook
 from .logger import SparedLoggerHook
-from .memory_bank import MemoryBankHook
 from .probe import ProbeHook
 from .protocol import ProtocolHook
 from .resume_schedule import ResumeScheduleHook
@@ -22,8 +22,8 @@ __all__ = [
     'DeltaCheckpointHook',
     'EpochSeedHook',
     'FiniteHook',
+    'FitHook',
     'ForgettingHook',
-    'MemoryBankHook',
     'ProbeHook',
     'ProtocolHook',
     'ResumeScheduleHook',

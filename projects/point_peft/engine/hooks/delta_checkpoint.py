@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...io.weights import HASHES_KEY, from_plain, section_hashes, to_plain
+from ...methods import fitted_methods
 from ...registry import HOOKS
 from ...registry.network import note_config
 from ...registry.wrappers import unwrap
@@ -20,20 +21,20 @@ from ..checkpoint import (
 )
 from ..checkpoint.message_hub import reduce_message_hub
 from ..checkpoint.resuming import check_resumable
-from ..memory_bank import check_bank
+from ..fitting import check_ready
 
 
 @HOOKS.register_module()
 class DeltaCheckpointHook(Hook):
     """Saves what training changed, plus the hash of the base weights, in plain types; loads it back.
 
-    On saving, ``state_dict`` keeps the tensors that are not, bit for bit, in the pre-trained file; the memory
-    bank is a file of its own and left out. A file that leaves out nothing is a complete one. On loading, the
-    base hash is compared, the base weights fill the rest, and one line says what came from where. See the
-    functions in ``engine/checkpoint`` for the format and the errors.
+    On saving, ``state_dict`` keeps the tensors that are not, bit for bit, in the pre-trained file; what
+    methods fit before training has files of its own and is left out. A file that leaves out nothing is a complete
+    one. On loading, the base hash is compared, the base weights fill the rest, and one line says what came from
+    where. See the functions in ``engine/checkpoint`` for the format and the errors.
 
     Args:
-        full (bool): Write complete files, base weights and memory bank included.
+        full (bool): Write complete files, base weights and what was fitted included.
         allow_other_base (bool): Only warn when an adapter was trained on other base weights.
         allow_other_network (bool): Only warn when a checkpoint was saved by a network that computes something else, or
             has other tensors than the model.
@@ -80,7 +81,7 @@ class DeltaCheckpointHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Note what the base weights are, at the latest before the first step."""
         base_fingerprint(runner.model)
-        check_bank(unwrap(runner.model))
+        check_ready(unwrap(runner.model))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Reduce the checkpoint to the adapter and to plain types, and hash it.
@@ -103,11 +104,13 @@ class DeltaCheckpointHook(Hook):
         checkpoint[HASHES_KEY] = section_hashes(checkpoint)
 
     def after_train(self, runner: Runner) -> None:
-        """Log how large the adapter, the memory bank and the complete model are."""
+        """Log how large the adapter, what was fitted and the complete model are."""
         sizes = checkpoint_sizes(runner.model)
+        names = [method.fitted_name for method in fitted_methods(unwrap(runner.model)).values()]
+        fitted = f'{" and ".join(names)} {sizes.fitted:.2f} MB, ' if names else ''
         runner.logger.info(
-            f'sizes without optimizer state: adapter {sizes.adapter:.2f} MB, memory bank {sizes.bank:.2f} '
-            f'MB, complete model {sizes.full:.2f} MB'
+            f'sizes without optimizer state: adapter {sizes.adapter:.2f} MB, {fitted}complete model '
+            f'{sizes.full:.2f} MB'
         )
         for name, size in sizes._asdict().items():
             runner.message_hub.update_info(f'{name}_mb', size, resumed=False)

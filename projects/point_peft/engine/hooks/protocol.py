@@ -20,7 +20,7 @@ from ..runtime.randomness import preserved_rng
 HISTORY_KEY = 'protocol_history'
 
 SUMMARY_KEYS = (
-    *('trainable_parameters', 'all_parameters', 'adapter_mb', 'bank_mb', 'full_mb'),
+    *('trainable_parameters', 'all_parameters', 'adapter_mb', 'fitted_mb', 'full_mb'),
     *('train_seconds', 'peak_memory_mb', 'other_task'),
 )
 """What other hooks leave in the message hub for the summary."""

@@ -17,7 +17,7 @@ class SyncBatchNormHook(Hook):
     """Averages the running statistics of the trained batch norms over the processes after every epoch.
 
     Frozen ones (in eval mode) are not touched, so they stay bit for bit what they were; MMEngine's
-    SyncBuffersHook averages every buffer, the memory bank too.
+    SyncBuffersHook averages every buffer, also those that methods fit before training.
     """
 
     priority = 'NORMAL'  # before checkpoints are saved

@@ -17,7 +17,7 @@ SECONDS, MEMORY = 'train_seconds', 'peak_memory_mb'
 
 @HOOKS.register_module()
 class TrainingCostHook(Hook):
-    """Adds up the seconds of the training epochs, without evaluation and memory bank, and notes the peak memory.
+    """Adds up the seconds of the training epochs, without evaluation and what is before, and notes the peak memory.
 
     The sum goes on when a run is resumed. Memory is that of the CUDA device if there is one, else the largest resident
     size of the process, in MB (2**20 bytes).

@@ -16,8 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from ...io.errors import ConfigError
+from ...methods import fitted_methods
 from ...registry.wrappers import unwrap
-from ..memory_bank import find_prompt
 from ..runtime.randomness import preserved_rng
 
 TRIAL = 2
@@ -95,9 +95,9 @@ def _as_in_training(model: nn.Module) -> Iterator[None]:
     """Training mode, after which buffers and modes are what they were."""
     modes = {module: module.training for module in model.modules()}
     buffers = {name: copy.deepcopy(value) for name, value in model.named_buffers()}
-    found = find_prompt(model)
-    if found is not None:  # an empty bank is nothing to warn of, since training will fill it
-        said, found[1].bank.warned_empty = found[1].bank.warned_empty, True
+    warned = {method: method.warned_empty for method in fitted_methods(model).values()}
+    for method in warned:  # that will be fitted before training
+        method.warned_empty = True
     model.train()
     try:
         yield
@@ -107,8 +107,8 @@ def _as_in_training(model: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for name, value in model.named_buffers():
                 value.copy_(buffers[name])
-        if found is not None:
-            found[1].bank.warned_empty = said
+        for method, said in warned.items():
+            method.warned_empty = said
 
 
 def _describe_empty(loader: DataLoader) -> str:

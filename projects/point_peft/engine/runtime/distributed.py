@@ -97,7 +97,7 @@ def wrap_for_any_device(cfg: Config) -> None:
     kind = (cfg.get('model_wrapper_cfg') or {}).get('type', '')
     if 'FullySharded' in (kind if isinstance(kind, str) else kind.__name__):
         raise ConfigError(
-            f'model_wrapper_cfg.type is {kind}, but checkpoints, adapters and memory banks need whole parameters; '
+            f'model_wrapper_cfg.type is {kind}, but checkpoints, adapters and fitted states need whole parameters; '
             'leave model_wrapper_cfg out: few parameters are trained, so data parallelism needs little more memory.'
         )
     if cfg.get('model_wrapper_cfg') is None:

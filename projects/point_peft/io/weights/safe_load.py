@@ -78,7 +78,7 @@ def load_checkpoint_file(path: str | Path, map_location: MapLocation = 'cpu') ->
 
 
 def load_tensor_file(path: str | Path, map_location: MapLocation = 'cpu') -> Tensor:
-    """Read a file that holds a single tensor, such as a published memory bank.
+    """Read a file that holds a single tensor, such as one published beside a checkpoint.
 
     Args:
         path (str | Path): A file of ``torch.save(tensor)``, or a safetensors file with one tensor.

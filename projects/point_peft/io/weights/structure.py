@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import CheckpointError
 from .plain_state import from_plain
-from .structure_rules import DATASET, HUB, META, OWN, OWN_KEY, RUN_VALUES, SECTIONS, Rules
+from .structure_rules import DATASET, HUB, META, OWN_KEY, RUN_VALUES, SECTIONS, Rules, rules_for_own
 
 
 def check_structure(checkpoint: Mapping[str, Any], path: Path) -> None:
@@ -21,10 +21,11 @@ def check_structure(checkpoint: Mapping[str, Any], path: Path) -> None:
     """
     _check_names(checkpoint, path)
     meta, hub = _as_mapping(checkpoint.get('meta')), checkpoint.get('message_hub')
+    own = _as_mapping(meta.get(OWN_KEY))
     sections: list[tuple[str, Any, Rules]] = [
         ('', checkpoint, SECTIONS),
         ('meta.', meta, META),
-        (f'meta.{OWN_KEY}.', _as_mapping(meta.get(OWN_KEY)), OWN),
+        (f'meta.{OWN_KEY}.', own, rules_for_own(own)),
         ('meta.dataset_meta.', _as_mapping(meta.get('dataset_meta')), DATASET),
         ('message_hub.', _as_mapping(hub), HUB),
     ]

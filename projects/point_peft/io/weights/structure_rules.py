@@ -13,6 +13,8 @@ Rules = dict[str, tuple[Check, str]]
 OWN_KEY = 'point_peft'
 """Key of what the project notes in ``meta``."""
 
+HASH_SUFFIX = '_hash'
+
 COUNT_LIMIT = 2**31
 
 SEED_LIMIT = 2**32
@@ -126,10 +128,16 @@ META: Rules = {
 OWN: Rules = dict(
     format=(lambda value: value in ('delta', 'full'), "'delta' or 'full'"),
     base_hash=TEXT,
-    bank_hash=TEXT,
     network=DICT,
-    bank=DICT,
 )
+
+
+def rules_for_own(own: Mapping[str, Any]) -> Rules:
+    """Rules for the project's own facts, among them ``KEY_hash`` and ``KEY`` of states that methods have fitted."""
+    hashes = [key for key in own if isinstance(key, str) and key.endswith(HASH_SUFFIX)]
+    origins = {key.removesuffix(HASH_SUFFIX): DICT for key in hashes}
+    return {**origins, **dict.fromkeys(hashes, TEXT), **OWN}
+
 
 DATASET: Rules = dict(
     classes=(_are_names, 'a list of names'),

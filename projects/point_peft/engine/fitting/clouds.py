@@ -22,7 +22,7 @@ _DIGEST_BYTES = 16
 
 
 def fingerprint_clouds(dataset: Any, num_points: int | None) -> str:
-    """Hash what the rows of a memory bank depend on, of a dataset.
+    """Hash what the descriptors of a dataset depend on.
 
     Of clouds in memory all coordinates count, in their order: one pass, 0.2 s for ten thousand clouds of 1024 points.
     Of others (read from disk item by item, or datasets of other packages) 256 items count, spread evenly, and of files

@@ -10,23 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small_models import METHODS, build_classifier
+from small_models import METHODS, build_classifier, expected_of, fit, fitted_of, save_as, unfitted_prompt
 from torch.utils.data import Dataset, Subset
 
 from point_peft.datasets import PointCloudFolder
 from point_peft.datasets.base import PointCloudDataset
 from point_peft.datasets.clouds import Clouds
 from point_peft.datasets.lazy import LazyClouds
-from point_peft.engine.memory_bank import (
-    MemoryBankMismatchError,
-    build_bank,
-    expected_provenance,
-    find_prompt,
-    fingerprint_clouds,
-    load_bank,
-    save_bank,
-)
-from point_peft.methods import MemoryBank
+from point_peft.engine.fitting import fingerprint_clouds, load_fitted
+from point_peft.io.errors import FittedStateMismatchError
 from point_peft.models import PointClassifier, PointDataPreprocessor
 from point_peft.procedural import ProceduralParts, ProceduralShapes
 
@@ -89,26 +81,26 @@ def test_other_clouds_in_the_same_directory(model: PointClassifier, tmp_path: Pa
 def check_refused(model: PointClassifier, tmp_path: Path, made: Dataset, needed: Dataset) -> None:
     """The bank of one set serves that set, and not the other."""
     file = tmp_path / 'bank.safetensors'
-    save_bank(file, find_prompt(model)[1].bank, build_bank(model, made))
-    bank = MemoryBank(48)
+    save_as(file, fitted_of(model), fit(model, made))
+    method = unfitted_prompt()
     with pytest.raises(
-        MemoryBankMismatchError, match=r"bank\.safetensors was made with clouds='[0-9a-f]{32}', but"
+        FittedStateMismatchError, match=r"bank\.safetensors was made with clouds='[0-9a-f]{32}', but"
     ):
-        load_bank(file, bank, expected_provenance(model, needed))
-    assert len(bank) == 0
-    load_bank(file, bank, expected_provenance(model, made))
-    assert len(bank) == len(made)
+        load_fitted(file, method, expected_of(model, needed))
+    assert len(method.bank) == 0
+    load_fitted(file, method, expected_of(model, made))
+    assert len(method.bank) == len(made)
 
 
 def test_moved_data_keep_their_bank(model: PointClassifier, tmp_path: Path) -> None:
     """The content counts, not the place: in memory, and read item by item."""
     root = folder(tmp_path / 'data')
     made = of_folder(root)
-    save_bank(tmp_path / 'bank.safetensors', find_prompt(model)[1].bank, build_bank(model, made))
+    save_as(tmp_path / 'bank.safetensors', fitted_of(model), fit(model, made))
     lazy = fingerprint_clouds(OnDisk(root), 48)
     shutil.move(root, tmp_path / 'elsewhere')
     moved = of_folder(tmp_path / 'elsewhere')
-    load_bank(tmp_path / 'bank.safetensors', MemoryBank(48), expected_provenance(model, moved))
+    load_fitted(tmp_path / 'bank.safetensors', unfitted_prompt(), expected_of(model, moved))
     assert fingerprint_clouds(OnDisk(tmp_path / 'elsewhere'), 48) == lazy
 
 
@@ -171,12 +163,12 @@ def test_ten_thousand_clouds_are_cheap() -> None:
 def test_another_function_of_the_backbone(model: PointClassifier, tmp_path: Path) -> None:
     """Weights of the same hash describe a cloud in another way with other groups or heads."""
     file = tmp_path / 'bank.safetensors'
-    save_bank(file, find_prompt(model)[1].bank, build_bank(model, shapes()))
+    save_as(file, fitted_of(model), fit(model, shapes()))
     for changes, message in (
         (dict(group_size=4), 'group_size=8.*needs 4'),
         (dict(num_heads=4), 'num_heads=3.*needs 4'),
     ):
         other = build_classifier(METHODS['point_peft'], **changes)
         other.data_preprocessor = model.data_preprocessor
-        with pytest.raises(MemoryBankMismatchError, match=rf'was made with backbone\.{message}'):
-            load_bank(file, MemoryBank(48), expected_provenance(other, shapes()))
+        with pytest.raises(FittedStateMismatchError, match=rf'was made with backbone\.{message}'):
+            load_fitted(file, unfitted_prompt(), expected_of(other, shapes()))

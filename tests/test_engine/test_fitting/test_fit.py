@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,29 +14,40 @@ import pytest
 import torch
 from mmengine.dataset import BaseDataset, RepeatDataset
 from safetensors.torch import save_file
-from small_models import METHODS, build_classifier, build_plain, clouds, fill_bank, logits, samples, train
+from small_models import (
+    METHODS,
+    build_classifier,
+    build_plain,
+    clouds,
+    expected_of,
+    fill_bank,
+    fit,
+    fitted_of,
+    logits,
+    samples,
+    save_as,
+    train,
+    unfitted_prompt,
+)
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from point_peft.engine.checkpoint import META_KEY
-from point_peft.engine.hooks import MemoryBankHook
-from point_peft.engine.memory_bank import (
-    BankProvenance,
-    MemoryBankMismatchError,
-    attach_bank,
-    bank_dataset,
-    build_bank,
+from point_peft.engine.checkpoint import META_KEY, external_keys
+from point_peft.engine.fitting import (
+    attach_fitted,
     expected_provenance,
-    find_prompt,
-    load_bank,
-    save_bank,
+    find_fitted,
+    fit_method,
+    fitting_set,
+    load_fitted,
 )
-from point_peft.io.errors import CheckpointError, UnsafeCheckpointError
+from point_peft.engine.hooks import FitHook
+from point_peft.io.errors import CheckpointError, FittedStateMismatchError, UnsafeCheckpointError
 from point_peft.io.weights import save_checkpoint
-from point_peft.methods import MemoryBank
+from point_peft.methods import MemoryBank, fitted_methods
 from point_peft.models import PointClassifier
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = Path(__file__).resolve().parents[2]
 
 
 class Clouds(Dataset):
@@ -82,7 +92,7 @@ def model() -> PointClassifier:
 
 def bank_of(model: PointClassifier) -> MemoryBank:
     """Its memory bank."""
-    return find_prompt(model)[1].bank
+    return fitted_of(model).bank
 
 
 def summaries(dataset: Clouds) -> Tensor:
@@ -98,10 +108,10 @@ def summaries(dataset: Clouds) -> Tensor:
 @pytest.mark.parametrize('batch_size', [1, 3, 64])
 def test_build(model: PointClassifier, batch_size: int) -> None:
     """One unit row per cloud, in the dataset's order, without augmentation, whatever the batch."""
-    provenance = build_bank(model, Clouds(), batch_size=batch_size)
+    provenance = fit(model, Clouds(), batch_size=batch_size)
     torch.testing.assert_close(bank_of(model).keys, summaries(Clouds()), atol=1e-5, rtol=0)
-    assert (provenance.dataset, provenance.split, provenance.num_samples) == ('Clouds', 'train', 7)
-    assert (provenance.dim, provenance.num_prior_groups, provenance.normalization) == (48, 8, 'l2')
+    assert provenance.items() >= dict(dataset='Clouds', split='train', num_samples=7).items()
+    assert provenance.items() >= dict(dim=48, num_prior_groups=8, normalization='l2').items()
 
 
 @pytest.mark.parametrize('training', [True, False])
@@ -110,7 +120,7 @@ def test_build_leaves_the_model_as_it_was(model: PointClassifier, training: bool
     train(model)
     model.train(training)
     before = {name: value.clone() for name, value in model.state_dict().items() if 'bank' not in name}
-    build_bank(model, Clouds())
+    fit(model, Clouds())
     assert model.training == training
     assert all(
         torch.equal(value, before[name]) for name, value in model.state_dict().items() if name in before
@@ -121,8 +131,8 @@ def test_build_leaves_the_model_as_it_was(model: PointClassifier, training: bool
 def test_a_training_cloud_finds_itself(model: PointClassifier) -> None:
     """Each cloud's most similar row is its own."""
     dataset = Clouds()
-    build_bank(model, dataset)
-    wrapper, prompt = find_prompt(model)
+    fit(model, dataset)
+    wrapper, prompt = model.backbone, fitted_of(model)
     tokens = wrapper.backbone.embed(dataset.points)
     found = prompt.bank(wrapper.pretrained_summary(tokens.first(8)), 1)
     assert found.index.flatten().tolist() == list(range(7))
@@ -131,15 +141,13 @@ def test_a_training_cloud_finds_itself(model: PointClassifier) -> None:
 
 def test_round_trip(model: PointClassifier, tmp_path: Path) -> None:
     """A file gives the same rows to the last bit, the same hash and logits, and where it came from."""
-    provenance = build_bank(model, Clouds())
-    save_bank(tmp_path / 'new' / 'bank.safetensors', bank_of(model), provenance)
+    provenance = fit(model, Clouds())
+    save_as(tmp_path / 'new' / 'bank.safetensors', fitted_of(model), provenance)
     other = build_classifier(METHODS['point_peft'])
-    found = load_bank(
-        tmp_path / 'new' / 'bank.safetensors', bank_of(other), expected_provenance(other, Clouds())
-    )
+    found = load_fitted(tmp_path / 'new' / 'bank.safetensors', fitted_of(other), expected_of(other, Clouds()))
     assert found == provenance
     assert torch.equal(bank_of(other).keys, bank_of(model).keys)
-    assert bank_of(other).content_hash() == bank_of(model).content_hash()
+    assert fitted_of(other).content_hash() == fitted_of(model).content_hash()
     assert torch.equal(logits(other, clouds()), logits(model, clouds()))
 
 
@@ -159,42 +167,40 @@ def test_round_trip(model: PointClassifier, tmp_path: Path) -> None:
 def test_refused(model: PointClassifier, tmp_path: Path, field: str, value: object) -> None:
     """A bank that was made from anything else is refused: the message has file, field and both values."""
     file = tmp_path / 'bank.safetensors'
-    provenance = build_bank(model, Clouds())
-    save_bank(file, bank_of(model), provenance)
-    wanted = replace(provenance, **{field: value})
-    fresh = MemoryBank(48)
-    message = (
-        rf'bank\.safetensors was made with {field}={getattr(provenance, field)!r}.*needs {value!r}; delete'
-    )
-    with pytest.raises(MemoryBankMismatchError, match=message):
-        load_bank(file, fresh, wanted)
-    assert len(fresh) == 0
+    provenance = fit(model, Clouds())
+    save_as(file, fitted_of(model), provenance)
+    wanted = {**provenance, field: value}
+    fresh = unfitted_prompt()
+    message = rf'bank\.safetensors was made with {field}={provenance[field]!r}.*needs {value!r}; delete'
+    with pytest.raises(FittedStateMismatchError, match=message):
+        load_fitted(file, fresh, wanted)
+    assert len(fresh.bank) == 0
 
 
 def test_unknown_fields_are_not_compared(model: PointClassifier, tmp_path: Path) -> None:
     """For an evaluation the training set is unknown."""
     file = tmp_path / 'bank.safetensors'
-    save_bank(file, bank_of(model), build_bank(model, Clouds()))
-    wanted = expected_provenance(model)
-    assert (wanted.dataset, wanted.split, wanted.num_samples) == ('', '', 0)
-    save_bank(file, bank_of(model), expected_provenance(model, Clouds()))
-    assert load_bank(file, bank_of(model), wanted).num_samples == 7
+    save_as(file, fitted_of(model), fit(model, Clouds()))
+    wanted = expected_of(model)
+    assert not {'dataset', 'split', 'num_samples'} & set(wanted)
+    save_as(file, fitted_of(model), expected_of(model, Clouds()))
+    assert load_fitted(file, fitted_of(model), wanted)['num_samples'] == 7
 
 
 def test_what_a_bank_depends_on(model: PointClassifier) -> None:
     """The hash follows the pre-trained weights: not training, not the class token; but every other weight."""
-    before = expected_provenance(model, Clouds())
+    before = expected_of(model, Clouds())
     train(model)
     with torch.no_grad():
         model.backbone.backbone.cls_token.add_(1)
-    assert expected_provenance(model, Clouds()) == before
+    assert expected_of(model, Clouds()) == before
     for other in (OtherClouds(), Clouds(size=8)):
-        assert expected_provenance(model, other) != before
+        assert expected_of(model, other) != before
     with torch.no_grad():
         model.backbone.backbone.encoder.first_conv[1].running_mean[0] += 1e-3
-    assert expected_provenance(model, Clouds()).base_hash != before.base_hash
+    assert expected_of(model, Clouds())['base_hash'] != before['base_hash']
     smaller = build_classifier([dict(METHODS['point_peft'][0], num_prior_groups=64)])
-    assert expected_provenance(smaller).num_prior_groups == 16  # the backbone has no more
+    assert expected_of(smaller)['num_prior_groups'] == 16  # the backbone has no more
 
 
 @pytest.mark.parametrize(
@@ -212,86 +218,91 @@ def test_folds_are_told_apart(
 ) -> None:
     """A bank of one fold is refused for another, for other ways, shots, origin or seed, and accepted for its own."""
     file = tmp_path / 'bank.safetensors'
-    save_bank(file, bank_of(model), build_bank(model, made))
+    save_as(file, fitted_of(model), fit(model, made))
     with pytest.raises(
-        MemoryBankMismatchError, match=f"few_shot='5-way .*, but this run needs '{described}'"
+        FittedStateMismatchError, match=f"few_shot='5-way .*, but this run needs '{described}'"
     ):
-        load_bank(file, MemoryBank(48), expected_provenance(model, needed))
-    bank = MemoryBank(48)
-    assert load_bank(file, bank, expected_provenance(model, made)).few_shot != described
-    assert len(bank) == 7
-    assert load_bank(file, bank, expected_provenance(model)).num_samples == 7  # an evaluation
+        load_fitted(file, unfitted_prompt(), expected_of(model, needed))
+    method = unfitted_prompt()
+    assert load_fitted(file, method, expected_of(model, made))['few_shot'] != described
+    assert len(method.bank) == 7
+    assert load_fitted(file, method, expected_of(model))['num_samples'] == 7  # an evaluation
 
 
 def test_older_banks(model: PointClassifier, tmp_path: Path) -> None:
     """Files from before there were folds serve ordinary datasets, and no fold."""
     file = tmp_path / 'bank.safetensors'
-    provenance = asdict(build_bank(model, Clouds()))
+    provenance = dict(fit(model, Clouds()))
     assert provenance.pop('few_shot') == ''
-    meta = dict(provenance=provenance, hash=bank_of(model).content_hash())
+    meta = dict(provenance=provenance, hash=fitted_of(model).content_hash())
     save_checkpoint(file, {'keys': bank_of(model).keys}, meta)
-    bank = MemoryBank(48)
-    assert load_bank(file, bank, expected_provenance(model, Clouds())).few_shot == '' and len(bank) == 7
-    wanted = replace(expected_provenance(model, Fold()), dataset='Clouds')
-    with pytest.raises(MemoryBankMismatchError, match="few_shot=None, but this run needs '5-way"):
-        load_bank(file, MemoryBank(48), wanted)
+    method = unfitted_prompt()
+    assert 'few_shot' not in load_fitted(file, method, expected_of(model, Clouds())) and len(method.bank) == 7
+    wanted = {**expected_of(model, Fold()), 'dataset': 'Clouds'}
+    with pytest.raises(FittedStateMismatchError, match="few_shot=None, but this run needs '5-way"):
+        load_fitted(file, unfitted_prompt(), wanted)
 
 
 def test_no_bank(tmp_path: Path) -> None:
     """Models without a Point-prior Prompt need none."""
     plain = build_classifier(METHODS['lora'])
-    assert find_prompt(plain) is None and attach_bank(plain, [tmp_path / 'bank.safetensors'], {}, 'a') is None
-    for call in (lambda: build_bank(plain, Clouds()), lambda: expected_provenance(plain)):
+    assert fitted_methods(plain) == {}
+    find_fitted(plain, [tmp_path], {META_KEY: {'bank_hash': 'abc'}}, 'a')
+    prompt = unfitted_prompt()
+    for call in (lambda: fit_method(plain, prompt, Clouds()), lambda: expected_provenance(plain, prompt)):
         with pytest.raises(
-            ValueError, match='the model has no Point-prior Prompt, so there is no memory bank'
+            ValueError, match='PointPriorPrompt is no method of this PointClassifier, so it cannot'
         ):
             call()
 
 
 def test_not_a_bank(model: PointClassifier, tmp_path: Path, malicious: tuple[Path, Path]) -> None:
     """Other files are refused: a checkpoint, a bare tensor file, garbage, and a pickle with code in it."""
-    bank, wanted = bank_of(model), expected_provenance(model)
+    method, wanted = fitted_of(model), expected_of(model)
     save_file({'keys': torch.ones(3, 48)}, tmp_path / 'bare.safetensors')
     torch.save({'state_dict': {'keys': torch.ones(3, 48)}}, tmp_path / 'checkpoint.pth')
     for name in ('bare.safetensors', 'checkpoint.pth'):
         with pytest.raises(
             CheckpointError, match=rf'{name} is not a memory bank of this project; build one with'
         ):
-            load_bank(tmp_path / name, bank, wanted)
+            load_fitted(tmp_path / name, method, wanted)
     (tmp_path / 'garbage.safetensors').write_bytes(b'nothing')
     with pytest.raises(CheckpointError, match=r'garbage\.safetensors'):
-        load_bank(tmp_path / 'garbage.safetensors', bank, wanted)
+        load_fitted(tmp_path / 'garbage.safetensors', method, wanted)
     file, trace = malicious
     with pytest.raises(UnsafeCheckpointError, match=r'malicious\.pth was not loaded'):
-        load_bank(file, bank, wanted)
-    assert not trace.exists() and len(bank) == 0
+        load_fitted(file, method, wanted)
+    assert not trace.exists() and len(method.bank) == 0
 
 
 def test_damaged_rows(model: PointClassifier, tmp_path: Path) -> None:
     """A bank with a NaN in it is refused by its row, although where it came from fits."""
-    provenance = build_bank(model, Clouds())
+    provenance = fit(model, Clouds())
     bank_of(model).keys[3, 0] = float('nan')
-    save_bank(tmp_path / 'bank.safetensors', bank_of(model), provenance)
+    save_as(tmp_path / 'bank.safetensors', fitted_of(model), provenance)
     with pytest.raises(ValueError, match='row 3 of the memory bank is zero or not finite'):
-        load_bank(tmp_path / 'bank.safetensors', bank_of(model), provenance)
+        load_fitted(tmp_path / 'bank.safetensors', fitted_of(model), provenance)
 
 
 def test_attach(model: PointClassifier, tmp_path: Path) -> None:
     """The first file that exists is taken; none is an error only if the adapter was trained with one."""
     file = tmp_path / 'b.safetensors'
-    save_bank(file, bank_of(model), build_bank(model, Clouds()))
+    save_as(file, fitted_of(model), fit(model, Clouds()))
     other = build_classifier(METHODS['point_peft'])
     absent, meta = tmp_path / 'absent.safetensors', {META_KEY: {'bank_hash': 'abc'}}
-    assert attach_bank(other, [absent], {}, 'a.pth') is None and len(bank_of(other)) == 0
+    assert attach_fitted(other, fitted_of(other), [absent], {}, 'a.pth') is None and len(bank_of(other)) == 0
     with pytest.raises(CheckpointError, match=r'trained with memory bank abc, which is in none of .*absent'):
-        attach_bank(other, [absent], meta, 'a.pth')
-    assert attach_bank(other, [absent, file], {}, 'a.pth') == file and len(bank_of(other)) == 7
-    assert attach_bank(other, [absent], {}, 'a.pth') is None  # it has one already
+        attach_fitted(other, fitted_of(other), [absent], meta, 'a.pth')
+    assert (
+        attach_fitted(other, fitted_of(other), [absent, file], {}, 'a.pth') == file
+        and len(bank_of(other)) == 7
+    )
+    assert attach_fitted(other, fitted_of(other), [absent], {}, 'a.pth') is None  # it has one already
     with pytest.raises(
-        MemoryBankMismatchError, match=r'a\.pth was trained with memory bank abc, but the model'
+        FittedStateMismatchError, match=r'a\.pth was trained with memory bank abc, but the model'
     ):
-        attach_bank(other, [absent], meta, 'a.pth')
-    assert attach_bank(other, [absent], meta, 'a.pth', allow_other=True) is None
+        attach_fitted(other, fitted_of(other), [absent], meta, 'a.pth')
+    assert attach_fitted(other, fitted_of(other), [absent], meta, 'a.pth', allow_other=True) is None
 
 
 class Run:
@@ -310,11 +321,11 @@ class Run:
 def test_hook_builds_then_reads(model: PointClassifier, tmp_path: Path) -> None:
     """The first run builds the bank in its work directory; the next one reads the same rows from there."""
     first = Run(model, tmp_path / 'work', Clouds())
-    MemoryBankHook().before_train(first)
+    FitHook().before_train(first)
     assert (tmp_path / 'work' / 'memory_bank.safetensors').is_file() and 'built and kept' in first.lines[0]
     other = build_classifier(METHODS['point_peft'])
     second = Run(other, tmp_path / 'work', Clouds())
-    MemoryBankHook().before_train(second)
+    FitHook().before_train(second)
     assert 'of 7 clouds read from' in second.lines[0]
     assert torch.equal(bank_of(other).keys, bank_of(model).keys)
 
@@ -322,11 +333,11 @@ def test_hook_builds_then_reads(model: PointClassifier, tmp_path: Path) -> None:
 def test_hook_refuses_another_bank(model: PointClassifier, tmp_path: Path) -> None:
     """A file of another training set is neither used nor overwritten."""
     file = tmp_path / 'bank.safetensors'
-    MemoryBankHook(str(file)).before_train(Run(model, tmp_path, OtherClouds()))
+    FitHook(str(file)).before_train(Run(model, tmp_path, OtherClouds()))
     content = file.read_bytes()
     other = build_classifier(METHODS['point_peft'])
-    with pytest.raises(MemoryBankMismatchError, match="dataset='OtherClouds', but this run needs 'Clouds'"):
-        MemoryBankHook(str(file)).before_train(Run(other, tmp_path, Clouds()))
+    with pytest.raises(FittedStateMismatchError, match="dataset='OtherClouds', but this run needs 'Clouds'"):
+        FitHook(str(file)).before_train(Run(other, tmp_path, Clouds()))
     assert file.read_bytes() == content and len(bank_of(other)) == 0
 
 
@@ -335,55 +346,59 @@ def test_hook_with_nothing_to_do(tmp_path: Path, method: str) -> None:
     """A model without bank, or with a filled one, is left alone."""
     model = build_classifier(METHODS[method])
     fill_bank(model)
-    before = model.bank_hash()
+    before = external_keys(model), [found.content_hash() for found in fitted_methods(model).values()]
     run = Run(model, tmp_path, Clouds())
-    MemoryBankHook().before_train(run)
-    MemoryBankHook().before_test(run)
-    assert model.bank_hash() == before and list(tmp_path.iterdir()) == [] and run.lines == []
+    FitHook().before_train(run)
+    FitHook().before_test(run)
+    assert before == (
+        external_keys(model),
+        [found.content_hash() for found in fitted_methods(model).values()],
+    )
+    assert list(tmp_path.iterdir()) == [] and run.lines == []
 
 
 @pytest.mark.parametrize('stage', ['before_val', 'before_test'])
 def test_hook_in_evaluation(model: PointClassifier, tmp_path: Path, stage: str) -> None:
     """The bank is found in the work directory or beside the checkpoint; an adapter that had one needs it."""
-    MemoryBankHook().before_train(Run(model, tmp_path / 'training', Clouds()))
+    FitHook().before_train(Run(model, tmp_path / 'training', Clouds()))
     other = build_classifier(METHODS['point_peft'])
-    hook = MemoryBankHook()
-    meta = {META_KEY: {'bank_hash': bank_of(model).content_hash()}}
+    hook = FitHook()
+    meta = {META_KEY: {'bank_hash': fitted_of(model).content_hash()}}
     hook.after_load_checkpoint(Run(other, tmp_path, Clouds()), dict(meta=meta))
     with pytest.raises(CheckpointError, match='which is in none of'):
         getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds()))
     beside = Run(other, tmp_path / 'test', Clouds(), tmp_path / 'training' / 'epoch_1.pth')
     getattr(hook, stage)(beside)
-    assert bank_of(other).content_hash() == bank_of(model).content_hash()
+    assert fitted_of(other).content_hash() == fitted_of(model).content_hash()
     another = build_classifier(
         METHODS['point_peft']
     )  # of a training whose work directory is used for the test
-    provenance = load_bank(
-        tmp_path / 'training' / 'memory_bank.safetensors', bank_of(another), expected_provenance(another)
+    provenance = load_fitted(
+        tmp_path / 'training' / 'memory_bank.safetensors', fitted_of(another), expected_of(another)
     )
     bank_of(another).keys = bank_of(another).keys.flip(0)
-    save_bank(tmp_path / 'test' / 'memory_bank.safetensors', bank_of(another), provenance)
+    save_as(tmp_path / 'test' / 'memory_bank.safetensors', fitted_of(another), provenance)
     bank_of(other).keys = bank_of(other).keys[:0]
     getattr(hook, stage)(beside)
-    assert bank_of(other).content_hash() == bank_of(model).content_hash()
+    assert fitted_of(other).content_hash() == fitted_of(model).content_hash()
     bank_of(other).keys = bank_of(other).keys[:0]
-    with pytest.raises(MemoryBankMismatchError, match='was trained with memory bank'):
+    with pytest.raises(FittedStateMismatchError, match='was trained with memory bank'):
         getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds()))
 
 
 def test_resumed_with_another_bank(model: PointClassifier, tmp_path: Path) -> None:
     """A resumed training keeps its bank; one that starts from an adapter has that of its own data."""
     run = Run(model, tmp_path, Clouds())
-    hook = MemoryBankHook()
+    hook = FitHook()
     checkpoint = dict(meta={META_KEY: {'bank_hash': 'another'}})
     hook.after_load_checkpoint(run, checkpoint)
     hook.before_train(run)
     hook.before_val(run)
     run._resume = True
     hook.after_load_checkpoint(run, checkpoint)
-    with pytest.raises(MemoryBankMismatchError, match='was trained with memory bank another, but the model'):
+    with pytest.raises(FittedStateMismatchError, match='was trained with memory bank another, but the model'):
         hook.before_train(run)
-    hook.allow_other_bank = True
+    hook.allow_other = True
     hook.before_train(run)
 
 
@@ -392,13 +407,13 @@ import sys
 sys.path[:0] = sys.argv[2:4]
 import torch
 import torch.distributed
-from test_memory_bank import Clouds, METHODS, bank_of, build_bank, build_classifier
+from test_fit import Clouds, METHODS, bank_of, build_classifier, fit
 from point_peft.models import PointDataPreprocessor
 torch.distributed.init_process_group('gloo')
 model = build_classifier(METHODS['point_peft'])
 model.data_preprocessor = PointDataPreprocessor()
-provenance = build_bank(model, Clouds(), batch_size=2)
-assert provenance.num_samples == 7
+provenance = fit(model, Clouds(), batch_size=2)
+assert provenance['num_samples'] == 7
 torch.save(bank_of(model).keys, sys.argv[1])
 """
 
@@ -411,7 +426,7 @@ def test_two_processes(tmp_path: Path) -> None:
     shared = dict(
         os.environ, MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), WORLD_SIZE='2', OMP_NUM_THREADS='1'
     )
-    paths = [str(TESTS), str(TESTS / 'test_engine')]
+    paths = [str(TESTS), str(Path(__file__).parent)]
     processes = [
         subprocess.Popen(
             [sys.executable, '-c', WORKER, str(tmp_path / f'{rank}.pt'), *paths],
@@ -435,8 +450,8 @@ def test_two_processes(tmp_path: Path) -> None:
 
 def test_provenance_is_plain() -> None:
     """Only words and numbers, so that it fits into a file's metadata."""
-    provenance = BankProvenance('a', 48, 8, 'Clouds', 'train', 7)
-    assert all(isinstance(value, (str, int)) for value in vars(provenance).values())
+    provenance = expected_of(build_classifier(METHODS['point_peft']), Clouds())
+    assert len(provenance) == 10 and all(isinstance(value, (str, int)) for value in provenance.values())
 
 
 class ListedClouds(BaseDataset):
@@ -458,10 +473,10 @@ class ListedClouds(BaseDataset):
 def test_repeats_of_an_epoch_count_once_unless_there_are_too_few(model: PointClassifier) -> None:
     """The prompt retrieves four clouds."""
     plenty, few = ListedClouds(4), ListedClouds(3)
-    assert bank_dataset(model, plenty) is plenty
-    assert bank_dataset(model, RepeatDataset(plenty, times=2)) is plenty
-    repeated = bank_dataset(model, RepeatDataset(few, times=2))
+    assert fitting_set(fitted_of(model), plenty) is plenty
+    assert fitting_set(fitted_of(model), RepeatDataset(plenty, times=2)) is plenty
+    repeated = fitting_set(fitted_of(model), RepeatDataset(few, times=2))
     assert len(repeated) == 6
-    found = build_bank(model, repeated)
-    assert found.num_samples == 6 and found.dataset == 'ListedClouds' and found.split == 'train'
+    found = fit(model, repeated)
+    assert found.items() >= dict(num_samples=6, dataset='ListedClouds', split='train').items()
     assert len(bank_of(model)) == 6
