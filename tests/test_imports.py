@@ -32,7 +32,7 @@ FLOORS = (
     'engine.config',
     'engine.checkpoint',
     'engine.runtime',
-    'engine.memory_bank',
+    'engine.fitting',
     'engine.hooks',
     'engine.preflight',
     'engine',

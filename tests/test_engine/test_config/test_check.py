@@ -61,6 +61,7 @@ def test_good_config_passes(tmp_path: Path) -> None:
         ('visualizer.vis_backend', [], "'vis_backends'"),
         ('model.zzz', 1, 'it takes .*hidden_dim'),
         ('model.type', 'zzzz', 'check its spelling and imports'),
+        ('default_hooks.delta.type', 'MemoryBankHook', "did you mean 'FitHook'"),
     ],
 )
 def test_typos_name_the_place_and_the_nearest(tmp_path: Path, key: str, value: Any, wanted: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mmengine.config import Config
@@ -70,6 +71,18 @@ def test_dropped_hooks() -> None:
     drop_absent_hooks(cfg)
     assert cfg.default_hooks == dict(timer=None, delta=dict(type='D'))
     drop_absent_hooks(Config(dict()))
+
+
+@pytest.mark.parametrize('hook', [None, dict(type='MemoryBankHook'), dict(file='bank.safetensors')])
+def test_hooks_of_earlier_versions(tmp_path: Path, hook: Any) -> None:
+    """Also where one was dropped, which would have no effect by now."""
+    file = write(tmp_path / 'a.py', f'default_hooks = dict(memory_bank={hook!r})')
+    with pytest.raises(
+        ConfigError, match=r"default_hooks has no hook 'memory_bank' any more; did you mean 'fit'\?"
+    ):
+        load_config(file)
+    with pytest.raises(ConfigError, match="did you mean 'fit'"):
+        load_config(write(tmp_path / 'b.py', ''), {'default_hooks.memory_bank.file': 'x'})
 
 
 def test_missing_config_names_similar_ones(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def check_shapes(
             raise UnmatchedCheckpointError(
                 f'{name} has shape {tuple(given.shape)} in {source} but {tuple(wanted.shape)} in '
                 'the model; use the config it was trained with (number of classes, dimension, number of '
-                f'prompts ...){hint}.'
+                f'tokens ...){hint}.'
             )
         if wanted.is_floating_point() != given.is_floating_point():
             raise UnmatchedCheckpointError(
