@@ -28,12 +28,12 @@ def describe_states(model: nn.Module, *, with_origin: bool) -> dict[str, Any]:
         model (nn.Module): The model that is saved.
         with_origin (bool): Whether ``KEY``, what each was fitted on, goes beside it where that is known.
     """
-    facts: dict[str, Any] = {}
+    noted: dict[str, Any] = {}
     for method in fitted_methods(unwrap(model)).values():
-        facts[_hash_key(method)] = method.content_hash() or None
+        noted[_hash_key(method)] = method.content_hash() or None
         if with_origin and method.fitted_on is not None:
-            facts[method.fitted_key] = method.fitted_on
-    return facts
+            noted[method.fitted_key] = method.fitted_on
+    return noted
 
 
 def noted_hash(method: FittedMethod, meta: Mapping[str, Any]) -> str | None:

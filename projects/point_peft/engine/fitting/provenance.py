@@ -42,16 +42,16 @@ ADVICE = 'delete the file to have it rebuilt, or name the right one in default_h
 def expected_provenance(model: BaseModel, method: FittedMethod, dataset: Dataset | None = None) -> Provenance:
     """What the state of a method in a model must have been fitted on; without a training set, as far as is known."""
     wrapper = wrapper_of(model, method)
-    facts: Provenance = dict(
+    known: Provenance = dict(
         base_hash=BaseFingerprint.of(wrapper.pretrained_state()).hash or '', **method.fit_settings()
     )
     if dataset is None:
-        return facts
+        return known
     clouds = unrepeated(dataset)
     num_points = getattr(getattr(model, 'data_preprocessor', None), 'num_points', None)
     cfg = config_of(wrapper.backbone)
     return dict(
-        **facts,
+        **known,
         dataset=type(clouds).__name__,
         split=str(getattr(clouds, 'split', '')),
         num_samples=len(dataset),  # type: ignore[arg-type]
