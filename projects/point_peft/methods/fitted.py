@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..io.errors import InvalidValueError
 from ..structures import PointTokens
 from .base import TuningMethod
 
@@ -74,12 +75,12 @@ class FittedMethod(TuningMethod):
             num_clouds (int): Clouds that it was fitted on.
 
         Raises:
-            ValueError: It cannot be used, and what was there is still there.
+            InvalidValueError: It cannot be used, and what was there is still there.
         """
         for name, own in self.external_state().items():
             given = state[name]
             if not (_may_replace(given, own) and given.numel() and bool(torch.isfinite(given).all())):
-                raise ValueError(
+                raise InvalidValueError(
                     f'{name} of shape {tuple(given.shape)} is empty, not finite, or does not fit this backbone.'
                 )
         for name, own in self.external_state().items():
@@ -89,10 +90,10 @@ class FittedMethod(TuningMethod):
         """Refuse to train with the state as it is.
 
         Raises:
-            ValueError: Says what to do.
+            InvalidValueError: Says what to do.
         """
         if not self.is_fitted:
-            raise ValueError(
+            raise InvalidValueError(
                 f"the {self.fitted_name} is empty; set default_hooks.fit to dict(type='FitHook')."
             )
 
@@ -135,13 +136,13 @@ def fitted_methods(model: nn.Module) -> dict[str, FittedMethod]:
     """The methods in a model that have a fitted state, by their names in it.
 
     Raises:
-        ValueError: Two would have the same file.
+        InvalidValueError: Two would have the same file.
     """
     found = {name: module for name, module in model.named_modules() if isinstance(module, FittedMethod)}
     for names in zip(*((method.fitted_name, method.fitted_key) for method in found.values())):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise ValueError(
+            raise InvalidValueError(
                 f'several methods of the model have a {twice}, and their files would have the same name; leave all '
                 'but one out.'
             )

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ...io.errors import InvalidValueError
 from ...methods import FittedMethod, PEFTBackbone
 from ...methods.fitted import Describe
 from ...registry.wrappers import outermost_with
@@ -21,12 +22,12 @@ def wrapper_of(model: BaseModel, method: FittedMethod) -> PEFTBackbone:
     """The tuned backbone in a model that a method belongs to.
 
     Raises:
-        ValueError: It belongs to none.
+        InvalidValueError: It belongs to none.
     """
     for module in model.modules():
         if isinstance(module, PEFTBackbone) and any(own is method for own in module.methods):
             return module
-    raise ValueError(
+    raise InvalidValueError(
         f'{type(method).__name__} is no method of this {type(model).__name__}, so it cannot be fitted.'
     )
 
