@@ -9,6 +9,7 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from .io.errors import InvalidValueError
 from .ops import gather
 
 
@@ -84,7 +85,7 @@ class PointTokens:
         if num_groups >= self.centers.shape[1]:
             return self
         if self.coarser:
-            raise ValueError(
+            raise InvalidValueError(
                 f'the tokens of a hierarchical backbone cannot be cut to {num_groups} of {self.centers.shape[1]} '
                 'groups; set num_prior_groups=None.'
             )

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
+
 
 def resample(points: np.ndarray, num_points: int, *, seed: int) -> np.ndarray:
     """Choose points at random, each once, or all of them plus repeats when there are too few.
@@ -49,7 +51,9 @@ class PointDraw:
     def __post_init__(self) -> None:
         """Refuse an empty draw."""
         if self.num_points is not None and self.num_points < 1:
-            raise ValueError(f'num_points={self.num_points} must be at least 1, or None for all points.')
+            raise InvalidValueError(
+                f'num_points={self.num_points} must be at least 1, or None for all points.'
+            )
 
     def __call__(self, size: int, name: str) -> Tensor:
         """Positions (num_points,) int64 among ``size`` points of the object ``name``."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..io.errors import DatasetError
+from ..io.errors import DatasetError, InvalidValueError
 from ..registry import DATASETS
 from .wrapped import WrappedDataset
 
@@ -39,11 +39,11 @@ class FewLabels(WrappedDataset):
         seed: int = 0,
     ) -> None:
         if (per_class is None) == (fraction is None):
-            raise ValueError(f'per_class={per_class}, fraction={fraction}: give one of the two.')
+            raise InvalidValueError(f'per_class={per_class}, fraction={fraction}: give one of the two.')
         if per_class is not None and per_class < 1:
-            raise ValueError(f'per_class={per_class} leaves nothing to train on; give at least 1.')
+            raise InvalidValueError(f'per_class={per_class} leaves nothing to train on; give at least 1.')
         if fraction is not None and not 0 < fraction <= 1:
-            raise ValueError(f'fraction={fraction} is not in (0, 1].')
+            raise InvalidValueError(f'fraction={fraction} is not in (0, 1].')
         super().__init__(dataset)
         self.per_class, self.fraction, self.seed = per_class, fraction, seed
         drawn = [self._draw(label) for label in range(len(self.classes))]

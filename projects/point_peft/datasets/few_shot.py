@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..io.errors import DatasetError
+from ..io.errors import DatasetError, InvalidValueError
 from ..registry import DATASETS
 from .preparation import Preparation, preparation_of
 from .wrapped import WrappedDataset
@@ -30,13 +30,15 @@ def check_few_shot(num_ways: int, num_shots: int, fold: int, split: str) -> None
         ValueError: fewer than two ways or one shot, a fold out of range, or a split that does not exist.
     """
     if num_ways < 2 or num_shots < 1:
-        raise ValueError(
+        raise InvalidValueError(
             f'num_ways={num_ways}, num_shots={num_shots}: a fold needs at least 2 ways and 1 shot.'
         )
     if not 0 <= fold < NUM_FOLDS:
-        raise ValueError(f'fold={fold} is out of range; the protocol has the folds 0 to {NUM_FOLDS - 1}.')
+        raise InvalidValueError(
+            f'fold={fold} is out of range; the protocol has the folds 0 to {NUM_FOLDS - 1}.'
+        )
     if split not in SUBSETS:
-        raise ValueError(
+        raise InvalidValueError(
             f"split='{split}' is unknown to the few-shot protocol, which has only a support set ('train') and queries "
             "('test'); set val_dataloader, val_cfg and val_evaluator to None."
         )
@@ -77,7 +79,7 @@ class FewShot(WrappedDataset):
     ) -> None:
         check_few_shot(num_ways, num_shots, fold, split)
         if num_queries < 1:
-            raise ValueError(f'num_queries={num_queries} must be at least 1.')
+            raise InvalidValueError(f'num_queries={num_queries} must be at least 1.')
         is_support = SUBSETS[split] == 'support'
         super().__init__({**dataset, 'split': SUPPORT_SPLIT if is_support else QUERY_SPLIT})
         self.num_ways, self.num_shots, self.num_queries = num_ways, num_shots, num_queries
@@ -124,7 +126,7 @@ class FewShot(WrappedDataset):
     def _draw_classes(self, num_classes: int) -> np.ndarray:
         """Classes of the fold (num_ways,), ascending."""
         if self.num_ways > num_classes:
-            raise ValueError(
+            raise InvalidValueError(
                 f'num_ways={self.num_ways} exceeds the {num_classes} classes of {self.dataset!r}; lower num_ways.'
             )
         order = np.random.default_rng([self.seed, self.fold]).permutation(num_classes)

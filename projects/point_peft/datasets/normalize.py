@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..io.errors import InvalidValueError
+
 
 def unit_sphere(points: np.ndarray) -> np.ndarray:
     """Move the mean to the origin and scale the farthest point to distance 1 (``pc_normalize``).
@@ -42,5 +44,5 @@ def get_normalizer(name: str | None) -> Callable[[np.ndarray], np.ndarray]:
         ValueError: an unknown name.
     """
     if name not in NORMALIZERS:
-        raise ValueError(f"normalize='{name}' is unknown; choose one of {list(NORMALIZERS)}.")
+        raise InvalidValueError(f"normalize='{name}' is unknown; choose one of {list(NORMALIZERS)}.")
     return NORMALIZERS[name]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..io.errors import InvalidValueError
+
 UP_AXES = ('x', 'y', 'z')
 
 
@@ -14,7 +16,7 @@ def check_up(axis: str) -> str:
         ValueError: it is not.
     """
     if axis not in UP_AXES:
-        raise ValueError(f"up='{axis}' is unknown; choose one of {', '.join(UP_AXES)}.")
+        raise InvalidValueError(f"up='{axis}' is unknown; choose one of {', '.join(UP_AXES)}.")
     return axis
 
 

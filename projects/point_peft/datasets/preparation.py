@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
-from ..io.errors import DatasetError
+from ..io.errors import DatasetError, InvalidValueError
 from ..registry import DATASETS
 from .checks import check_cloud, check_prepared, is_rounded
 from .companions import check_is_cloud
@@ -46,7 +46,7 @@ class Preparation:
         for name in ('num_points', 'max_points'):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ValueError(f'{name}={value} must be at least 1, or None for all points.')
+                raise InvalidValueError(f'{name}={value} must be at least 1, or None for all points.')
 
     def __call__(self, points: np.ndarray, source: str, *, seed: int = 0) -> np.ndarray:
         """Prepare one cloud.

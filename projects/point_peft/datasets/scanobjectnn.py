@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..io.errors import InvalidValueError
 from ..io.required import require_path
 from ..registry import DATASETS
 from .base import PointCloudDataset
@@ -55,7 +56,7 @@ class ScanObjectNN(PointCloudDataset):
 
     def __init__(self, data_root: str | Path, *, variant: str = 'pb_t50_rs', **kwargs: Any) -> None:
         if variant not in FILES:
-            raise ValueError(f"variant='{variant}' is unknown; choose one of {', '.join(FILES)}.")
+            raise InvalidValueError(f"variant='{variant}' is unknown; choose one of {', '.join(FILES)}.")
         self.variant = variant
         super().__init__(data_root, **kwargs)
 

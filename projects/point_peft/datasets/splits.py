@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..io.errors import InvalidValueError
+
 SPLITS = ('train', 'val', 'trainval', 'test')
 """``train`` and ``val`` partition the training file, ``trainval`` is all of it, ``test`` the test file."""
 
@@ -24,7 +26,7 @@ def check_split(split: str) -> str:
         ValueError: an unknown split name.
     """
     if split not in SPLITS:
-        raise ValueError(f"split='{split}' is unknown; choose one of {', '.join(SPLITS)}.")
+        raise InvalidValueError(f"split='{split}' is unknown; choose one of {', '.join(SPLITS)}.")
     return split
 
 
@@ -106,4 +108,4 @@ def share_of(name: str, salt: str) -> float:
 def _check_fraction(fraction: float) -> None:
     """Refuse a share that leaves nothing."""
     if not 0 <= fraction < 1:
-        raise ValueError(f'the held-out fraction must lie in [0, 1), got {fraction}.')
+        raise InvalidValueError(f'the held-out fraction must lie in [0, 1), got {fraction}.')

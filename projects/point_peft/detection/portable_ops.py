@@ -42,6 +42,8 @@ from point_peft.ops.checks import at_least_float32
 from point_peft.ops.distance import squared_distance_chunks
 from point_peft.ops.interpolation import NUM_INTERPOLATION_NEIGHBORS
 
+from ..io.errors import InvalidValueError
+
 MAX_NEIGHBORS = 99
 """Neighbours that the kernel of ``knn`` has room for."""
 
@@ -73,7 +75,7 @@ def query_balls(
     _refuse_stacked('ball_query', stacked)
     _check_contiguous(points, centers)
     if not 0 <= min_radius < max_radius:
-        raise ValueError(f'min_radius={min_radius}, max_radius={max_radius}: expected 0 <= min < max')
+        raise InvalidValueError(f'min_radius={min_radius}, max_radius={max_radius}: expected 0 <= min < max')
     # The kernel squares the radii in single precision, which decides on points right at the boundary.
     low, high = torch.tensor([min_radius, max_radius], dtype=torch.float32).square().tolist()
     index = []
@@ -97,7 +99,7 @@ def find_nearest(
 ) -> Tensor:
     """``knn``: points (B, N, 3) and centers (B, M, 3), or (B, 3, .) if transposed -> (B, k, M) int32."""
     if not 0 < k <= MAX_NEIGHBORS:
-        raise ValueError(f'k={k}: mmcv finds 1 to {MAX_NEIGHBORS} neighbours')
+        raise InvalidValueError(f'k={k}: mmcv finds 1 to {MAX_NEIGHBORS} neighbours')
     centers = points if centers is None else centers
     if transposed:
         points, centers = points.mT.contiguous(), centers.mT.contiguous()
@@ -234,14 +236,18 @@ def _accumulate(gradient: Tensor, index: Tensor, num_points: int) -> Tensor:
 def _for_channels(index: Tensor, channels: int) -> Tensor:
     """Index (B, ...) int32 as (B, C, M) int64."""
     if index.dtype != torch.int32:
-        raise ValueError(f'index has dtype {index.dtype}, but the kernels need torch.int32; call `.int()`')
+        raise InvalidValueError(
+            f'index has dtype {index.dtype}, but the kernels need torch.int32; call `.int()`'
+        )
     return index.flatten(1).long().unsqueeze(1).expand(-1, channels, -1)
 
 
 def _check_contiguous(*tensors: Tensor) -> None:
     """Refuse layouts that mmcv's kernels cannot read."""
     if not all(tensor.is_contiguous() for tensor in tensors):
-        raise ValueError('a tensor is not contiguous, but the kernels need it so; call `.contiguous()`')
+        raise InvalidValueError(
+            'a tensor is not contiguous, but the kernels need it so; call `.contiguous()`'
+        )
 
 
 def _refuse_stacked(name: str, counts: tuple[Any, ...]) -> None:

@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..io.errors import InvalidValueError
+
 NUM_AXES = 3
 """Coordinates of a point."""
 
@@ -28,7 +30,9 @@ class FourierEmbedding(nn.Module):
     def __init__(self, embed_dims: int, scale: float = 1.0) -> None:
         super().__init__()
         if embed_dims % 2:
-            raise ValueError(f'embed_dims={embed_dims} is odd; every frequency gives a sine and a cosine.')
+            raise InvalidValueError(
+                f'embed_dims={embed_dims} is odd; every frequency gives a sine and a cosine.'
+            )
         self.frequencies: Tensor
         self.register_buffer('frequencies', scale * torch.randn(NUM_AXES, embed_dims // 2))
 

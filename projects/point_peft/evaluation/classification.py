@@ -10,6 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..io.errors import MissingKeyError
 from ..io.spared import spared
 from ..io.text import printable
 from ..registry import METRICS
@@ -61,7 +62,7 @@ class ClassificationAccuracy(BaseMetric):
         """
         for key in ('gt_label', 'pred_label'):
             if any(key not in sample for sample in data_samples):
-                raise KeyError(
+                raise MissingKeyError(
                     f"a data sample has no '{key}'; it has {sorted(data_samples[0])}: check that the "
                     "dataset gives labels and that the model runs in mode='predict'."
                 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..io.errors import InvalidValueError
 from ..io.text import label
 
 
@@ -27,7 +28,7 @@ def count_confusions(truth: np.ndarray, prediction: np.ndarray, *, num_classes: 
     for name, values in (('label', truth), ('prediction', prediction)):
         outside = (values < 0) | (values >= num_classes)
         if outside.any():
-            raise ValueError(
+            raise InvalidValueError(
                 f'{name} {values[outside][0]} lies outside [0, {num_classes}); the head '
                 "(num_classes) and the dataset's classes must agree."
             )

@@ -10,6 +10,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
+from ..io.errors import InvalidValueError, MissingKeyError
 from ..io.text import printable
 from ..registry import METRICS
 
@@ -71,7 +72,7 @@ class PartSegMetric(BaseMetric):
         """
         for key in FIELDS:
             if any(key not in sample for sample in data_samples):
-                raise KeyError(
+                raise MissingKeyError(
                     f"a data sample has no '{key}'; it has {sorted(data_samples[0])}: check that the dataset gives "
                     "part labels and that the model segments parts and runs in mode='predict'."
                 )
@@ -106,7 +107,7 @@ class PartSegMetric(BaseMetric):
         category, source = int(sample['category']), printable(sample.get('source', 'a sample'))
         truth = torch.as_tensor(sample['gt_part']).cpu().numpy()
         if len(truth) != len(prediction):
-            raise ValueError(
+            raise InvalidValueError(
                 f'{source} has {len(truth)} part labels but {len(prediction)} predictions; the points that the model '
                 'sees must be those of the dataset.'
             )
@@ -118,7 +119,7 @@ class PartSegMetric(BaseMetric):
         """Names and global part ids of the categories, by index."""
         meta = self.dataset_meta or {}
         if 'class_parts' not in meta:
-            raise KeyError(
+            raise MissingKeyError(
                 "the dataset's metainfo has no 'class_parts', the parts of every category; use a dataset for part "
                 'segmentation, such as ShapeNetPart or ProceduralParts.'
             )
@@ -150,7 +151,7 @@ def _check_parts(values: np.ndarray, parts: Sequence[int], what: str, category: 
     """Check that all ids are parts of the category."""
     outside = ~np.isin(values, parts)
     if outside.any():
-        raise ValueError(
+        raise InvalidValueError(
             f'{what} is {values[outside][0]}, which is no part of {printable(category)} (allowed: '
             f'{", ".join(map(str, parts))}); '
             "labels must be global ids, and the head must choose among the category's parts."

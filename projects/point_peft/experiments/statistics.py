@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..io.errors import InvalidValueError
+
 RESAMPLES = 10_000
 LEVEL = 95
 """Percent of an interval."""
@@ -54,7 +56,7 @@ def paired_difference(
         Interval | None: None for fewer than two pairs.
     """
     if len(values) != len(reference):
-        raise ValueError(
+        raise InvalidValueError(
             f'{len(values)} results came with {len(reference)} of the reference; give the same draws.'
         )
     if len(values) < 2:

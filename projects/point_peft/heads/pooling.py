@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from ..ops import max_pool
 from ..structures import BackboneFeatures
 
@@ -52,7 +53,7 @@ def pooled_width(parts: Sequence[str], embed_dim: int, num_prefix_tokens: int) -
     """
     _check(parts)
     if 'cls' in parts and not num_prefix_tokens:
-        raise ValueError(
+        raise InvalidValueError(
             f"pool={tuple(parts)} has 'cls', but the backbone has no class token; use 'max' or 'mean'."
         )
     return embed_dim * sum(num_prefix_tokens if part == 'prefix' else 1 for part in parts)
@@ -62,4 +63,4 @@ def _check(parts: Sequence[str]) -> None:
     """Refuse unknown parts."""
     unknown = [part for part in parts if part not in POOLS]
     if unknown:
-        raise ValueError(f'pool parts {unknown} are unknown; choose among {sorted(POOLS)}.')
+        raise InvalidValueError(f'pool parts {unknown} are unknown; choose among {sorted(POOLS)}.')

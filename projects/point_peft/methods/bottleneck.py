@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from .base import TuningMethod
 
@@ -73,7 +74,7 @@ class BottleneckAdapter(TuningMethod):
         """
         for module, width in zip(backbone.sites(self.at), backbone.layer_dims):
             if isinstance(module, nn.Linear) and module.out_features != width:
-                raise ValueError(
+                raise InvalidValueError(
                     f'BottleneckAdapter at={self.at!r} gives {module.out_features} channels, but the tokens have '
                     f"{width}; use 'mlp', 'attn' or 'block'."
                 )

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..backbones.layers import is_recomputation
+from ..io.errors import InvalidValueError
 from ..structures import BackboneFeatures, PointTokens
 
 
@@ -75,7 +76,7 @@ class TuningContext:
                 what leaves it other than by its output has no gradient.
         """
         if self.with_graph and not torch.is_grad_enabled():
-            raise ValueError(
+            raise InvalidValueError(
                 'what a tuning method hands on from block to block would lose its gradient in a block that the '
                 'reentrant kind of activation checkpointing wraps; use CheckpointImpl.NO_REENTRANT, or '
                 "MMEngine's activation_checkpointing."

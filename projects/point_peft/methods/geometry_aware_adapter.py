@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
+from ..io.errors import InvalidValueError
 from ..ops import add_interpolated, gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
 from .base import TuningMethod
@@ -70,7 +71,7 @@ class GeometryAwareAdapter(TuningMethod):
     ) -> None:
         super().__init__()
         if not 0 < center_ratio <= 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f'center_ratio={center_ratio} is outside (0, 1]; it is the share of tokens that are region centers.'
             )
         self.center_ratio, self.num_neighbors = center_ratio, num_neighbors
@@ -153,7 +154,9 @@ class LocalAttention(nn.Module):
     def __init__(self, dim: int, *, attn_dim: int, num_heads: int) -> None:
         super().__init__()
         if attn_dim % num_heads:
-            raise ValueError(f'num_heads={num_heads} does not divide attn_dim={attn_dim}; choose a divisor.')
+            raise InvalidValueError(
+                f'num_heads={num_heads} does not divide attn_dim={attn_dim}; choose a divisor.'
+            )
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * attn_dim, bias=False)
         self.proj = nn.Linear(attn_dim, dim)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from .base import TuningMethod
 
@@ -32,7 +33,7 @@ class LoRA(TuningMethod):
     ) -> None:
         super().__init__()
         if rank < 1:
-            raise ValueError(f'rank={rank}, but LoRA needs at least 1.')
+            raise InvalidValueError(f'rank={rank}, but LoRA needs at least 1.')
         self.rank, self.scale = rank, alpha / rank
         self.targets = self.needed_sites = tuple(targets)
         self.dropout = nn.Dropout(dropout)
@@ -58,7 +59,7 @@ class LoRA(TuningMethod):
         for blocks_layers in zip(*(backbone.sites(target) for target in self.targets)):
             for target, layer in zip(self.targets, blocks_layers):
                 if not isinstance(layer, nn.Linear):
-                    raise ValueError(
+                    raise InvalidValueError(
                         f'LoRA target {target!r} is a {type(layer).__name__}, not a linear layer.'
                     )
                 layers.append(layer)

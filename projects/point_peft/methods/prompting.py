@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..backbones import PointBackbone
+from ..io.errors import InvalidValueError
 from .base import TuningMethod
 from .context import Inserted
 
@@ -25,7 +26,7 @@ class DeepPrompt(TuningMethod):
     def __init__(self, num_tokens: int, *, layers: Sequence[int] | None = None) -> None:
         super().__init__()
         if num_tokens < 1:
-            raise ValueError(f'num_tokens={num_tokens}, but a prompt needs at least one token.')
+            raise InvalidValueError(f'num_tokens={num_tokens}, but a prompt needs at least one token.')
         self.num_tokens = num_tokens
         self.layers = layers
         self.positions: dict[int, int] = {}
@@ -44,7 +45,7 @@ class DeepPrompt(TuningMethod):
         layers = list(range(depth)) if self.layers is None else list(self.layers)
         wrong = [layer for layer in layers if not 0 <= layer < depth]
         if wrong:
-            raise ValueError(
+            raise InvalidValueError(
                 f'prompt layers {wrong} do not exist: the backbone has blocks 0 to {depth - 1}; set `layers`.'
             )
         return layers

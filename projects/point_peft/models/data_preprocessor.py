@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from ..ops import farthest_point_sample, gather
 from ..registry import MODELS, TRANSFORMS
 
@@ -38,7 +39,7 @@ class PointDataPreprocessor(BaseDataPreprocessor):
     ) -> None:
         super().__init__(non_blocking=True)
         if num_points is not None and num_candidates is not None and num_candidates < num_points:
-            raise ValueError(
+            raise InvalidValueError(
                 f'num_candidates={num_candidates} < num_points={num_points}; raise num_candidates.'
             )
         self.num_points = num_points
@@ -81,7 +82,7 @@ class PointDataPreprocessor(BaseDataPreprocessor):
     def _check_order_is_kept(self, size: int) -> None:
         """Refuse to subsample or shuffle clouds of ``size`` points whose labels would not follow."""
         if self.num_points is not None and self.num_points < size:
-            raise ValueError(
+            raise InvalidValueError(
                 f'the data preprocessor would take {self.num_points} of {size} points, but their part labels would not '
                 'follow; set num_points in the dataset, and in data_preprocessor to None.'
             )
@@ -89,7 +90,7 @@ class PointDataPreprocessor(BaseDataPreprocessor):
             type(augment).__name__ for augment in self.augments if getattr(augment, 'reorders_points', False)
         ]
         if shuffling:
-            raise ValueError(
+            raise InvalidValueError(
                 f'the augmentation {shuffling[0]} would reorder points whose part labels would not follow; take it out '
                 'of data_preprocessor.augments: the dataset draws the points in random order.'
             )
@@ -115,7 +116,7 @@ def _stack(points: Tensor | Sequence[Tensor], data_samples: Sequence[Any] | None
     if len(set(sizes)) > 1:
         odd = next(i for i, size in enumerate(sizes) if size != sizes[0])
         source = data_samples[odd].get('source', f'sample {odd}') if data_samples else f'sample {odd}'
-        raise ValueError(
+        raise InvalidValueError(
             f'{source} has {sizes[odd]} points but the batch starts with {sizes[0]}; set num_points in the '
             'dataset so that all clouds have one size.'
         )

@@ -9,6 +9,7 @@ import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 
 
@@ -63,7 +64,7 @@ def _check_sizes(clouds: Sequence[Tensor]) -> None:
     """Refuse blocks of different sizes."""
     sizes = sorted({len(cloud) for cloud in clouds})
     if len(sizes) > 1:
-        raise ValueError(
+        raise InvalidValueError(
             f'the blocks of a batch have {sizes[0]} to {sizes[-1]} points; put IndoorPatchPointSample into the '
             'training pipeline, which gives all blocks num_points.'
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
+
 COORDINATES = 3
 
 
@@ -19,12 +21,14 @@ def check_clouds(name: str, points: Tensor) -> None:
         ValueError: If ``points`` is not a floating-point tensor of shape ``(B, N >= 1, 3)``.
     """
     if points.ndim != COORDINATES or points.shape[-1] != COORDINATES or points.shape[1] == 0:
-        raise ValueError(
+        raise InvalidValueError(
             f'{name} has shape {tuple(points.shape)}, expected (B, N, 3) with N >= 1; '
             'stack the clouds of a batch and keep only their x, y, z columns'
         )
     if not points.is_floating_point():
-        raise ValueError(f'{name} has dtype {points.dtype}, expected floating point; call `.float()` first')
+        raise InvalidValueError(
+            f'{name} has dtype {points.dtype}, expected floating point; call `.float()` first'
+        )
 
 
 def check_same_batch(name: str, points: Tensor, other_name: str, other: Tensor) -> None:
@@ -40,7 +44,7 @@ def check_same_batch(name: str, points: Tensor, other_name: str, other: Tensor) 
         ValueError: If the leading dimensions differ.
     """
     if points.shape[0] != other.shape[0]:
-        raise ValueError(
+        raise InvalidValueError(
             f'{name} holds {points.shape[0]} samples but {other_name} holds {other.shape[0]}; '
             'pass tensors of one batch'
         )
@@ -57,7 +61,7 @@ def check_count(name: str, count: int) -> None:
         ValueError: If ``count`` is smaller than 1.
     """
     if count < 1:
-        raise ValueError(f'{name}={count}, expected at least 1; raise {name}')
+        raise InvalidValueError(f'{name}={count}, expected at least 1; raise {name}')
 
 
 def at_least_float32(points: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from .checks import at_least_float32, check_clouds, check_count
 from .opaque import indices, opaque
 
@@ -53,7 +54,7 @@ def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     check_clouds('points', points)
     check_count('num_samples', num_samples)
     if num_samples > points.shape[1]:
-        raise ValueError(
+        raise InvalidValueError(
             f'num_points={points.shape[1]} < num_samples={num_samples}: too few points to sample; '
             'lower num_groups / num_points or provide denser clouds'
         )

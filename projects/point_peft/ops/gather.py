@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from .checks import check_same_batch
 from .opaque import is_compiling
 
@@ -30,11 +31,11 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
             as the device reports it.
     """
     if features.ndim != 3:
-        raise ValueError(
+        raise InvalidValueError(
             f'features has shape {tuple(features.shape)}, expected (B, N, C); add the missing dimension'
         )
     if index.dtype != torch.int64:
-        raise ValueError(f'index has dtype {index.dtype}, expected torch.int64; call `.long()` first')
+        raise InvalidValueError(f'index has dtype {index.dtype}, expected torch.int64; call `.long()` first')
     check_same_batch('features', features, 'index', index)
     if features.device.type == 'cpu':
         rows = flat_rows(features, index)

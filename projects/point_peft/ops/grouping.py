@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from .checks import check_clouds, check_count
 from .fps import farthest_point_sample
 from .gather import gather
@@ -51,7 +52,7 @@ def group(points: Tensor, num_groups: int, group_size: int) -> Groups:
     for name, count in (('num_groups', num_groups), ('group_size', group_size)):
         check_count(name, count)
         if points.shape[1] < count:
-            raise ValueError(
+            raise InvalidValueError(
                 f'num_points={points.shape[1]} < {name}={count}; lower {name} or provide denser clouds'
             )
     center_index = farthest_point_sample(points, num_groups)  # (B, G)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from .checks import at_least_float32, check_clouds, check_same_batch
 from .distance import squared_distance
 from .gather import gather
@@ -64,7 +65,7 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
     """
     check_clouds('support', support)
     if support.shape[1] < NUM_INTERPOLATION_NEIGHBORS:
-        raise ValueError(
+        raise InvalidValueError(
             f'support has {support.shape[1]} points, expected at least {NUM_INTERPOLATION_NEIGHBORS} '
             'to interpolate from; raise num_groups'
         )
@@ -105,7 +106,7 @@ def add_interpolated(x: Tensor, weights: Tensor, features: Tensor, *, scale: flo
 def _normalised_inverse(distance: Tensor, eps: float) -> Tensor:
     """``1 / (distance + eps)`` with rows that sum to one."""
     if eps <= 0:
-        raise ValueError(
+        raise InvalidValueError(
             f'eps={eps}, expected a positive number so that coincident points stay finite; raise eps'
         )
     weight = (distance + eps).reciprocal_()

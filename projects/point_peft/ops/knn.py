@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from .checks import at_least_float32, check_clouds, check_count, check_same_batch
 from .distance import squared_distance_chunks
 from .opaque import indices, opaque
@@ -37,7 +38,7 @@ def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
     check_same_batch('query', query, 'support', support)
     check_count('k', k)
     if k > support.shape[1]:
-        raise ValueError(
+        raise InvalidValueError(
             f'num_points={support.shape[1]} < k={k}: the support has too few points to find neighbours; '
             'lower k / group_size or provide denser clouds'
         )

@@ -11,6 +11,7 @@ from ..datasets.base import PointCloudDataset
 from ..datasets.clouds import Clouds
 from ..datasets.normalize import unit_sphere
 from ..datasets.preparation import Preparation
+from ..io.errors import InvalidValueError
 from ..registry import DATASETS
 from .scan import ScanSettings, scan_object
 from .shapes import CLASS_PARTS, CLASSES, PARTS, sample_object
@@ -59,7 +60,9 @@ class ProceduralShapes(PointCloudDataset):
         val_fraction: float = 0.1,
     ) -> None:
         if num_samples < 1 or num_points < 1:
-            raise ValueError(f'num_samples={num_samples} and num_points={num_points} must be at least 1.')
+            raise InvalidValueError(
+                f'num_samples={num_samples} and num_points={num_points} must be at least 1.'
+            )
         self.num_samples = num_samples
         self.num_points = num_points
         self.seed = seed

@@ -13,7 +13,7 @@ from mmengine.dist import is_main_process
 from rich.progress import track
 
 from ..io.atomic import check_writable
-from ..io.errors import DatasetError
+from ..io.errors import DatasetError, InvalidValueError
 from ..io.locks import held_directory, remove_abandoned_directories
 from ..io.restricted_pickle import read_pickle
 from .rooms import ROOM_CLASSES, Room, make_room
@@ -47,7 +47,7 @@ def write_rooms(
         OSError: the directory cannot be written.
     """
     if num_scenes < 1:
-        raise ValueError(f'num_scenes={num_scenes} must be at least 1.')
+        raise InvalidValueError(f'num_scenes={num_scenes} must be at least 1.')
     for folder in FOLDERS:
         (directory / folder).mkdir(parents=True, exist_ok=True)
     infos = []

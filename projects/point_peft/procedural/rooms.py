@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from ..io.errors import InvalidValueError
 from .dataset import STREAMS
 from .placement import place
 from .shapes import CLASSES, sample_object
@@ -88,9 +89,11 @@ def make_room(index: int, *, split: str = 'train', num_points: int = 4096, seed:
         ValueError: an unknown split, or too few points.
     """
     if split not in STREAMS:
-        raise ValueError(f"split='{split}' is none of {', '.join(STREAMS)}.")
+        raise InvalidValueError(f"split='{split}' is none of {', '.join(STREAMS)}.")
     if num_points < MIN_POINTS:
-        raise ValueError(f'num_points={num_points} must be at least {MIN_POINTS}, or objects get no points.')
+        raise InvalidValueError(
+            f'num_points={num_points} must be at least {MIN_POINTS}, or objects get no points.'
+        )
     rng = np.random.default_rng([seed, STREAMS[split], index, ROOM_STREAM])
     labels = rng.integers(len(ROOM_CLASSES), size=rng.integers(OBJECTS[0], OBJECTS[1] + 1))
     objects = [_furniture(ROOM_CLASSES[label], rng, num_points) for label in labels]

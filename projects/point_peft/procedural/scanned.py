@@ -12,6 +12,7 @@ import torch
 from ..datasets.normalize import unit_sphere
 from ..datasets.orientation import check_up, turn_up
 from ..datasets.wrapped import WrappedDataset
+from ..io.errors import InvalidValueError
 from ..registry import DATASETS
 from .scan import ScanSettings, scan_object
 
@@ -47,7 +48,7 @@ class Scanned(WrappedDataset):
         known = [field.name for field in fields(ScanSettings)]
         unknown = sorted(set(scan_settings or ()) - set(known))
         if unknown:
-            raise ValueError(f'scan_settings has {unknown[0]!r}; it may have {", ".join(known)}.')
+            raise InvalidValueError(f'scan_settings has {unknown[0]!r}; it may have {", ".join(known)}.')
         self.scan_settings = ScanSettings(**(scan_settings or {}))
         super().__init__(dataset)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones.layers import BatchNorm1d, Block
+from ..io.errors import InvalidValueError
 from ..ops import add_interpolated, knn, max_pool
 
 NUM_HEADS = 6
@@ -75,7 +76,7 @@ class ReleaseRegions:
     def __init__(self, centers: Tensor, num_regions: int, region_size: int) -> None:
         batch, count, _ = centers.shape
         if count < num_regions:
-            raise ValueError(
+            raise InvalidValueError(
                 f'num_groups={count}, but the release has num_regions={num_regions}; raise num_groups.'
             )
         chosen = centers[:, :num_regions]  # what farthest point sampling of the centers gives

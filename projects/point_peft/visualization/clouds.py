@@ -10,6 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from ..io.errors import InvalidValueError
 from ..io.text import label
 from .figure import new_figure
 from .palette import QUIET, label_colors, shades
@@ -137,10 +138,12 @@ def _color_map(edge_colors: np.ndarray | None) -> Colormap | str:
 def _check(clouds: Sequence[np.ndarray], **lists: Sequence | None) -> None:
     """Check that there is something to draw and that everything has one entry per cloud."""
     if not len(clouds):
-        raise ValueError('there is no cloud to draw; give at least one.')
+        raise InvalidValueError('there is no cloud to draw; give at least one.')
     for index, cloud in enumerate(clouds):
         if cloud.ndim != 2 or cloud.shape[1] != 3:
-            raise ValueError(f'cloud {index} has shape {cloud.shape}; expected (number of points, 3).')
+            raise InvalidValueError(f'cloud {index} has shape {cloud.shape}; expected (number of points, 3).')
     for name, values in lists.items():
         if values is not None and len(values) != len(clouds):
-            raise ValueError(f'{len(clouds)} clouds came with {len(values)} {name}; give one for each.')
+            raise InvalidValueError(
+                f'{len(clouds)} clouds came with {len(values)} {name}; give one for each.'
+            )

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from ..io.errors import InvalidValueError, MissingFileError
 from ..io.text import label, printable
 from .figure import draw_legend, new_figure
 
@@ -33,7 +34,7 @@ def plot_curves(curves: Mapping[str, Curve], *, x_label: str, y_label: str) -> F
     """
     if not curves or not all(curves.values()):
         empty = [name for name, curve in curves.items() if not curve]
-        raise ValueError(
+        raise InvalidValueError(
             f'curves without points: {empty or "all, none were given"}; train at least one epoch.'
         )
     figure = new_figure(WIDTH, HEIGHT)
@@ -69,7 +70,7 @@ def read_curve(path: str | Path, name: str) -> Curve:
     curve = [(entry['step'], entry[name]) for entry in entries if name in entry]
     if not curve:
         known = sorted({key for entry in entries for key in entry} - {'step'})
-        raise ValueError(
+        raise InvalidValueError(
             f"'{printable(path)}' has no '{printable(name)}'; it has {printable(', '.join(known) or 'nothing')}."
         )
     return curve
@@ -89,13 +90,13 @@ def step_unit(path: str | Path, name: str) -> str:
 def _read_entries(path: Path) -> list[dict]:
     """The lines of a log, each with its step."""
     if not path.is_file():
-        raise FileNotFoundError(
+        raise MissingFileError(
             f"'{printable(path)}' does not exist; give the vis_data/scalars.json of a training."
         )
     try:
         entries = [dict(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
         return [{**entry, 'step': entry['step']} for entry in entries]
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
+        raise InvalidValueError(
             f"'{printable(path)}' is not a log of one JSON object with a step per line ({printable(error)})."
         ) from error

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.io import to_html
 
 from ..io.atomic import write_atomically
+from ..io.errors import InvalidValueError
 from ..io.text import printable, printable_lines
 from .clouds import BOX_COLOR, view_direction
 from .palette import QUIET
@@ -92,7 +93,7 @@ def build_figure(clouds: Sequence[ShownCloud]) -> go.Figure:
         ValueError: There is no cloud.
     """
     if not clouds:
-        raise ValueError('there is no cloud to show; give at least one.')
+        raise InvalidValueError('there is no cloud to show; give at least one.')
     traces = [(index, trace) for index, cloud in enumerate(clouds) for trace in _traces(cloud)]
     for index, trace in traces:
         trace.visible = index == 0

@@ -10,6 +10,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 
 from ..evaluation.part_segmentation import score_shape
+from ..io.errors import InvalidValueError
 from .annotations import predicted_boxes, predicted_labels
 from .scenes import MAX_BOXES, SCORE_THRESHOLD, show_boxes, show_labels, source_name
 from .shown import ShownCloud
@@ -47,7 +48,7 @@ def show_sample(
         return show_boxes(sample, points, meta, score_threshold=score_threshold, max_boxes=max_boxes)
     if predicted_labels(sample) is not None:
         return show_labels(sample, points, meta)
-    raise ValueError(
+    raise InvalidValueError(
         "nothing to show: a data sample has none of 'pred_label', 'pred_part', 'pred_instances_3d' and "
         f"'pred_pts_seg'; it has {sorted(sample.keys())}. Only models for these tasks can be shown."
     )

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..io.errors import InvalidValueError
 from ..io.text import label as literal
 from .clouds import CELL_HEIGHT, CELL_WIDTH, ELEVATION, ROOM_ELEVATION, TITLE_SIZE, draw_cloud
 from .figure import draw_legend, new_figure
@@ -78,18 +79,18 @@ class ShownCloud:
     def __post_init__(self) -> None:
         """Check the shapes."""
         if self.points.ndim != 2 or self.points.shape[1] != 3:
-            raise ValueError(
+            raise InvalidValueError(
                 f'{self.title}: points have shape {self.points.shape}; expected (number of points, 3).'
             )
         for name, labels in self.labels.items():
             if labels.shape != self.points.shape[:1]:
-                raise ValueError(
+                raise InvalidValueError(
                     f'{self.title}: {len(self.points)} points came with {name} labels of shape {labels.shape}; the '
                     'labels must be those of the points that the model saw.'
                 )
         for name, labels in self.box_labels.items():
             if labels.shape != (count := np.shape(self.boxes.get(name, ()))[:1]):
-                raise ValueError(
+                raise InvalidValueError(
                     f'{self.title}: {name} boxes {count} came with labels {labels.shape}; give one for each.'
                 )
 
@@ -154,7 +155,7 @@ def plot_shown(clouds: Sequence[ShownCloud]) -> Figure:
     """
     cells = [(cloud, panel) for cloud in clouds for panel in cloud.panels]
     if not cells:
-        raise ValueError('there is no cloud to draw; give at least one.')
+        raise InvalidValueError('there is no cloud to draw; give at least one.')
     several = max(len(cloud.panels) for cloud in clouds)
     columns = several if several > 1 else min(COLUMNS, len(cells))
     rows = -(-len(cells) // columns)

@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from ..io.errors import InvalidValueError
+
 Up = Literal['y', 'z']
 """The axis that points up: y for objects, z for rooms."""
 
@@ -36,7 +38,7 @@ def box_edges(boxes: np.ndarray, up: Up) -> np.ndarray:
         ValueError: The boxes are not (M, 7).
     """
     if boxes.ndim != 2 or boxes.shape[1] != 7:
-        raise ValueError(f'boxes have shape {boxes.shape}; expected (number of boxes, 7).')
+        raise InvalidValueError(f'boxes have shape {boxes.shape}; expected (number of boxes, 7).')
     corners = CORNERS * boxes[:, None, 3:6]  # (M, 8, 3)
     cosine, sine = np.cos(boxes[:, 6:]), np.sin(boxes[:, 6:])
     first, second = (2, 0) if up == 'y' else (0, 1)  # a right-handed turn takes the first axis to the second

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...io.errors import InvalidValueError
 from ...ops.checks import at_least_float32
 
 
@@ -21,7 +22,7 @@ class Attention(nn.Module):
     def __init__(self, dim: int, *, num_heads: int = 6, qkv_bias: bool = False) -> None:
         super().__init__()
         if dim % num_heads:
-            raise ValueError(f'num_heads={num_heads} does not divide dim={dim}; choose a divisor.')
+            raise InvalidValueError(f'num_heads={num_heads} does not divide dim={dim}; choose a divisor.')
         self.num_heads = num_heads
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...io.errors import InvalidValueError
 from .recomputation import is_recomputation
 
 
@@ -21,7 +22,7 @@ class BatchNorm1d(nn.BatchNorm1d):
             ValueError: In training, if every channel has a single value.
         """
         if self.training and x.numel() == x.shape[1]:
-            raise ValueError(
+            raise InvalidValueError(
                 'a batch norm was given a batch of one object in training, whose variance is not defined; set '
                 'train_dataloader.batch_size to 2 or more, and train_dataloader.drop_last=True if the last batch is '
                 'smaller.'

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ...io.errors import InvalidValueError
+
 
 class DropPath(nn.Module):
     """Drop whole residual branches of some samples while training (stochastic depth, arXiv 1603.09382).
@@ -16,7 +18,7 @@ class DropPath(nn.Module):
     def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
         if not 0 <= rate < 1:
-            raise ValueError(f'drop-path rate={rate} is outside [0, 1); lower `drop_path_rate`.')
+            raise InvalidValueError(f'drop-path rate={rate} is outside [0, 1); lower `drop_path_rate`.')
         self.rate = rate
 
     def forward(self, branch: Tensor) -> Tensor:

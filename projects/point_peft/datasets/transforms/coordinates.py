@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ...io.errors import InvalidValueError
+
 
 def uniform(points: Tensor, *shape: int, low: float, high: float) -> Tensor:
     """Draw from U(low, high) with the device, dtype and global torch generator of ``points``.
@@ -32,5 +34,5 @@ def check_range(name: str, bounds: Sequence[float]) -> tuple[float, float]:
     """
     low, high = bounds
     if low > high:
-        raise ValueError(f'{name}={tuple(bounds)} is not a range; give (low, high) with low <= high.')
+        raise InvalidValueError(f'{name}={tuple(bounds)} is not a range; give (low, high) with low <= high.')
     return low, high

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from ...io.errors import InvalidValueError
 from ...registry import TRANSFORMS
 from .coordinates import replace_coordinates, uniform
 
@@ -30,7 +31,7 @@ class RandomRotate:
 
     def __init__(self, axis: str = 'y', angle: float = math.pi) -> None:
         if axis not in AXES:
-            raise ValueError(f"axis='{axis}' is unknown; choose one of {', '.join(AXES)}.")
+            raise InvalidValueError(f"axis='{axis}' is unknown; choose one of {', '.join(AXES)}.")
         self.axis = axis
         self.angle = angle
 

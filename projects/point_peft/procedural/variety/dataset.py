@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 
 from ...datasets.normalize import unit_sphere
 from ...datasets.orientation import check_up, turn_up
+from ...io.errors import InvalidValueError
 from ...registry import DATASETS
 from ...structures import PointDataSample
 from ..dataset import SCAN_DENSITY
@@ -53,16 +54,18 @@ class ProceduralVariety(Dataset):
         favour: int = 3,
     ) -> None:
         if num_samples < 1 or num_points < 1:
-            raise ValueError(f'num_samples={num_samples} and num_points={num_points} must be at least 1.')
+            raise InvalidValueError(
+                f'num_samples={num_samples} and num_points={num_points} must be at least 1.'
+            )
         if not 0 <= scan_share <= 1:
-            raise ValueError(f'scan_share={scan_share} is outside [0, 1].')
+            raise InvalidValueError(f'scan_share={scan_share} is outside [0, 1].')
         self.num_samples = num_samples
         self.num_points = num_points
         self.scan_share = scan_share
         self.up = check_up(up)
         unknown = sorted(set(favoured) - set(CLASSES))
         if unknown:
-            raise ValueError(
+            raise InvalidValueError(
                 f"favoured has '{unknown[0]}', which is none of the classes {', '.join(CLASSES)}."
             )
         turns = [*CLASSES, *[name for name in CLASSES if name in favoured] * (favour - 1)]
