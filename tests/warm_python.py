@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +42,9 @@ LIBRARIES = (
     'point_peft.engine.runtime.runner',
 )
 """What the server imports."""
+
+OF_DETECTION = ('mmdet3d.models', 'mmdet3d.datasets', 'mmdet3d.evaluation') if find_spec('mmdet3d') else ()
+"""What it imports of the detection tier, where that is installed."""
 
 Command = Sequence[object]
 
@@ -180,7 +184,7 @@ def become(words: list[str]) -> None:
 
 if __name__ == '__main__':
     sys.path.insert(1, str(ROOT / 'projects'))
-    for library in LIBRARIES:
+    for library in (*LIBRARIES, *OF_DETECTION):
         importlib.import_module(library)
     gc.freeze()  # or every fork copies all of it, object by object, when it ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; they end the server
