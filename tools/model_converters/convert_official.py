@@ -17,7 +17,8 @@ from torch import Tensor
 
 from point_peft.cli.arguments import check_output, path
 from point_peft.cli.tool import run_tool
-from point_peft.converters.conversion import OFFICIAL, Conversion, convert_checkpoint
+from point_peft.converters import Conversion, convert_checkpoint
+from point_peft.converters.published import OFFICIAL
 from point_peft.engine.checkpoint import META_KEY
 from point_peft.io.weights import check_finite, load_checkpoint_file, load_tensor_file, save_checkpoint
 from point_peft.io.weights.names import unwrap_state_dict

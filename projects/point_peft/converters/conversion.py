@@ -11,13 +11,11 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..io.errors import CheckpointError
-from ..io.weights.names import apply_renames
 from ..registry import MODELS
-from . import collection
-from .layout import Layout, Prefixes
+from .layout import Layout
 from .layouts import LAYOUTS
+from .published import PublishedFile
 
-OFFICIAL = 'official'
 SIZE_NAMES = {384: 's', 768: 'b', 1024: 'l'}
 DATASET_NAMES = {15: 'scanobjnn*', 40: 'modelnet40'}
 PART_DATASET_NAMES = {50: 'shapenetpart'}
@@ -44,43 +42,6 @@ class Conversion:
     used: list[str]
     skipped: list[str]
     missed: list[str]
-
-
-@dataclass(frozen=True)
-class PublishedFile:
-    """A published file under official names.
-
-    Attributes:
-        source (str): Its name, for messages.
-        naming (str): Whose naming it follows.
-        tensors (dict[str, Tensor]): Tensors by official name.
-        names (dict[str, str]): Published names, by official name.
-    """
-
-    source: str
-    naming: str
-    tensors: dict[str, Tensor]
-    names: dict[str, str]
-
-    @classmethod
-    def read(cls, state: Mapping[str, Tensor], source: str) -> PublishedFile:
-        """Bring the tensors of a file to official names and shapes."""
-        if not collection.is_collection(state):
-            return cls(source, OFFICIAL, dict(state), {name: name for name in state})
-        official = collection.official_names(state)
-        tensors = collection.official_shapes({official[name]: value for name, value in state.items()})
-        return cls(source, collection.NAMING, tensors, {ours: name for name, ours in official.items()})
-
-    def renamed(
-        self, prefixes: Prefixes, renames: tuple[tuple[str, str], ...], shapes: Mapping[str, torch.Size]
-    ) -> dict[str, str]:
-        """Our names of those tensors that fit ``shapes``, by official name."""
-        found = {}
-        for name, value in self.tensors.items():
-            ours = _rename(name, prefixes, renames)
-            if ours is not None and shapes.get(ours) == value.shape:
-                found[name] = ours
-        return found
 
 
 def convert_checkpoint(
@@ -123,7 +84,7 @@ def _convert(
     file: PublishedFile, layout: Layout, config: Mapping[str, Any], shapes: Mapping[str, torch.Size]
 ) -> Conversion:
     """Rename the tensors of the file itself."""
-    used = file.renamed(layout.prefixes, layout.renames, shapes)
+    used = file.renamed(layout.renames, shapes)
     if not used:
         raise CheckpointError(
             f'no tensor of {file.source} fits "{layout.kind}" by name and shape; give the file as published.'
@@ -163,7 +124,7 @@ def _with_prior(
     conversion: Conversion, layout: Layout, prior: PublishedFile, shapes: Mapping[str, torch.Size]
 ) -> Conversion:
     """Add the tensors of the frozen prior."""
-    used = prior.renamed(layout.prior_prefixes, (), shapes)
+    used = prior.renamed(layout.prior_renames, shapes)
     if not used:
         raise CheckpointError(
             f'no tensor of the file given with --prior fits the prior of "{layout.kind}"; give the file '
@@ -199,14 +160,6 @@ def _config_for(layout: Layout, config: Mapping[str, Any]) -> str:
     else:
         dataset = DATASET_NAMES.get(head.get('num_classes'), '*')
     return layout.config.format(size=SIZE_NAMES.get(dim, '*'), dataset=dataset)
-
-
-def _rename(name: str, prefixes: Prefixes, renames: tuple[tuple[str, str], ...]) -> str | None:
-    """Our name of a tensor; None if it is of no use here."""
-    for published, ours in prefixes:
-        if name.startswith(published):
-            return apply_renames(ours + name[len(published) :], renames)
-    return None
 
 
 def _checked_bank(memory_bank: Tensor, dim: int) -> Tensor:

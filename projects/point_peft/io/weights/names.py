@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+Renames = Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]
+"""Pairs (regular expression, replacement), as ``re.sub`` takes them; all are applied, in order."""
 
 WRAPPERS = ('state_dict', 'base_model', 'model', 'model_state_dict')
 """Keys under which checkpoints of the field keep their state dict."""
@@ -31,13 +34,13 @@ def strip_prefix(state: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
 
 
-def rename(state: Mapping[str, Tensor], renames: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
-    """Return the tensors under new names: every pair (regular expression, replacement) is applied, in order."""
+def rename(state: Mapping[str, Tensor], renames: Renames) -> dict[str, Tensor]:
+    """Return the tensors under new names."""
     return {apply_renames(name, renames): value for name, value in state.items()}
 
 
-def apply_renames(name: str, renames: Sequence[tuple[str, str]]) -> str:
-    """Apply every pair (regular expression, replacement) to a name, in order."""
+def apply_renames(name: str, renames: Renames) -> str:
+    """A name behind all renames."""
     for pattern, replacement in renames:
         name = re.sub(pattern, replacement, name)
     return name

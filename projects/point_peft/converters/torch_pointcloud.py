@@ -8,32 +8,45 @@ through, the ones without tensors included. Convolutions of width 1 are linear l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from torch import Tensor
 
-from ..io.weights.names import apply_renames
+from ..io.weights.names import Renames, apply_renames
 
 NAMING = 'torch-pointcloud'
 
-FEED_FORWARD = (
+FEED_FORWARD: Renames = (
     (r'(blocks\.\d+\.mlp)\.lins\.0\.', r'\1.fc1.'),
     (r'(blocks\.\d+\.mlp)\.lins\.1\.', r'\1.fc2.'),
 )
 
-STACKS = (
-    (r'(.*\.)?local_mlp', r'\1first_conv', 3),
-    (r'(.*\.)?global_mlp', r'\1second_conv', 3),
-    (r'head', 'cls_head_finetune', 4),
-    (r'(.*)', r'\1', 2),
+HEAD_LAYERS, HEAD_LAYERS_WITHOUT_NORM = 4, 3
+
+
+def stack(pattern: str, official: str, layers: int) -> tuple[str, Callable[[re.Match[str]], str]]:
+    """Rename the layers of a stack: the linear ones come ``layers`` apart, each with its norm right behind it.
+
+    Args:
+        pattern (str): Regular expression for the stack's name.
+        official (str): Its official name.
+        layers (int): How many layers stand there for each linear one; norm, activation and dropout count.
+    """
+
+    def numbered(match: re.Match[str]) -> str:
+        position = layers * int(match['index']) + (match['part'] == 'norms')
+        return f'{match.expand(official)}.{position}.{match["rest"]}'
+
+    return rf'^{pattern}\.(?P<part>lins|norms)\.(?P<index>\d+)\.(?:module\.)?(?P<rest>\w+)$', numbered
+
+
+EMBEDDING: Renames = (
+    stack(r'(.*\.)?local_mlp', r'\1first_conv', 3),
+    stack(r'(.*\.)?global_mlp', r'\1second_conv', 3),
 )
-"""Pattern of a stack's name, its official name, and how many layers stand there for each linear one (norm, activation
-and dropout count); the first that fits is applied."""
+OTHER_STACKS: Renames = (stack(r'(.*)', r'\1', 2),)
 
-LAYERS_WITHOUT_NORM = 3
-"""The same for a head without norms."""
-
-MODELS = (
+MODELS: tuple[tuple[str, str, Renames], ...] = (
     ('Point-MAE', r'MAE_encoder\..*|norm_f\..*', ((r'^norm_f\.', 'norm.'),)),
     (
         'Point-BERT, fine-tuned',
@@ -68,11 +81,12 @@ def official_names(names: Iterable[str]) -> dict[str, str]:
     """Official names of the tensors of a file of the collection, by their names there."""
     names = list(names)
     head_has_norms = any(name.startswith('head.norms.') for name in names)
-    more = next(
-        (renames for _, marker, renames in MODELS if any(re.fullmatch(marker, name) for name in names)),
-        (),
+    head = stack('head', 'cls_head_finetune', HEAD_LAYERS if head_has_norms else HEAD_LAYERS_WITHOUT_NORM)
+    own: Renames = next(
+        (renames for _, marker, renames in MODELS if any(re.fullmatch(marker, name) for name in names)), ()
     )
-    return {name: apply_renames(_numbered_layer(name, head_has_norms), more) for name in names}
+    renames = (*FEED_FORWARD, *EMBEDDING, head, *OTHER_STACKS, *own)
+    return {name: apply_renames(name, renames) for name in names}
 
 
 def official_shapes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -81,17 +95,3 @@ def official_shapes(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name: value.unsqueeze(-1) if value.dim() == 2 and re.fullmatch(POINTWISE, name) else value
         for name, value in state.items()
     }
-
-
-def _numbered_layer(name: str, head_has_norms: bool) -> str:
-    """Official name of a layer in a stack; other names stay."""
-    name = apply_renames(name, FEED_FORWARD)
-    match = re.fullmatch(r'(.+)\.(lins|norms)\.(\d+)\.(?:module\.)?(\w+)', name)
-    if match is None:
-        return name
-    stack, part, index, rest = match.groups()
-    pattern, official, layers = next(entry for entry in STACKS if re.fullmatch(entry[0], stack))
-    if stack == 'head' and not head_has_norms:
-        layers = LAYERS_WITHOUT_NORM
-    position = layers * int(index) + (part == 'norms')
-    return f'{re.sub(f"^{pattern}$", official, stack)}.{position}.{rest}'

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from small_models import scramble
 from torch import Tensor, nn
 
-from point_peft.converters.collection import is_collection
 from point_peft.converters.conversion import convert_checkpoint
+from point_peft.converters.torch_pointcloud import is_collection
 from point_peft.io.errors import CheckpointError
 from point_peft.io.weights import load_checkpoint_file
 from point_peft.io.weights.names import unwrap_state_dict
