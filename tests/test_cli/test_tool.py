@@ -4,16 +4,19 @@ import argparse
 import errno
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.device import get_device
 from mmengine.device import utils as mmengine_device
+from torch.utils.data import DataLoader, Dataset
 
-from point_peft.cli.tool import add_common_arguments, is_mendable, run_tool
+from point_peft.cli.tool import add_common_arguments, run_tool, speaks_to_user
 from point_peft.engine.runtime.device import select_device
-from point_peft.io.errors import ConfigError, PointPEFTError
+from point_peft.io.errors import ConfigError, DatasetError, DatasetNotFoundError, PointPEFTError
+from point_peft.io.required import require_path
 from point_peft.io.weights import load_checkpoint_file
 
 NONE = argparse.Namespace(launcher='none')
@@ -28,7 +31,7 @@ def handler() -> Iterator[None]:
         signal.signal(number, function)
 
 
-def test_success_and_mendable_error(capsys: pytest.CaptureFixture) -> None:
+def test_success_and_an_error_that_speaks_to_the_user(capsys: pytest.CaptureFixture) -> None:
     assert run_tool(lambda args: None, NONE) == 0
     assert run_tool(lambda args: load_checkpoint_file('none.pth'), NONE) == 1
     assert capsys.readouterr().err == 'error: checkpoint none.pth does not exist; check the path.\n'
@@ -82,25 +85,34 @@ def test_one_of_several_processes_dies_at_once_on_sigterm() -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def test_mendable() -> None:
+def test_errors_that_speak_to_the_user() -> None:
+    """The package's own, and the system's about a disk; no other, whoever raised it."""
+    assert speaks_to_user(PointPEFTError('x'))
+    with pytest.raises(DatasetNotFoundError) as missing:
+        require_path(Path('/none'), dataset='D', origin='o')
+    assert speaks_to_user(missing.value)
+    assert speaks_to_user(OSError(errno.ENOSPC, 'No space left on device'))
+    assert not speaks_to_user(OSError(errno.EIO, 'from elsewhere'))
+    for other in (KeyError('key'), ValueError('x'), RuntimeError('x')):
+        assert not speaks_to_user(other)
 
-    def catch(function: Callable) -> BaseException:
-        try:
-            function()
-        except BaseException as error:
-            return error
-        raise AssertionError
 
-    from pathlib import Path
+class Damaged(Dataset):
+    """A dataset whose files cannot be read."""
 
-    from point_peft.io.required import require_path
+    def __len__(self) -> int:
+        return 1
 
-    assert is_mendable(PointPEFTError('x'))
-    assert is_mendable(catch(lambda: require_path(Path('/none'), dataset='D', origin='o')))
-    assert not is_mendable(catch(lambda: {}['key']))
-    assert not is_mendable(RuntimeError('x'))
-    assert is_mendable(OSError(errno.ENOSPC, 'No space left on device'))
-    assert not is_mendable(OSError(errno.EIO, 'from elsewhere'))
+    def __getitem__(self, index: int) -> None:
+        raise DatasetError("'a.ply' is empty; write it again.")
+
+
+@pytest.mark.parametrize('num_workers', [0, 1])
+def test_error_in_a_process_that_loads_data(num_workers: int, capsys: pytest.CaptureFixture) -> None:
+    """PyTorch puts a traceback around the sentence, which is taken off again."""
+    loader = DataLoader(Damaged(), num_workers=num_workers)
+    assert run_tool(lambda args: list(loader), NONE) == 1
+    assert capsys.readouterr().err == "error: 'a.ply' is empty; write it again.\n"
 
 
 def test_common_flags() -> None:

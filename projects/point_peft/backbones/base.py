@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..io.errors import InvalidValueError
 from ..structures import BackboneFeatures, PointTokens
 from .decoding import check_decoder_layers, default_decoder_layers
 from .pretrained import load_pretrained
@@ -32,7 +33,7 @@ TokenFunction = Callable[[PointTokens], PointTokens]
 """What may act between the embedding and the blocks."""
 
 
-class MissingSiteError(ValueError):
+class MissingSiteError(InvalidValueError):
     """A tuning method acts on something that the blocks of a backbone do not have."""
 
 
@@ -86,7 +87,7 @@ class PointBackbone(BaseModule, ABC):
     ) -> None:
         super().__init__(init_cfg=None)
         if init_cfg is not None and init_cfg.get('type') != 'Pretrained':
-            raise ValueError(
+            raise InvalidValueError(
                 f"init_cfg type={init_cfg.get('type')!r} is unknown; use dict(type='Pretrained', checkpoint=...)."
             )
         self.checkpoint: str | None = init_cfg['checkpoint'] if init_cfg else None

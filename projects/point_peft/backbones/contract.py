@@ -10,6 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from ..io.errors import PointPEFTError
 from ..structures import BackboneFeatures, PointTokens
 from .base import PointBackbone
 from .decoding import check_decoder_layers
@@ -29,7 +30,7 @@ TOLERANCE = 1e-5
 """Largest difference between the tokens of a cloud in a batch and alone, relative to their largest value."""
 
 
-class ContractError(TypeError):
+class ContractError(PointPEFTError, TypeError):
     """A backbone does not expose what tuning methods and heads rely on."""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from ..io.errors import InvalidValueError
+
 
 class AnyBackbone(Protocol):
     """What a head may ask of its backbone, plain or tuned, when it is built; see :class:`PointBackbone`."""
@@ -58,14 +60,18 @@ def check_decoder_layers(decoder_layers: Sequence[Sequence[int]], layer_stages: 
     """
     said = f'decoder_layers={decoder_layers!r}'
     if not all(isinstance(layers, Sequence) and layers for layers in decoder_layers):
-        raise ValueError(f'{said} must list blocks for every stage, such as [[3, 7, 11]]')
+        raise InvalidValueError(f'{said} must list blocks for every stage, such as [[3, 7, 11]]')
     if len(decoder_layers) != len(set(layer_stages)):
-        raise ValueError(f'{said} has {len(decoder_layers)} stages, but there are {len(set(layer_stages))}')
+        raise InvalidValueError(
+            f'{said} has {len(decoder_layers)} stages, but there are {len(set(layer_stages))}'
+        )
     for stage, layers in enumerate(decoder_layers):
         for layer in layers:
             if not 0 <= layer < len(layer_stages):
-                raise ValueError(f'{said} names block {layer}, but they go from 0 to {len(layer_stages) - 1}')
+                raise InvalidValueError(
+                    f'{said} names block {layer}, but they go from 0 to {len(layer_stages) - 1}'
+                )
             if layer_stages[layer] != stage:
-                raise ValueError(
+                raise InvalidValueError(
                     f'{said} has block {layer} in stage {stage}, but it is of {layer_stages[layer]}'
                 )

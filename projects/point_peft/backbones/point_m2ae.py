@@ -8,6 +8,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..io.errors import InvalidValueError
 from ..ops import gather, group, knn, squared_distance
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens, TokenStage
@@ -71,7 +72,7 @@ class PointM2AE(PointBackbone):
             self.embed_dims, self.depths, num_heads, rates, patch_dims, stage_norms
         )
         if not new_norm and not stage_norms:
-            raise ValueError(
+            raise InvalidValueError(
                 'new_norm=False needs stage_norms=True: without both there is no norm at the end.'
             )
         self.norm = nn.LayerNorm(self.embed_dim) if new_norm else None

@@ -7,11 +7,10 @@ import errno
 import io
 import logging
 import os
+import re
 import signal
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 from ..engine.config import ConfigOptions
@@ -22,20 +21,18 @@ from ..io.errors import PointPEFTError
 from ..io.text import printable_lines
 from .arguments import path
 
-PACKAGE = Path(__file__).resolve().parents[1]
-
 FAILED = 1
 EXIT_BY_SIGNAL = 128
 """A run that a signal ends exits with this plus the number of the signal, as shells have it."""
-
-MENDABLE = (OSError, ValueError, KeyError)
-"""Errors that the package raises with a sentence about a file or a value."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of errors that say that there is no room."""
 
 DISK_TROUBLE = (*FULL, errno.EROFS, errno.EACCES, errno.EPERM)
 """Numbers of errors that say that a disk is full, over quota, read-only or forbidden."""
+
+IN_WORKER = re.compile(r'Caught (\w+) in DataLoader worker process \d+\.\n.*\n[\w.]*\1: (.*)', re.DOTALL)
+"""What PyTorch makes of an error in a process that loads data: its class, a traceback, and what it said."""
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +69,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 def run_tool(main: Callable[[argparse.Namespace], object], args: argparse.Namespace) -> int:
     """Run the body of a tool and turn its end into an exit code.
 
-    Errors that the user can mend are printed as one sentence; others keep their traceback. SIGTERM and SIGINT
+    Errors that speak to the user are printed as one sentence; others keep their traceback. SIGTERM and SIGINT
     end the tool with 143 and 130 after files are closed.
 
     Args:
@@ -98,7 +95,7 @@ def run_tool(main: Callable[[argparse.Namespace], object], args: argparse.Namesp
         # A library may have turned the interrupt into an error of its own.
         if received or isinstance(error, KeyboardInterrupt):
             return _interrupted(received[0] if received else signal.SIGINT)
-        if not is_mendable(error):
+        if not speaks_to_user(error):
             raise
         _report(error)
         return FAILED
@@ -106,13 +103,9 @@ def run_tool(main: Callable[[argparse.Namespace], object], args: argparse.Namesp
     return 0
 
 
-def is_mendable(error: BaseException) -> bool:
-    """Whether an error speaks to the user: the project's own, or a plain one its code raised on purpose."""
-    if isinstance(error, PointPEFTError) or (isinstance(error, OSError) and error.errno in DISK_TROUBLE):
-        return True
-    frames = traceback.extract_tb(error.__traceback__)
-    raised_here = bool(frames) and PACKAGE in Path(frames[-1].filename).resolve().parents
-    return isinstance(error, MENDABLE) and raised_here and (frames[-1].line or '').startswith('raise ')
+def speaks_to_user(error: BaseException) -> bool:
+    """Whether an error is a sentence for the user: one of the package's own, or the system's about a disk."""
+    return isinstance(error, PointPEFTError) or (isinstance(error, OSError) and error.errno in DISK_TROUBLE)
 
 
 def _write_anything() -> None:
@@ -144,8 +137,9 @@ def _interrupted(number: signal.Signals) -> int:
 
 
 def _report(error: BaseException) -> None:
-    """Print an error as one sentence; a KeyError quotes its own."""
-    sentence = printable_lines(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    """Print an error as one sentence, without what PyTorch puts around one from a process that loads data."""
+    said = IN_WORKER.fullmatch(str(error))
+    sentence = printable_lines(said[2].rstrip() if said else error)
     rank = os.environ.get('RANK')
     sys.stdout.flush()
     print(

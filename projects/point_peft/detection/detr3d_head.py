@@ -13,6 +13,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from ..ops import farthest_point_sample, gather
 from ..registry import MODELS
 from .box_selection import select_boxes
@@ -88,7 +89,7 @@ class Detr3DHead(BaseModule):
         self.test_cfg = dict(test_cfg or {})
         self.bbox_coder = TASK_UTILS.build(bbox_coder)
         if not self.bbox_coder.size_cls_agnostic:
-            raise ValueError(
+            raise InvalidValueError(
                 '3DETR predicts one size for all classes; set bbox_head.bbox_coder.size_cls_agnostic=True.'
             )
         self.set_loss: SetLoss | None = None
@@ -206,12 +207,12 @@ class Detr3DHead(BaseModule):
     def _check(self, seeds: Tensor, features: Tensor) -> None:
         """Refuse features that the decoder cannot read."""
         if seeds.shape[1] < self.num_queries:
-            raise ValueError(
+            raise InvalidValueError(
                 f'{self.num_queries} queries are picked among {seeds.shape[1]} seeds; lower '
                 'model.bbox_head.num_queries, or raise the number of groups of the backbone.'
             )
         if features.shape[1] != self.decoder.embed_dims:
-            raise ValueError(
+            raise InvalidValueError(
                 f'the features have {features.shape[1]} channels, but the decoder has {self.decoder.embed_dims}; '
                 'set model.backbone.neck.out_channels to that.'
             )

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ..backbones import AnyBackbone
 from ..backbones.layers import BatchNorm1d
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointDataSample
 from .base import Head, given_or_new
@@ -99,7 +100,7 @@ class PointClsHead(Head):
         labels = torch.stack([sample.gt_label for sample in data_samples])
         if labels.device.type == 'cpu' and bool(((labels < 0) | (labels >= self.num_classes)).any()):
             wrong = next(s for s in data_samples if not 0 <= int(s.gt_label) < self.num_classes)
-            raise ValueError(
+            raise InvalidValueError(
                 f"label {int(wrong.gt_label)} of {wrong.get('source', 'a sample')} is outside the head's "
                 f"{self.num_classes} classes; set model.head.num_classes to the dataset's number of classes."
             )

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..io.errors import InvalidValueError
+
 NORMALIZATION = 'l2'
 """Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
 
@@ -62,13 +64,13 @@ class MemoryBank(nn.Module):
             ValueError: If the shape is wrong, or a feature is not finite or zero.
         """
         if features.dim() != 2 or features.shape[1] != self.dim:
-            raise ValueError(
+            raise InvalidValueError(
                 f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
                 f'(N, {self.dim}); build one with tools/build_memory_bank.py.'
             )
         row = _row_without_direction(features)
         if row is not None:
-            raise ValueError(
+            raise InvalidValueError(
                 f'row {row} of the memory bank is zero or not finite; look at that cloud and the pre-trained weights.'
             )
         self.keys = F.normalize(features.to(self.keys), dim=1)
@@ -80,13 +82,13 @@ class MemoryBank(nn.Module):
             ValueError: They are not (N, C) of float32, of as many clouds, or one has no direction.
         """
         if tuple(keys.shape) != (num_clouds, self.dim) or keys.dtype != torch.float32 or not num_clouds:
-            raise ValueError(
+            raise InvalidValueError(
                 f'it has rows of shape {tuple(keys.shape)} and type {keys.dtype}, but was made from {num_clouds} '
                 f'clouds with {self.dim} features of float32.'
             )
         row = _row_without_direction(keys)
         if row is not None:
-            raise ValueError(f'row {row} of the memory bank is zero or not finite.')
+            raise InvalidValueError(f'row {row} of the memory bank is zero or not finite.')
 
     def forward(self, query: Tensor, k: int) -> Retrieval:
         """Attend to the ``k`` most similar clouds, without parameters (section 3.2, equations 3 to 5).
@@ -101,7 +103,7 @@ class MemoryBank(nn.Module):
             ValueError: If the bank holds fewer than ``k`` clouds.
         """
         if len(self) < k:
-            raise ValueError(too_few_clouds(len(self), k))
+            raise InvalidValueError(too_few_clouds(len(self), k))
         with torch.autocast(query.device.type, enabled=False):
             query = F.normalize(query.to(self.keys.dtype), dim=1)
             similarity, index = (query @ self.keys.T).topk(k, dim=1)

@@ -15,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from ..backbones import PointBackbone
 from ..backbones.base import TokenFunction
 from ..backbones.layers import DropPath
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
 from .base import TuningMethod
@@ -127,7 +128,7 @@ class PEFTBackbone(BaseModule):
         finally:
             self.activity.encoding = None
         if features.prefix.shape[1] != self.num_prefix_tokens:
-            raise ValueError(
+            raise InvalidValueError(
                 f'{features.prefix.shape[1]} prefix tokens reach the head, but it was built for '
                 f'{self.num_prefix_tokens}; let num_kept_tokens of the tuning methods say how many of theirs stay.'
             )

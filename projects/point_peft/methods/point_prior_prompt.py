@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from ..structures import PointTokens
 from .bottleneck import Bottleneck
@@ -62,11 +63,13 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         temperature: float = 1.0,
     ) -> None:
         if isinstance(layers, str) and layers not in ('first_half', 'all'):
-            raise ValueError(f"layers={layers!r} is unknown; use 'first_half', 'all' or a list of numbers.")
+            raise InvalidValueError(
+                f"layers={layers!r} is unknown; use 'first_half', 'all' or a list of numbers."
+            )
         super().__init__(num_tokens, layers=None if isinstance(layers, str) else layers)
         self.first_half = layers == 'first_half'
         if num_tokens <= SUMMARY_ROWS:
-            raise ValueError(
+            raise InvalidValueError(
                 f'num_tokens={num_tokens}, but Point-prior Prompt needs at least {SUMMARY_ROWS + 1}: the query, '
                 'the attended feature and one retrieved cloud.'
             )
@@ -123,12 +126,12 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         """Refuse too few rows; and several processes without any, as parameters without gradient would hold them up."""
         rows = len(self.bank)
         if rows == 0 and get_world_size() > 1:
-            raise ValueError(
+            raise InvalidValueError(
                 'the memory bank is empty, with which several processes cannot train; set default_hooks.fit to '
                 "dict(type='FitHook'), which builds it, or train in one process."
             )
         if 0 < rows < self.num_retrieved:
-            raise ValueError(too_few_clouds(rows, self.num_retrieved))
+            raise InvalidValueError(too_few_clouds(rows, self.num_retrieved))
 
     def begin(self, context: TuningContext) -> Tensor | None:
         """Query the bank once per forward.
@@ -141,7 +144,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         """
         if not len(self.bank):
             if self.training and torch.is_grad_enabled() and get_world_size() > 1:
-                raise ValueError(
+                raise InvalidValueError(
                     'the memory bank is empty, so a part of the Point-prior Prompt gets no gradient, which several '
                     'processes cannot train; let default_hooks.fit build it, or tools/build_memory_bank.py.'
                 )

@@ -10,8 +10,10 @@ import torch.distributed as torch_dist
 from torch import Tensor, nn
 from torch.distributed import fsdp
 
+from ..io.errors import InvalidValueError
 
-class ShardingError(ValueError):
+
+class ShardingError(InvalidValueError):
     """A model is divided among processes in a way that its tuning methods cannot work with."""
 
 

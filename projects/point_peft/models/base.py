@@ -9,6 +9,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from ..heads import Head
+from ..io.errors import InvalidValueError
 from ..structures import BackboneFeatures
 from .owner import BackboneOwner, build_backbone, build_for
 
@@ -56,7 +57,7 @@ class TunedModel(BackboneOwner, BaseModel):
             ValueError: If the mode is unknown, or the head misses an input.
         """
         if mode not in MODES:
-            raise ValueError(
+            raise InvalidValueError(
                 f"mode={mode!r} is unknown to {type(self).__name__}; use 'tensor', 'loss' or 'predict'."
             )
         features = self.backbone(inputs['points'], hidden_layers=self.head.hidden_layers)

@@ -8,6 +8,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from ..structures import PointDataSample
 from .owner import BackboneOwner
@@ -48,7 +49,7 @@ class PointDescriptor(BackboneOwner, BaseModel):
             ValueError: If another mode is asked for.
         """
         if mode != 'tensor':
-            raise ValueError(
+            raise InvalidValueError(
                 f"mode={mode!r} is unknown to PointDescriptor, which has no head; use 'tensor', or a model with a head."
             )
         points = inputs['points']

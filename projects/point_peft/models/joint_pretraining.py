@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones.layers.init import init_by_fan_in, shrink_residuals
+from ..io.errors import InvalidValueError
 from ..ops import gather, group
 from ..ops.grouping import Groups
 from ..registry import MODELS
@@ -53,9 +54,11 @@ class JointPretrain(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         if not 0 < keep[0] <= keep[1] <= 1:
-            raise ValueError(f'keep={tuple(keep)} is not a range of shares in (0, 1]; give (low, high).')
+            raise InvalidValueError(
+                f'keep={tuple(keep)} is not a range of shares in (0, 1]; give (low, high).'
+            )
         if not objectives:
-            raise ValueError('objectives is empty, so there is nothing to train; name at least one.')
+            raise InvalidValueError('objectives is empty, so there is nothing to train; name at least one.')
         self.keep = keep
         self.one_sided = one_sided
         self.MAE_encoder = MODELS.build(encoder)
@@ -65,7 +68,7 @@ class JointPretrain(BaseModel):
             {name: build_for(self.MAE_encoder, config) for name, config in objectives.items()}
         )
         if keep[1] == 1 and any(objective.num_views == 2 for objective in self.objectives.values()):
-            raise ValueError(f'keep={tuple(keep)} may leave no second view; lower its end below 1.')
+            raise InvalidValueError(f'keep={tuple(keep)} may leave no second view; lower its end below 1.')
         self.pool_norm = nn.BatchNorm1d(2 * self.MAE_encoder.embed_dim)
 
     def forward(
@@ -86,7 +89,7 @@ class JointPretrain(BaseModel):
             return self.MAE_encoder.summarize(self.MAE_encoder.embed(inputs['points']))
         if mode == 'loss':
             return self.losses(inputs['points'], data_samples or [])
-        raise ValueError(f"mode={mode!r} is unknown to JointPretrain; use 'loss' or 'tensor'.")
+        raise InvalidValueError(f"mode={mode!r} is unknown to JointPretrain; use 'loss' or 'tensor'.")
 
     def losses(self, points: Tensor, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
         """Loss of every objective, weighted, by ``loss_NAME``."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..backbones.layers import BlockStack, position_mlp
 from ..backbones.layers.init import init_transformer
+from ..io.errors import InvalidValueError
 from ..ops import chamfer_distance, gather
 from ..registry import MODELS
 from ..structures import PointTokens
@@ -43,11 +44,11 @@ class PointMAEPretrain(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         if not 0 < mask_ratio < 1:
-            raise ValueError(f'mask_ratio={mask_ratio} is outside (0, 1).')
+            raise InvalidValueError(f'mask_ratio={mask_ratio} is outside (0, 1).')
         self.mask_ratio = mask_ratio
         self.MAE_encoder = MODELS.build(encoder)
         if int(mask_ratio * self.MAE_encoder.num_groups) < 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f'mask_ratio={mask_ratio} masks none of the {self.MAE_encoder.num_groups} groups; raise it.'
             )
         dim = self.MAE_encoder.embed_dim
@@ -74,7 +75,7 @@ class PointMAEPretrain(BaseModel):
             return self.MAE_encoder.summarize(tokens)
         if mode == 'loss':
             return {'loss': self.reconstruction_loss(tokens, inputs.get('mask'))}
-        raise ValueError(f"mode={mode!r} is unknown to PointMAEPretrain; use 'loss' or 'tensor'.")
+        raise InvalidValueError(f"mode={mode!r} is unknown to PointMAEPretrain; use 'loss' or 'tensor'.")
 
     def reconstruction_loss(self, tokens: PointTokens, mask: Tensor | None = None) -> Tensor:
         """Chamfer distance between the masked groups and their reconstruction (section 3.4, equation 3).

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..backbones.layers import ExtraChannels
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from ..structures import SceneTokens
 from .owner import BackboneOwner, build_backbone, build_for
@@ -64,7 +65,7 @@ class SceneEncoder(BackboneOwner, BaseModule):
             ValueError: The points have fewer columns than coordinates and ``extra_channels``.
         """
         if points.shape[-1] < 3 + self.extra_channels:
-            raise ValueError(
+            raise InvalidValueError(
                 f'the points have {points.shape[-1]} columns, but the encoder wants 3 coordinates and '
                 f'{self.extra_channels} more; change use_dim or shift_height of LoadPointsFromFile, or '
                 'model.backbone.extra_channels.'

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from ..heads import SceneSegHead
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from .base import TunedModel
 from .scene_preprocessor import unit_sphere
@@ -84,7 +85,7 @@ class SceneSegmentor(TunedModel):
         """Refuse blocks that are too small for the backbone."""
         num_groups = self.backbone.num_groups
         if num_points < num_groups:
-            raise ValueError(
+            raise InvalidValueError(
                 f'a block has {num_points} points, but the backbone cuts it into {num_groups} groups; raise {place} to '
                 f'{num_groups} or more, or lower model.backbone.num_groups.'
             )

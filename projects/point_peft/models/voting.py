@@ -10,6 +10,7 @@ import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from ..structures import PointDataSample
 
@@ -46,10 +47,14 @@ class VotingModel(BaseModel):
     ) -> None:
         super().__init__()
         if num_votes < 1:
-            raise ValueError(f'num_votes={num_votes} must be at least 1; leave voting out for a plain test.')
+            raise InvalidValueError(
+                f'num_votes={num_votes} must be at least 1; leave voting out for a plain test.'
+            )
         low, high = scale
         if not 0 < low <= high:
-            raise ValueError(f'scale={tuple(scale)} must be two positive factors, the smaller one first.')
+            raise InvalidValueError(
+                f'scale={tuple(scale)} must be two positive factors, the smaller one first.'
+            )
         self.module = MODELS.build(module) if isinstance(module, dict) else module
         self.num_votes = num_votes
         generator = torch.Generator().manual_seed(seed)
@@ -76,7 +81,7 @@ class VotingModel(BaseModel):
             ValueError: If another mode is asked for; there is nothing to train.
         """
         if mode not in ('tensor', 'predict'):
-            raise ValueError(f"mode={mode!r} is unknown to VotingModel; use 'tensor' or 'predict'.")
+            raise InvalidValueError(f"mode={mode!r} is unknown to VotingModel; use 'tensor' or 'predict'.")
         logits = self.vote(inputs)
         return logits if mode == 'tensor' else self.module.head.to_samples(logits, inputs, data_samples)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...backbones import AnyBackbone
+from ...io.errors import InvalidValueError
 from ...structures import BackboneFeatures, PointDataSample
 from ..base import DecoderHead, given_or_new
 
@@ -46,7 +47,7 @@ class PartSegHead(DecoderHead):
             ValueError: If the categories are missing.
         """
         if 'category' not in inputs:
-            raise ValueError(
+            raise InvalidValueError(
                 "part segmentation is told the objects' categories, but inputs has no 'category'; give it as (B,) "
                 'int64, or use a dataset of objects with parts.'
             )
@@ -63,7 +64,7 @@ class PartSegHead(DecoderHead):
             ValueError: If the backbone has stages.
         """
         if len(self.stages) > 1:
-            raise ValueError(
+            raise InvalidValueError(
                 f'{type(self).__name__} decodes tokens of one stage, but the backbone has {len(self.stages)}; use '
                 'HierarchicalPartSegHead.'
             )
@@ -76,7 +77,7 @@ class PartSegHead(DecoderHead):
             ValueError: On a CPU, if a category is out of range.
         """
         if category.device.type == 'cpu' and bool(((category < 0) | (category >= self.num_categories)).any()):
-            raise ValueError(
+            raise InvalidValueError(
                 f'category {category.tolist()} is outside [0, {self.num_categories}); give the index of the '
                 "object's category in the dataset's list."
             )
@@ -93,7 +94,7 @@ class PartSegHead(DecoderHead):
             wrong = next(
                 s for s in data_samples if int(s.gt_part.max()) >= self.num_parts or int(s.gt_part.min()) < 0
             )
-            raise ValueError(
+            raise InvalidValueError(
                 f'{wrong.get("source", "a sample")} has part labels from {int(wrong.gt_part.min())} to '
                 f'{int(wrong.gt_part.max())}, but the head knows parts 0 to {self.num_parts - 1}; set '
                 "parts_per_category to the dataset's."

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
+from ...io.errors import InvalidValueError
 from ...ops import farthest_point_sample, gather, knn
 from ...registry import MODELS
 from ...structures import BackboneFeatures
@@ -46,7 +47,7 @@ class GraphPartSegHead(PartSegHead):
         super().__init__(backbone, parts_per_category)
         self.single_stage_width()
         if len(self.hidden_layers) != 3:
-            raise ValueError(
+            raise InvalidValueError(
                 f'GraphPartSegHead starts its three levels from three blocks, but the backbone has decoder_layers='
                 f'{self.stages}; name three.'
             )

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ...backbones import AnyBackbone
 from ...backbones.layers import BatchNorm1d
+from ...io.errors import InvalidValueError
 from ...ops import max_pool
 from ...registry import MODELS
 from ...structures import BackboneFeatures
@@ -79,7 +80,7 @@ class PlainPartSegHead(PartSegHead):
             ValueError: If the backbone has none.
         """
         if features.raw_prefix is None or not features.raw_prefix.shape[1]:
-            raise ValueError(
+            raise InvalidValueError(
                 'PlainPartSegHead prefix=True needs a backbone with prefix tokens; set prefix=False.'
             )
         return features.raw_prefix

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...backbones import AnyBackbone
+from ...io.errors import InvalidValueError
 from ...structures import BackboneFeatures
 from ..base import DecoderHead, given_or_new
 
@@ -42,7 +43,9 @@ class SceneSegHead(DecoderHead):
     ) -> None:
         super().__init__(backbone)
         if class_weight is not None and len(class_weight) != num_classes:
-            raise ValueError(f'class_weight has {len(class_weight)} numbers; give num_classes={num_classes}.')
+            raise InvalidValueError(
+                f'class_weight has {len(class_weight)} numbers; give num_classes={num_classes}.'
+            )
         self.num_classes = num_classes
         self.point_channels = point_channels
         self.ignore_index = num_classes if ignore_index is None else ignore_index
@@ -66,7 +69,7 @@ class SceneSegHead(DecoderHead):
         """
         points, point_features = inputs['points'], inputs['point_features']
         if point_features.shape[-1] != self.point_channels:
-            raise ValueError(
+            raise InvalidValueError(
                 f'the points have {point_features.shape[-1]} columns, but the head is built for '
                 f'{self.point_channels}; set model.head.point_channels to what the pipeline gives.'
             )
@@ -101,7 +104,7 @@ class SceneSegHead(DecoderHead):
         if labels.device.type == 'cpu' and bool(
             (known & ((labels < 0) | (labels >= self.num_classes))).any()
         ):
-            raise ValueError(
+            raise InvalidValueError(
                 f'labels go from {int(labels.min())} to {int(labels.max())}, but the head knows classes 0 to '
                 f'{self.num_classes - 1} and ignores {self.ignore_index}; put PointSegClassMapping into the pipeline, '
                 'or set model.head.num_classes.'
