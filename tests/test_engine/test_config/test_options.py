@@ -60,6 +60,8 @@ def load(tmp_path: Path, *arguments: str) -> Any:
         ('names=[]', []),
         ('sizes=3,4', [3, 4]),
         ('sizes=[5]', [5]),
+        ('sizes.1=7', [1, 7]),
+        ('scale.0=0.25', (0.25, 1.25)),
         ('scale=0.5,2', (0.5, 2)),
         ('scale=(0.5, 2)', (0.5, 2)),
         ('rate=1e-4', 1e-4),
@@ -108,7 +110,10 @@ def test_text_by_the_signature_of_what_is_built(tmp_path: Path) -> None:
         ('model.hooks.3.size=1', r'model.hooks is a list of 1; address its entries as model.hooks.0 to'),
         ('model.hooks.x.size=1', 'model.hooks is a list of 1'),
         ('model.num.x=1', 'model.num is 3, which has no parts; set model.num itself'),
-        ('model.scale.0=1', 'model.scale is .*, which has no parts'),
+        (
+            'model.scale.2=1',
+            'model.scale is a list of 2; address its entries as model.scale.0 to model.scale.1',
+        ),
         ('model.none.x=1', 'model.none is None, which has no parts'),
     ],
 )

@@ -86,8 +86,8 @@ def test_lists_are_replaced_and_their_entries_changed() -> None:
     ] and child.n == 16
 
 
-def test_variables_of_mmengine_and_helpers() -> None:
-    os.environ['CLASSES_OF_TEST'] = '9'
+def test_variables_of_mmengine_and_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('CLASSES_OF_TEST', '9')
     write(
         'mine.py',
         PARTS
@@ -95,6 +95,72 @@ def test_variables_of_mmengine_and_helpers() -> None:
     )
     cfg = load_config('mine.py')
     assert (cfg.model.head.num_classes, cfg.experiment_name, cfg.n) == (9, 'mine.py', 3) and '_n' not in cfg
+    monkeypatch.delenv('CLASSES_OF_TEST')
+    assert load_config('mine.py').model.head.num_classes == 8
+    write(
+        'quoted.py',
+        "a = {{'$CLASSES_OF_TEST:7'}}\nb = '{{ fileDirname }}/{{$CLASSES_OF_TEST:x}}'\nc = '{{d}}'\n",
+    )
+    quoted = load_config('quoted.py')
+    assert (quoted.a, quoted.b, quoted.c) == (7, './x', '{{d}}')
+    write('needed.py', "a = '{{$CLASSES_OF_TEST:}}'\n")
+    with pytest.raises(ConfigError, match=r"needed\.py cannot be read \(KeyError: 'CLASSES_OF_TEST'\)"):
+        load_config('needed.py')
+
+
+def test_conditions_are_expressions_of_names_and_tags() -> None:
+    text = (
+        "peft = dict(type='PEFTBackbone', methods=[])\ntags = 'one_word'\nwhen = {{{}: dict(found=True)}}\n"
+    )
+    parts = PARTS.replace("'lora'", "'own.py'")
+    for condition, holds in {
+        'shapes': True,
+        'own and one_word': True,
+        'few_shot or not (detection or recon)': True,
+        'shapes and few_shot': False,
+        'not classification': False,
+        'nobody_has_this': False,
+    }.items():
+        write('own.py', text.format(repr(condition)))
+        assert load_config(write('mine.py', parts)).get('found', False) == holds, condition
+
+
+def test_part_supports_what_it_says() -> None:
+    write('own.py', "_base_ = 'frozen.py'\nsupports = {'not few_shot': 'It needs many labels.'}\n")
+    write(
+        'frozen.py',
+        "peft = dict(type='PEFTBackbone', methods=[])\nsupports = {'pointmae_mini': 'It is small.'}\n",
+    )
+    parts = PARTS.replace("'lora'", "'own.py'")
+    assert load_config(write('mine.py', parts)).model.peft.methods == []
+    for old, new, reason in (
+        ('shapes', 'fewshot_shapes', r'mine\.py: It needs many labels\.'),
+        ('pointmae_mini', 'act', r'mine\.py: It is small\.'),
+    ):
+        with pytest.raises(ConfigError, match=reason):
+            load_config(write('mine.py', parts.replace(f"'{old}'", f"'{new}'")))
+
+
+def test_file_that_is_inherited_twice_counts_once() -> None:
+    write('root.py', PARTS + 'num_classes = 3\nbackbone = dict(depth=1)\n')
+    write('left.py', "_base_ = 'root.py'\nbackbone = dict(depth=2)\n")
+    write('right.py', "_base_ = './root.py'\nnum_classes = 4\n")
+    cfg = load_config(write('both.py', "_base_ = ['left.py', 'right.py']\n"))
+    assert (cfg.model.backbone.depth, cfg.model.head.num_classes) == (2, 4)
+
+
+def test_part_that_nobody_chose_may_be_broken() -> None:
+    write('configs/_base_/methods/broken.py', 'peft = (\n')
+    assert load_config('lora/recon_shapes').model.backbone.type == 'ReCon'
+    with pytest.raises(ConfigError, match=r'broken\.py cannot be read \(SyntaxError'):
+        load_config('broken/recon_shapes')
+
+
+def test_options_change_entries_of_lists_in_parts() -> None:
+    options = {'peft.methods.0.targets.0': OptionText('attn.proj'), 'backbone.depths.1': OptionText('3')}
+    model = load_config('lora/pointm2ae_shapes', options).model
+    assert model.peft.methods[0].targets == ['attn.proj', 'mlp.fc1', 'mlp.fc2']
+    assert model.backbone.depths == (5, 3, 5)
 
 
 @pytest.mark.parametrize(

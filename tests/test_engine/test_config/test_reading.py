@@ -79,6 +79,20 @@ def test_diamond_is_no_circle_and_other_formats_are_read(tmp_path: Path) -> None
     assert load_config(tmp_path / 'c.json').model.a == 1
 
 
+def test_configs_in_pure_python_are_left_to_mmengine(tmp_path: Path) -> None:
+    (tmp_path / 'base.py').write_text(
+        'from torch.optim import SGD\noptim_wrapper = dict(optimizer=dict(type=SGD, lr=1))\n'
+    )
+    (tmp_path / 'leaf.py').write_text(
+        'from mmengine.config import read_base\nwith read_base():\n    from .base import *\n'
+        'optim_wrapper.optimizer.update(lr=2)\n'
+    )
+    for name, rate in (('base', 1), ('leaf', 2)):
+        cfg = load_config(tmp_path / f'{name}.py')
+        optimizer = cfg.optim_wrapper.optimizer
+        assert optimizer.lr == rate and optimizer.type.endswith('SGD') and 'SGD' in cfg.pretty_text
+
+
 @pytest.mark.parametrize(
     ('name', 'text'), [('c.json', '{'), ('c.json', '[1]'), ('c.yaml', 'a: [1'), ('c.yaml', '- 1')]
 )

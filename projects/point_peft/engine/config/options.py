@@ -69,8 +69,15 @@ def apply_option(cfg: Config, key: str, value: Any) -> Any:
             value = str(value)
     if key == 'data_root':
         set_data_root(cfg, value)
+    place, new = key, value
+    while '.' in place and not isinstance(new, Mapping):  # MMEngine changes no entries that are plain values
+        parent, _, last = place.rpartition('.')
+        entries = _find(cfg, parent)
+        if not isinstance(entries, (list, tuple)):
+            break
+        place, new = parent, type(entries)([*entries[: int(last)], new, *entries[int(last) + 1 :]])
     try:
-        cfg.merge_from_dict({key: value})
+        cfg.merge_from_dict({place: new})
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f'{FLAG} {printable(key)}: the config has nothing there that could be changed; '
@@ -141,7 +148,7 @@ def _find(cfg: Config, key: str) -> Any:
             if part not in node:
                 return None
             node = node[part]
-        elif isinstance(node, list):
+        elif isinstance(node, (list, tuple)):
             if not part.isdecimal() or int(part) >= len(node):
                 raise ConfigError(
                     f'{FLAG} {printable(key)}: {place} is a list of {len(node)}; address its entries as '

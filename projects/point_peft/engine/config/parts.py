@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from ...io.errors import ConfigError
+from ...io.errors import ConfigError, PointPEFTError
 from ...io.text import printable
 from .files import ConfigFile, one_sentence, read_source
 from .names import GROUPS, Combination, find_base, find_part, part_files
@@ -149,5 +150,7 @@ def _known_words() -> set[str]:
 
 @cache
 def _tags_in(path: Path, changed: int) -> list[str]:
-    """Tags of a part, which is read again when it changes."""
-    return _listed(layer.values.get('tags', ()) for layer in read_layers(path))
+    """Tags of a part, which is read again when it changes; one that cannot be read has none."""
+    with suppress(PointPEFTError):
+        return _listed(layer.values.get('tags', ()) for layer in read_layers(path))
+    return []
