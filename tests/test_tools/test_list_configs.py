@@ -34,8 +34,8 @@ def test_table(run: Run) -> None:
     out = run('list_configs.py', '--method', 'lora', 'full', '--task', 'shapes', 'shapenetpart')
     rows = {line.split('│')[1].strip(): line.split('│')[2:-1] for line in out.splitlines() if '│' in line}
     assert set(rows) == {'shapes', 'shapenetpart'} and [cell.strip() for cell in rows['shapes']] == ['+'] * 9
-    assert sorted(cell.strip() for cell in rows['shapenetpart']) == ['+'] * 7 + ['[1]', '[2]']
-    assert '[1] PointGPT-B is published for classification only' in out and 'full, lora: the methods' in out
+    assert sorted(cell.strip() for cell in rows['shapenetpart']) == ['+'] * 7 + ['[1]'] * 2
+    assert '[1] PointGPT-B and -L are published for classification only' in out and 'full, lora: the methods' in out
 
 
 def test_names_can_be_loaded(run: Run) -> None:

@@ -15,13 +15,12 @@ backbone = dict(
 when = {
     'classification': dict(model=dict(head=dict(hidden_dims=(256, ), batch_norm=False, label_smoothing=0.2))),
     'points_2048': dict(data_preprocessor=dict(num_points=1024, num_candidates=1200)),
+    'part_seg or scene_seg': dict(backbone=dict(num_groups=128)),
     'part_seg': dict(
-        backbone=dict(num_groups=128),
         model=dict(
             head=dict(
                 _delete_=True,
                 type='GraphPartSegHead',
                 parts_per_category='${parts_per_category}'))),
-    'scene_seg': dict(backbone=dict(num_groups=128)),
     'detection': dict(backbone=dict(num_groups=1024)),
 }

@@ -13,7 +13,7 @@ backbone = dict(
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointgpt_b_pretrain.pth'))
 supports = {
     'classification':
-    'PointGPT-B is published for classification only, so which of its blocks a decoder should read is not known; take pointgpt_s.'
+    'PointGPT-B and -L are published for classification only, so which of its blocks a decoder should read is not known; take pointgpt_s.'
 }
 
 when = {
@@ -22,7 +22,8 @@ when = {
     'points_1024': dict(backbone=dict(num_groups=64)),
     'full and classification': dict(
         model=dict(
-            auxiliary_head=dict(type='GenerationHead', depth=4, num_heads=12, group_size=32, loss_weight=3.0))),
+            auxiliary_head=dict(
+                type='GenerationHead', depth=4, num_heads='${backbone.num_heads}', group_size=32, loss_weight=3.0))),
     'full and points_2048': dict(
         optim_wrapper=dict(optimizer=dict(lr=1e-4)),
         param_scheduler=[

@@ -1,37 +1,10 @@
-"""PointGPT-L; the checkpoint is the official one after post-pre-training (docs/model_zoo.md).
-
-In full fine-tuning the generator of the pre-training stays, as an auxiliary task, and the schedule is the published one.
+"""PointGPT-L; the checkpoint is the official one after post-pre-training (docs/model_zoo.md). Trained like PointGPT-B, but for
+50 epochs on all data.
 """
+_base_ = 'pointgpt_b.py'
 backbone = dict(
-    type='PointGPT',
     embed_dim=1024,
     depth=24,
     num_heads=16,
-    num_groups=128,
-    group_size=32,
-    patch_dims=(256, 512, 1024, 2048),
-    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointgpt_l_pretrain.pth'))
-supports = {
-    'classification':
-    'PointGPT-L is published for classification only, so which of its blocks a decoder should read is not known; take pointgpt_s.'
-}
-
-_schedule = dict(
-    optim_wrapper=dict(optimizer=dict(lr=1e-4)),
-    param_scheduler=[
-        dict(type='LinearLR', start_factor=1e-6 / 1e-4, begin=0, end=10),
-        dict(type='CosineAnnealingLR', eta_min=1e-6, begin=10, end=50),
-    ],
-    train_cfg=dict(max_epochs=50))
-when = {
-    'classification': dict(model=dict(head=dict(pool=('cls', 'max'), token_norm=True))),
-    'classification and linear_probe': dict(model=dict(head=dict(token_norm=False))),
-    'points_1024': dict(backbone=dict(num_groups=64)),
-    'full and classification': dict(
-        model=dict(
-            auxiliary_head=dict(type='GenerationHead', depth=4, num_heads=16, group_size=32, loss_weight=3.0))),
-    'full and points_2048': dict(
-        train_dataloader=dict(batch_size=64), auto_scale_lr=dict(base_batch_size=64), **_schedule),
-    'full and like_modelnet': dict(
-        train_dataloader=dict(batch_size=128), auto_scale_lr=dict(base_batch_size=128), **_schedule),
-}
+    init_cfg=dict(checkpoint='checkpoints/pointgpt_l_pretrain.pth'))
+when = {'full and points_2048': dict(param_scheduler={'1': dict(end=50)}, train_cfg=dict(max_epochs=50))}

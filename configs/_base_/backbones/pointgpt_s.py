@@ -17,8 +17,7 @@ when = {
     'classification': dict(model=dict(head=dict(pool=('cls', 'max'), token_norm=True))),
     'classification and linear_probe': dict(model=dict(head=dict(token_norm=False))),
     'points_1024': dict(backbone=dict(num_groups=64)),
-    'part_seg': dict(backbone=dict(hidden_norm=True, drop_path_rate=0.1)),
-    'scene_seg': dict(backbone=dict(hidden_norm=True, drop_path_rate=0.1)),
+    'part_seg or scene_seg': dict(backbone=dict(hidden_norm=True, drop_path_rate=0.1)),
     'detection': dict(backbone=dict(num_groups=1024, hidden_norm=True)),
     'full and classification': dict(model=dict(auxiliary_head=dict(loss_weight=3.0, **_generator))),
     'full and points_2048': dict(

@@ -10,7 +10,6 @@ backbone = dict(
     init_cfg=dict(type='Pretrained', checkpoint='checkpoints/pointmae_pretrain.pth'))
 when = {
     'points_1024': dict(backbone=dict(num_groups=64)),
-    'part_seg': dict(backbone=dict(class_token=False)),
-    'scene_seg': dict(backbone=dict(class_token=False)),
+    'part_seg or scene_seg': dict(backbone=dict(class_token=False)),
     'detection': dict(backbone=dict(num_groups=1024)),
 }
