@@ -35,7 +35,10 @@ def test_table(run: Run) -> None:
     rows = {line.split('│')[1].strip(): line.split('│')[2:-1] for line in out.splitlines() if '│' in line}
     assert set(rows) == {'shapes', 'shapenetpart'} and [cell.strip() for cell in rows['shapes']] == ['+'] * 9
     assert sorted(cell.strip() for cell in rows['shapenetpart']) == ['+'] * 7 + ['[1]'] * 2
-    assert '[1] PointGPT-B and -L are published for classification only' in out and 'full, lora: the methods' in out
+    assert (
+        '[1] PointGPT-B and -L are published for classification only' in out
+        and 'full, lora: the methods' in out
+    )
 
 
 def test_names_can_be_loaded(run: Run) -> None:
