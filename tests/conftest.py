@@ -133,3 +133,11 @@ def malicious(tmp_path: Path) -> tuple[Path, Path]:
     file = tmp_path / 'malicious.pth'
     torch.save({'state_dict': Exploit(trace)}, file)
     return file, trace
+
+
+@pytest.fixture
+def pretrained(tmp_path: Path) -> Path:
+    """A pre-trained file of the toy's backbone."""
+    from toy_engine import write_pretrained
+
+    return write_pretrained(tmp_path / 'pretrained.pth')

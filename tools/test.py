@@ -14,7 +14,6 @@ from mmengine.dist import is_main_process
 
 from point_peft.cli.arguments import at_least, check_output, file_or_url, path, share
 from point_peft.cli.tool import add_common_arguments, run_tool
-from point_peft.engine.checkpoint import META_KEY
 from point_peft.engine.config import load_config
 from point_peft.engine.config.check import check_config
 from point_peft.engine.preflight import check_files
@@ -25,7 +24,7 @@ from point_peft.engine.runtime.runner import SparedRunner
 from point_peft.engine.runtime.work_dir import check_work_dir
 from point_peft.io.atomic import write_atomically
 from point_peft.io.errors import ConfigError
-from point_peft.io.weights import load_checkpoint_file
+from point_peft.io.weights import OWN_KEY, load_checkpoint_file
 
 TRAINING = (
     'train_dataloader',
@@ -113,7 +112,7 @@ def needs_base_weights(checkpoint: str) -> bool:
     """Whether a checkpoint is an adapter on pre-trained weights; one from the internet is not looked into."""
     if '://' in checkpoint:
         return False
-    own = (load_checkpoint_file(checkpoint).get('meta') or {}).get(META_KEY) or {}
+    own = (load_checkpoint_file(checkpoint).get('meta') or {}).get(OWN_KEY) or {}
     return own.get('format') == 'delta' and own.get('base_hash') is not None
 
 

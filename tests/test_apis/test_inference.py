@@ -16,7 +16,6 @@ from small_models import clouds, fill_bank, fit, fitted_of, logits, small_config
 
 from point_peft.apis import init_model
 from point_peft.engine.checkpoint import (
-    META_KEY,
     adapter_state,
     base_fingerprint,
     describe_checkpoint,
@@ -32,7 +31,7 @@ from point_peft.io.errors import (
     UnmatchedCheckpointError,
     UnsafeCheckpointError,
 )
-from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights import OWN_KEY, save_checkpoint
 from point_peft.procedural import ProceduralShapes
 from point_peft.registry import MODELS
 
@@ -56,9 +55,9 @@ class Training:
         fit(model, ProceduralShapes(num_samples=32, num_points=64))
         save_fitted(folder / BANK, fitted_of(model))
         train(model)
-        save_checkpoint(self.adapter, adapter_state(model), {META_KEY: describe_checkpoint(model, 'delta')})
+        save_checkpoint(self.adapter, adapter_state(model), {OWN_KEY: describe_checkpoint(model, 'delta')})
         save_checkpoint(
-            folder / 'full.safetensors', full_state(model), {META_KEY: describe_checkpoint(model, 'full')}
+            folder / 'full.safetensors', full_state(model), {OWN_KEY: describe_checkpoint(model, 'full')}
         )
         self.logits = logits(model, clouds())
 

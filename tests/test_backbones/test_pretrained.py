@@ -11,14 +11,13 @@ from small_models import small_config_of
 from torch import Tensor, nn
 
 from point_peft.backbones.pretrained import load_pretrained
-from point_peft.engine.checkpoint import META_KEY
 from point_peft.io.errors import (
     MissingFileError,
     OtherNetworkError,
     UnmatchedCheckpointError,
     UnsafeCheckpointError,
 )
-from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights import OWN_KEY, save_checkpoint
 from point_peft.io.weights.names import strip_prefix, unwrap_state_dict
 from point_peft.registry import MODELS
 
@@ -107,7 +106,7 @@ def test_other_attention_heads_are_refused(tmp_path: Path) -> None:
     trained = MODELS.build(small_config_of('PointMAE'))
     state = {f'backbone.{name}': value for name, value in trained.state_dict().items()}
     network = dict(type='PointMAEPretraining', parts=[dict(backbone=small_config_of('PointMAE'))])
-    save_checkpoint(file, state, {META_KEY: dict(format='full', network=network)})
+    save_checkpoint(file, state, {OWN_KEY: dict(format='full', network=network)})
     init_cfg = dict(type='Pretrained', checkpoint=file)
     wanted = r'file\.pth was pre-trained with num_heads=3, but the config has 4, .*; set num_heads'
     with pytest.raises(OtherNetworkError, match=wanted):

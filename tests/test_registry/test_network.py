@@ -15,7 +15,6 @@ from small_models import clouds, fit, fitted_of, logits, small_config, train, wr
 from point_peft.apis import init_model
 from point_peft.backbones import PointMAE
 from point_peft.engine.checkpoint import (
-    META_KEY,
     adapter_state,
     base_fingerprint,
     describe_checkpoint,
@@ -30,7 +29,7 @@ from point_peft.io.errors import (
     OtherNetworkError,
     UnmatchedCheckpointError,
 )
-from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights import OWN_KEY, save_checkpoint
 from point_peft.procedural import ProceduralShapes
 from point_peft.registry import MODELS
 from point_peft.registry.network import describe_network, first_difference
@@ -51,9 +50,9 @@ class Training:
         train(model, steps=1)
         self.model = model
         self.state, self.noted = adapter_state(model), describe_checkpoint(model, 'delta')
-        save_checkpoint(self.adapter, self.state, {META_KEY: self.noted})
+        save_checkpoint(self.adapter, self.state, {OWN_KEY: self.noted})
         save_checkpoint(
-            folder / 'full.safetensors', full_state(model), {META_KEY: describe_checkpoint(model, 'full')}
+            folder / 'full.safetensors', full_state(model), {OWN_KEY: describe_checkpoint(model, 'full')}
         )
 
     def changed(self, **changes: Any) -> Config:
@@ -144,7 +143,7 @@ def test_it_may_be_meant(training: Training, log: Any) -> None:
 def test_missing_tensors(training: Training, tmp_path: Path, which: str) -> None:
     """An adapter that lacks some of its tensors is not completed with random ones."""
     state = {name: value for name, value in training.state.items() if not name.startswith(which)}
-    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: training.noted})
+    save_checkpoint(tmp_path / 'a.pth', state, {OWN_KEY: training.noted})
     with pytest.raises(UnmatchedCheckpointError, match=rf'a\.pth lacks {which}.*stay at random values'):
         load_weights(MODELS.build(training.cfg.model), tmp_path / 'a.pth')
 
@@ -153,7 +152,7 @@ def test_unexpected_tensors(training: Training, tmp_path: Path) -> None:
     """Nor is a part of one loaded. What only training reads does not count."""
     for extra in ('backbone.methods.4.lora.a', 'auxiliary_head.norm.weight'):
         save_checkpoint(
-            tmp_path / 'a.pth', {**training.state, extra: torch.ones(2)}, {META_KEY: training.noted}
+            tmp_path / 'a.pth', {**training.state, extra: torch.ones(2)}, {OWN_KEY: training.noted}
         )
         model = MODELS.build(training.cfg.model)
         if extra.startswith('auxiliary'):
@@ -169,13 +168,13 @@ def test_older_files_are_compared_by_the_text_of_their_config(
     training: Training, tmp_path: Path, log: Any
 ) -> None:
     noted = {key: value for key, value in training.noted.items() if key != 'network'}
-    save_checkpoint(tmp_path / 'old.pth', training.state, {META_KEY: noted, 'cfg': training.cfg.pretty_text})
+    save_checkpoint(tmp_path / 'old.pth', training.state, {OWN_KEY: noted, 'cfg': training.cfg.pretty_text})
     load_weights(MODELS.build(training.cfg.model), tmp_path / 'old.pth')
     with pytest.raises(
         OtherNetworkError, match=r'old\.pth was saved by another network: model\.backbone\.num_heads'
     ):
         load_weights(MODELS.build(training.changed(**{'backbone.num_heads': 4}).model), tmp_path / 'old.pth')
-    save_checkpoint(tmp_path / 'older.pth', training.state, {META_KEY: noted})
+    save_checkpoint(tmp_path / 'older.pth', training.state, {OWN_KEY: noted})
     log.clear()
     load_weights(MODELS.build(training.changed(**{'backbone.num_heads': 4}).model), tmp_path / 'older.pth')
     assert any('older.pth does not say of which network it is' in line for line in log.at('INFO'))
@@ -214,7 +213,7 @@ def test_numbers_that_are_none(training: Training, tmp_path: Path, number: float
     state['head.cls_head_finetune.0.weight'][0, 0] = number
     noted = dict(training.noted, format=kind)
     state = state if kind == 'delta' else {**full_state(training.model), **state}
-    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: noted})
+    save_checkpoint(tmp_path / 'a.pth', state, {OWN_KEY: noted})
     with pytest.raises(
         NonFiniteWeightsError, match=r'a\.pth has a NaN or an infinity in head\.cls_head_finetune\.0'
     ):

@@ -13,9 +13,9 @@ from small_models import small_config, write_pretrained
 from torch import Tensor
 
 from point_peft.apis import init_model
-from point_peft.engine.checkpoint import META_KEY, adapter_state, describe_checkpoint
+from point_peft.engine.checkpoint import adapter_state, describe_checkpoint
 from point_peft.io.errors import NonFiniteWeightsError
-from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights import OWN_KEY, save_checkpoint
 from point_peft.models import PointMAEPretrain
 
 BROKEN = 'MAE_encoder.norm.weight'
@@ -61,7 +61,7 @@ def test_merge(load_tool: Callable[[str], ModuleType], tmp_path: Path, number: f
     model = init_model(cfg)
     name = 'head.cls_head_finetune.0.bias'
     state = {**adapter_state(model), name: torch.full_like(model.state_dict()[name], number)}
-    save_checkpoint(tmp_path / 'a.pth', state, {META_KEY: describe_checkpoint(model, 'delta')})
+    save_checkpoint(tmp_path / 'a.pth', state, {OWN_KEY: describe_checkpoint(model, 'delta')})
     args = argparse.Namespace(
         config=str(tmp_path / 'config.py'),
         adapter=str(tmp_path / 'a.pth'),

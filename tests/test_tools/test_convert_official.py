@@ -19,9 +19,8 @@ import warm_python
 from safetensors.torch import save_file
 from torch import Tensor
 
-from point_peft.engine.checkpoint import META_KEY
 from point_peft.io.errors import CheckpointError, MissingFileError, UnsafeCheckpointError
-from point_peft.io.weights import load_checkpoint_file
+from point_peft.io.weights import OWN_KEY, load_checkpoint_file
 from point_peft.models import PointMAEPretrain
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,7 +70,7 @@ def test_wrappers(
     assert written['state_dict'].keys() == state.keys()
     assert all(torch.equal(value, state[name]) for name, value in written['state_dict'].items())
     expected = {'format': 'full', 'kind': 'Point-MAE, pre-trained', 'source': 'src.pth'}
-    assert written['meta'][META_KEY] == expected
+    assert written['meta'][OWN_KEY] == expected
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('kind: Point-MAE, pre-trained (for configs/pretrain/')
     assert lines[1:] == [
@@ -114,7 +113,7 @@ def test_report(
     assert '\n  extra' in out and '\n  mask_token' in out.split('missed: 1 tensors')[1]
     written = load_checkpoint_file(tmp_path / 'b.safetensors')
     assert written['state_dict'].keys() == state.keys() - {'mask_token'}
-    assert written['meta'][META_KEY]['source'] == 'a.pth'
+    assert written['meta'][OWN_KEY]['source'] == 'a.pth'
     tool.main(arguments(tmp_path / 'b.safetensors', tmp_path / 'c.pth'))
     again = load_checkpoint_file(tmp_path / 'c.pth')['state_dict']
     assert all(torch.equal(value, again[name]) for name, value in written['state_dict'].items())

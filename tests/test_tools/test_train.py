@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from toy_engine import write_pretrained
 from toy_tools import run_python, start, write_config
 
 from point_peft.io.weights import load_checkpoint_file
@@ -28,13 +27,7 @@ runpy.run_path(sys.argv[0], run_name='__main__')
 """
 
 
-@pytest.fixture
-def pretrained(tmp_path: Path) -> Path:
-    """A pre-trained file of the toy's backbone."""
-    return write_pretrained(tmp_path / 'pretrained.pth')
-
-
-def test_train_then_test_then_merge(tmp_path: Path, pretrained: Path) -> None:
+def test_train_then_test_then_join(tmp_path: Path, pretrained: Path) -> None:
     config, work = write_config(tmp_path / 'c.py', pretrained, epochs=2), tmp_path / 'work'
     code, output = run_python(
         'tools/train.py', config, '--cfg-options', 'train_cfg.max_epochs=1', '--seed', 3

@@ -19,8 +19,13 @@ from point_peft.cli.arguments import check_output, path
 from point_peft.cli.tool import run_tool
 from point_peft.converters import Conversion, convert_checkpoint
 from point_peft.converters.published import OFFICIAL
-from point_peft.engine.checkpoint import META_KEY
-from point_peft.io.weights import check_finite, load_checkpoint_file, load_tensor_file, save_checkpoint
+from point_peft.io.weights import (
+    OWN_KEY,
+    check_finite,
+    load_checkpoint_file,
+    load_tensor_file,
+    save_checkpoint,
+)
 from point_peft.io.weights.names import unwrap_state_dict
 
 
@@ -68,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
     )
     report(conversion)
     check_finite(conversion.state_dict, str(args.src))
-    meta = {META_KEY: {'format': 'full', 'kind': conversion.kind, 'source': Path(args.src).name}}
+    meta = {OWN_KEY: {'format': 'full', 'kind': conversion.kind, 'source': Path(args.src).name}}
     save_checkpoint(args.dst, conversion.state_dict, meta)
     print(f'wrote {args.dst}')
 

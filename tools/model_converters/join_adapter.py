@@ -11,9 +11,9 @@ import sys
 from point_peft.apis import init_model
 from point_peft.cli.arguments import check_output, file_or_url, path
 from point_peft.cli.tool import add_config_options, run_tool
-from point_peft.engine.checkpoint import META_KEY, describe_checkpoint, full_state
+from point_peft.engine.checkpoint import describe_checkpoint, full_state
 from point_peft.engine.config import load_config
-from point_peft.io.weights import check_finite, save_checkpoint
+from point_peft.io.weights import OWN_KEY, check_finite, save_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
     model = init_model(cfg, args.adapter)
     state = full_state(model)
     check_finite(state, f'{args.adapter} with its base weights')
-    save_checkpoint(args.out, state, {META_KEY: describe_checkpoint(model, 'full'), 'cfg': cfg.pretty_text})
+    save_checkpoint(args.out, state, {OWN_KEY: describe_checkpoint(model, 'full'), 'cfg': cfg.pretty_text})
     print(f'{args.out}: {len(state)} tensors, {args.out.stat().st_size / 1e6:.1f} MB')
 
 

@@ -1,4 +1,4 @@
-"""What the released Point-PEFT checkpoints compute, quirks included; nothing else imports this package.
+"""What the released Point-PEFT checkpoints compute, quirks included; only its converter imports this package.
 
 Configs under ``configs/point_peft/release/`` bring it in with ``custom_imports``.
 """

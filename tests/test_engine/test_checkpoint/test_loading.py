@@ -8,7 +8,6 @@ from mmengine.logging import MMLogger
 from toy_engine import ToyModel, write_pretrained
 
 from point_peft.engine.checkpoint import (
-    META_KEY,
     adapter_state,
     base_fingerprint,
     describe_checkpoint,
@@ -16,7 +15,7 @@ from point_peft.engine.checkpoint import (
     load_weights,
 )
 from point_peft.io.errors import BaseWeightsMismatchError, FittedStateMismatchError, UnmatchedCheckpointError
-from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights import OWN_KEY, save_checkpoint
 
 
 def make_trained(pretrained: Path | None) -> ToyModel:
@@ -33,7 +32,7 @@ def make_trained(pretrained: Path | None) -> ToyModel:
 
 
 def write_adapter(model: ToyModel, path: Path) -> Path:
-    save_checkpoint(path, adapter_state(model), {META_KEY: describe_checkpoint(model, 'delta')})
+    save_checkpoint(path, adapter_state(model), {OWN_KEY: describe_checkpoint(model, 'delta')})
     return path
 
 
@@ -71,7 +70,7 @@ def test_adapter_gives_identical_logits(
 def test_full_file_needs_no_pretrained_file(tmp_path: Path, pretrained: Path) -> None:
     trained = make_trained(pretrained)
     save_checkpoint(
-        tmp_path / 'full.pth', full_state(trained), {META_KEY: describe_checkpoint(trained, 'full')}
+        tmp_path / 'full.pth', full_state(trained), {OWN_KEY: describe_checkpoint(trained, 'full')}
     )
     pretrained.unlink()
     fresh = ToyModel(str(pretrained))

@@ -13,7 +13,7 @@ from point_peft.io.errors import ConfigError, MissingFileError
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (b'a = (', r'SyntaxError: .*line 1\)\); mend the file'),
+        (b'a = (', r'SyntaxError: .*line 1\)\); correct the file'),
         (b'a = 1\nb = 2 2\n', r'SyntaxError: .*line 2\)'),
         (b'  a = 1', r'IndentationError: .*line 1\)'),
         (b'a = 1\nb = 1 / 0', r'c\.py cannot be read \(ZeroDivisionError in line 2: division by zero'),
@@ -98,7 +98,7 @@ def test_configs_in_pure_python_are_left_to_mmengine(tmp_path: Path) -> None:
 )
 def test_broken_files_of_other_formats(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(ConfigError, match=r'cannot be read \(.*mend the file') as caught:
+    with pytest.raises(ConfigError, match=r'cannot be read \(.*correct the file') as caught:
         load_config(tmp_path / name)
     assert '\n' not in str(caught.value)
 

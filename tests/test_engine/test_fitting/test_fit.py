@@ -32,7 +32,7 @@ from small_models import (
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from point_peft.engine.checkpoint import META_KEY, external_keys
+from point_peft.engine.checkpoint import external_keys
 from point_peft.engine.fitting import (
     attach_fitted,
     expected_provenance,
@@ -43,7 +43,7 @@ from point_peft.engine.fitting import (
 )
 from point_peft.engine.hooks import FitHook
 from point_peft.io.errors import CheckpointError, FittedStateMismatchError, UnsafeCheckpointError
-from point_peft.io.weights import save_checkpoint
+from point_peft.io.weights import OWN_KEY, save_checkpoint
 from point_peft.methods import MemoryBank, fitted_methods
 from point_peft.models import PointClassifier
 
@@ -247,7 +247,7 @@ def test_no_bank(tmp_path: Path) -> None:
     """Models without a Point-prior Prompt need none."""
     plain = build_classifier(METHODS['lora'])
     assert fitted_methods(plain) == {}
-    find_fitted(plain, [tmp_path], {META_KEY: {'bank_hash': 'abc'}}, 'a')
+    find_fitted(plain, [tmp_path], {OWN_KEY: {'bank_hash': 'abc'}}, 'a')
     prompt = unfitted_prompt()
     for call in (lambda: fit_method(plain, prompt, Clouds()), lambda: expected_provenance(plain, prompt)):
         with pytest.raises(
@@ -289,7 +289,7 @@ def test_attach(model: PointClassifier, tmp_path: Path) -> None:
     file = tmp_path / 'b.safetensors'
     save_as(file, fitted_of(model), fit(model, Clouds()))
     other = build_classifier(METHODS['point_peft'])
-    absent, meta = tmp_path / 'absent.safetensors', {META_KEY: {'bank_hash': 'abc'}}
+    absent, meta = tmp_path / 'absent.safetensors', {OWN_KEY: {'bank_hash': 'abc'}}
     assert attach_fitted(other, fitted_of(other), [absent], {}, 'a.pth') is None and len(bank_of(other)) == 0
     with pytest.raises(CheckpointError, match=r'trained with memory bank abc, which is in none of .*absent'):
         attach_fitted(other, fitted_of(other), [absent], meta, 'a.pth')
@@ -363,7 +363,7 @@ def test_hook_in_evaluation(model: PointClassifier, tmp_path: Path, stage: str) 
     FitHook().before_train(Run(model, tmp_path / 'training', Clouds()))
     other = build_classifier(METHODS['point_peft'])
     hook = FitHook()
-    meta = {META_KEY: {'bank_hash': fitted_of(model).content_hash()}}
+    meta = {OWN_KEY: {'bank_hash': fitted_of(model).content_hash()}}
     hook.after_load_checkpoint(Run(other, tmp_path, Clouds()), dict(meta=meta))
     with pytest.raises(CheckpointError, match='which is in none of'):
         getattr(hook, stage)(Run(other, tmp_path / 'test', Clouds()))
@@ -390,7 +390,7 @@ def test_resumed_with_another_bank(model: PointClassifier, tmp_path: Path) -> No
     """A resumed training keeps its bank; one that starts from an adapter has that of its own data."""
     run = Run(model, tmp_path, Clouds())
     hook = FitHook()
-    checkpoint = dict(meta={META_KEY: {'bank_hash': 'another'}})
+    checkpoint = dict(meta={OWN_KEY: {'bank_hash': 'another'}})
     hook.after_load_checkpoint(run, checkpoint)
     hook.before_train(run)
     hook.before_val(run)

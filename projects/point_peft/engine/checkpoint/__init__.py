@@ -1,7 +1,6 @@
 """Checkpoints and adapters of a model: what goes into them, whose they are, and loading them."""
 
 from .delta import (
-    META_KEY,
     CheckpointSizes,
     adapter_state,
     check_base,
@@ -16,7 +15,6 @@ from .message_hub import reduce_message_hub
 from .mmengine_loaders import use_safe_loading
 
 __all__ = [
-    'META_KEY',
     'BaseFingerprint',
     'CheckpointSizes',
     'LoadReport',

@@ -14,9 +14,6 @@ from ...registry.wrappers import unwrap
 from .fingerprint import BaseFingerprint, base_fingerprint
 from .fitted import describe_states, external_keys
 
-META_KEY = OWN_KEY
-"""Key of what the project notes in a checkpoint's ``meta``."""
-
 BYTES_PER_MB = 1024**2
 
 
@@ -88,7 +85,7 @@ def check_base(
     Raises:
         BaseWeightsMismatchError: With both hashes and what to do.
     """
-    own = meta.get(META_KEY) or {}
+    own = meta.get(OWN_KEY) or {}
     wanted = own.get('base_hash')
     if own.get('format') != 'delta' or wanted is None or wanted == fingerprint.hash:
         return

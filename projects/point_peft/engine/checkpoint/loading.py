@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ...io.errors import BaseWeightsMismatchError
 from ...io.text import shorten
+from ...io.weights import OWN_KEY
 from ...io.weights.finite import check_finite
 from ...io.weights.plain_state import from_plain
 from ...io.weights.safe_load import load_checkpoint_file
@@ -25,7 +26,7 @@ from ...registry.network import (
     saved_network,
 )
 from ...registry.wrappers import unwrap
-from .delta import META_KEY, check_base
+from .delta import check_base
 from .fingerprint import base_fingerprint, init_pretrained
 from .fitted import check_other_states, external_keys
 from .matching import check_complete, check_shapes, check_untouched, own_tensors
@@ -140,7 +141,7 @@ def complete_state(
             :func:`load_weights`.
     """
     model = unwrap(model)
-    kind = (meta.get(META_KEY) or {}).get('format', 'full')
+    kind = (meta.get(OWN_KEY) or {}).get('format', 'full')
     if kind == 'delta':
         _need_base(model, meta, source, allow_other_base)
     state = own_tensors(state_dict, meta, source)

@@ -83,7 +83,7 @@ def one_sentence(path: Path) -> Iterator[None]:
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f' in line {frame.lineno}' for frame in frames if frame.filename == str(path.absolute())]
         what = ' '.join(f'{type(error).__name__}{"".join(lines[-1:])}: {error}'.split())
-        advice = '' if isinstance(error, OSError) else '; mend the file'
+        advice = '' if isinstance(error, OSError) else '; correct the file'
         raise ConfigError(f'config {printable(path)} cannot be read ({printable(what)}){advice}.') from error
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ...io.weights import HASHES_KEY, from_plain, section_hashes, to_plain
+from ...io.weights import HASHES_KEY, OWN_KEY, from_plain, section_hashes, to_plain
 from ...methods import fitted_methods
 from ...registry import HOOKS
 from ...registry.network import note_config
 from ...registry.wrappers import unwrap
 from ..checkpoint import (
-    META_KEY,
     adapter_state,
     base_fingerprint,
     checkpoint_sizes,
@@ -94,7 +93,7 @@ class DeltaCheckpointHook(Hook):
             checkpoint['state_dict'] = adapter_state(model, state)
         # Where training changed everything, nothing is left to the pre-trained file.
         is_full = checkpoint['state_dict'].keys() == state.keys()
-        checkpoint['meta'][META_KEY] = describe_checkpoint(model, 'full' if is_full else 'delta')
+        checkpoint['meta'][OWN_KEY] = describe_checkpoint(model, 'full' if is_full else 'delta')
         if 'message_hub' in checkpoint:
             checkpoint['message_hub'] = reduce_message_hub(
                 checkpoint['message_hub'], with_curves='optimizer' in checkpoint

@@ -12,10 +12,11 @@ from mmengine.runner import Runner
 
 from ...io.errors import FittedStateMismatchError
 from ...io.spared import spared
+from ...io.weights import OWN_KEY
 from ...methods import FittedMethod, fitted_methods
 from ...registry import HOOKS
 from ...registry.wrappers import unwrap
-from ..checkpoint import META_KEY, check_other_states
+from ..checkpoint import check_other_states
 from ..fitting import (
     check_ready,
     expected_provenance,
@@ -75,7 +76,7 @@ class FitHook(Hook):
         """
         if not method.is_fitted:
             return False
-        given = (self._meta.get(META_KEY) or {}).get(method.fitted_key)
+        given = (self._meta.get(OWN_KEY) or {}).get(method.fitted_key)
         if given is None:
             return True
         dataset = fitting_set(method, runner.train_dataloader.dataset)

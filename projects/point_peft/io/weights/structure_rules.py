@@ -133,7 +133,7 @@ OWN: Rules = dict(
 
 
 def rules_for_own(own: Mapping[str, Any]) -> Rules:
-    """Rules for the project's own facts, among them ``KEY_hash`` and ``KEY`` of states that methods have fitted."""
+    """Rules for what the project notes, among it ``KEY_hash`` and ``KEY`` of states that methods have fitted."""
     hashes = [key for key in own if isinstance(key, str) and key.endswith(HASH_SUFFIX)]
     origins = {key.removesuffix(HASH_SUFFIX): DICT for key in hashes}
     return {**origins, **dict.fromkeys(hashes, TEXT), **OWN}
