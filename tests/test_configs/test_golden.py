@@ -45,9 +45,6 @@ def as_wanted(name: str, before: dict[str, Any]) -> dict[str, Any]:
     if before['model']['type'] in DETECTORS and 'pointgpt_s' in name:
         for backbone in (before['backbone'], before['model']['backbone']['backbone']):
             backbone['hidden_norm'] = True  # of its two last norms, the one that detectors read is trained
-    if '/act_' in name and before['model']['type'] in ('PartSegmentor', 'SceneSegmentor'):
-        for backbone in (before['model']['backbone'], before.get('backbone', {})):
-            backbone['class_token'] = True  # said, as Point-MAE's part, which ACT's inherits, says no
     if 'pointmae_mini' in name:
         widen(before)
     if name == 'pretrain/pointmae_mini':  # as long as the run that made the shipped weights

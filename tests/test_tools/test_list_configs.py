@@ -87,5 +87,27 @@ def test_origin(run: Run, tmp_path: Path) -> None:
     }
     assert {place: found[place] for place in expected} == expected
     assert {place.partition('.')[0] for place in found} == set(load_config(mine).to_dict())
+    mine.write_text(
+        "_base_ = './child.py'\nval_cfg = dict(type='ValLoop')\npeft = dict(methods={'0': dict(rank=2)})\n"
+    )
+    (tmp_path / 'child.py').write_text(
+        "parts = dict(backbone='pointmae', task='shapes', method='own.py')\nval_cfg = None\n"
+        "peft = dict(methods={'0': dict(targets={'1': 'mlp.fc2'})})\n"
+    )
+    (tmp_path / 'own.py').write_text(
+        "custom_imports = dict(imports=['json'])\n_lora = dict(type='LoRA', rank=8, targets=['attn.qkv', 'mlp.fc1'])\n"
+        "peft = dict(type='PEFTBackbone', methods=[_lora])\n"
+    )
+    lines = run('print_config.py', str(mine), '--origin').splitlines()
+    expected = {
+        'custom_imports.imports': f"['json']  # {tmp_path / 'own.py'}",
+        'val_cfg.type': f"'ValLoop'  # {mine}",
+        'val_evaluator.type': f"'ClassificationAccuracy'  # {parts}/datasets/shapes.py",
+        'model.peft.type': f"'PEFTBackbone'  # {tmp_path / 'own.py'} (peft.type)",
+        'model.peft.methods.0.rank': f'2  # {mine} (peft.methods.0.rank)',
+    }
+    found = {place: rest for place, _, rest in (line.partition(' = ') for line in lines)}
+    assert {place: found[place] for place in expected} == expected
+    assert found['peft.methods.0.targets'].startswith("['attn.qkv', 'mlp.fc2']")
     plain = run('print_config.py', 'configs/_base_/datasets/shapes_scan.py', '--origin').splitlines()
     assert f'train_dataloader.dataset.scan = True  # {parts}/datasets/shapes_scan.py' in plain

@@ -1,7 +1,14 @@
-"""ACT, full size; the checkpoint is the official pre-training on ShapeNet55 (docs/model_zoo.md).
-
-It is Point-MAE's network, whose class token decoders keep.
-"""
-_base_ = 'pointmae.py'
-backbone = dict(type='ACT', init_cfg=dict(checkpoint='checkpoints/act_pretrain.pth'))
-when = {'part_seg or scene_seg': dict(backbone=dict(class_token=True))}
+"""ACT, full size; the checkpoint is the official pre-training on ShapeNet55 (docs/model_zoo.md)."""
+backbone = dict(
+    type='ACT',
+    embed_dim=384,
+    depth=12,
+    num_heads=6,
+    num_groups=128,
+    group_size=32,
+    drop_path_rate=0.1,
+    init_cfg=dict(type='Pretrained', checkpoint='checkpoints/act_pretrain.pth'))
+when = {
+    'points_1024': dict(backbone=dict(num_groups=64)),
+    'detection': dict(backbone=dict(num_groups=1024)),
+}

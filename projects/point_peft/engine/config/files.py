@@ -27,12 +27,12 @@ class ConfigFile:
     Attributes:
         path (Path): Where it is.
         values (Mapping): What it says itself, by section.
-        used (frozenset[str]): Variables that its code reads, its own and, as ``_base_.x``, those of its bases.
+        text (str): Its code, with what ``{{...}}`` stands for in MMEngine.
     """
 
     path: Path
     values: Mapping[str, Any]
-    used: frozenset[str] = frozenset()
+    text: str = ''
 
 
 class Source(NamedTuple):
@@ -41,13 +41,11 @@ class Source(NamedTuple):
     Attributes:
         bases (tuple[str, ...]): What it inherits.
         code (CodeType): All but the statement that says so.
-        used (frozenset[str]): As in :class:`ConfigFile`.
         imports (bool): Whether it imports anything.
     """
 
     bases: tuple[str, ...]
     code: CodeType
-    used: frozenset[str]
     imports: bool
 
     def run(self, inherited: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,10 +60,21 @@ class Source(NamedTuple):
         return {key: value for key, value in names.items() if key[0] != '_' and not isinstance(value, kinds)}
 
 
-def read_source(path: Path) -> Source:
-    """The code of a file in Python, with what ``{{...}}`` stands for in MMEngine."""
-    text = path.read_text(encoding='utf-8')
-    return _parse(path, re.sub(r'\{\{(.*?)\}\}', lambda found: _variable(found, path), text))
+def read_text(path: Path) -> str:
+    """The text of a file, with what ``{{...}}`` stands for in MMEngine."""
+    return re.sub(r'\{\{(.*?)\}\}', lambda found: _variable(found, path), path.read_text(encoding='utf-8'))
+
+
+@cache
+def parse(path: Path, text: str) -> Source:
+    """The code of a file in Python."""
+    tree = ast.parse(text)
+    base = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == BASE]
+    bases = eval(ast.unparse(base[0].value), {}) if base else ()
+    imports = any(isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.walk(tree))
+    tree.body = [node for node in tree.body if node not in base]
+    code = compile(tree, str(path.absolute()), 'exec')
+    return Source((bases,) if isinstance(bases, str) else tuple(bases), code, imports)
 
 
 @contextmanager
@@ -96,19 +105,3 @@ def _variable(found: re.Match[str], path: Path) -> str:
     places = dict(fileDirname=path.parent, fileBasename=path.name, fileBasenameNoExtension=path.stem)
     places['fileExtname'] = path.suffix
     return name if name.startswith(f'{BASE}.') else str(places.get(name, found[0]))
-
-
-@cache
-def _parse(path: Path, text: str) -> Source:
-    tree = ast.parse(text)
-    nodes = list(ast.walk(tree))
-    base = [n for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == BASE]
-    tree.body = [n for n in tree.body if n not in base]
-    bases = eval(ast.unparse(base[0].value), {}) if base else ()
-    read = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    return Source(
-        bases=(bases,) if isinstance(bases, str) else tuple(bases),
-        code=compile(tree, str(path.absolute()), 'exec'),
-        used=frozenset(read.union(re.findall(r'\b_base_\.\w+', text))),
-        imports=any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in nodes),
-    )

@@ -11,11 +11,11 @@ from mmengine.config import Config
 from ...io.errors import ConfigError
 from .options import apply_option
 from .paths import bind_data_root, expand_home
-from .reading import bound_last, read_config
+from .reading import read_config
 from .required import check_whole
 from .schedule import bound_schedulers, fit_schedule
 from .sections import FORMER_HOOKS
-from .variables import check_options, check_variables
+from .variables import bound_last, check_options, check_variables
 from .work_dir import default_work_dir
 
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,12 @@ from mmengine.config import Config
 
 from .names import find_config
 from .parts import read_layers, with_parts
-from .references import DELETE, bind, is_reference, lay_over
+from .references import CHANGED, bind, is_reference, lay_over
 
 LOADED = 'command line, data_root or work dir'
 """Origin of what is not as the files say."""
 
 Place = tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Said:
-    """Where a value is said; it takes the value's place in a config."""
-
-    path: Path
-    place: Place
 
 
 def origins(config: str | Path, loaded: Config) -> Iterator[tuple[str, Any, str]]:
@@ -39,29 +30,33 @@ def origins(config: str | Path, loaded: Config) -> Iterator[tuple[str, Any, str]
         tuple[str, Any, str]: Place such as ``model.head.num_classes``, value, and origin.
     """
     layers = with_parts(read_layers(find_config(config)))
-    values = dict(_leaves(bind(lay_over(layers))))
-    marked = [replace(layer, values=_marked(layer.values, layer.path)) for layer in layers]
-    said = dict(_leaves(bind(lay_over(marked))))
+    said = {place: _shown(layer.path) for layer in layers for place, _ in _leaves(layer.values)}
+    unbound = lay_over(layers)
+    values = dict(_leaves(bind(unbound)))
     for place, value in _leaves(loaded.to_dict()):
-        origin = LOADED
-        if place in values and values[place] == value:
-            at = said.get(place) or said[place + ('',)]
-            path = os.path.abspath(at.path)
-            path = os.path.relpath(path) if path.startswith(f'{Path.cwd()}{os.sep}') else path
-            origin = path if at.place == place else f'{path} ({".".join(at.place)})'
-        yield '.'.join(place), value, origin
+        as_said = place in values and values[place] == value
+        yield '.'.join(place), value, _origin(place, unbound, said) if as_said else LOADED
 
 
-def _marked(node: Any, path: Path, place: Place = ()) -> Any:
-    """What a file says, with the place in place of every value."""
-    if is_reference(node) or place[-1:] == (DELETE,):
-        return node
-    if isinstance(node, Mapping):
-        marked = {key: _marked(value, path, (*place, str(key))) for key, value in node.items()}
-        return marked or {'': Said(path, place)}
-    if isinstance(node, (list, tuple)) and any(isinstance(entry, Mapping) for entry in node):
-        return type(node)(_marked(value, path, (*place, str(index))) for index, value in enumerate(node))
-    return Said(path, place)
+def _origin(place: Place, unbound: Mapping[str, Any], said: Mapping[Place, str]) -> str:
+    """The last file that says what is at a place, or at the one that a reference on the way to it stands for."""
+    node: Any = unbound
+    for depth in range(len(place) + 1):
+        reference: Any = node.get(CHANGED) if isinstance(node, Mapping) and place not in said else node
+        if is_reference(reference):
+            target = (*reference[2:-1].split('.'), *place[depth:])
+            found = _origin(target, unbound, said)
+            return found if '(' in found else f'{found} ({".".join(target)})'
+        if depth < len(place):
+            key = place[depth]
+            node = node[int(key)] if isinstance(node, (list, tuple)) else node.get(key)
+    return said.get(place, LOADED)
+
+
+def _shown(path: Path) -> str:
+    """A path without detours, relative to the working directory if it is below that."""
+    absolute = os.path.abspath(path)
+    return os.path.relpath(path) if Path(absolute).is_relative_to(Path.cwd()) else absolute
 
 
 def _leaves(node: Any, place: Place = ()) -> Iterator[tuple[Place, Any]]:

@@ -26,7 +26,7 @@ from mmengine.config import Config, ConfigDict
 
 from ...io.errors import ConfigError, PointPEFTError
 from ...io.text import printable
-from .files import ConfigFile, one_sentence, read_source
+from .files import ConfigFile, one_sentence, parse, read_text
 from .names import GROUPS, Combination, find_base, find_part, part_files
 from .references import bind, lay_over
 from .walking import walk_dicts
@@ -56,18 +56,19 @@ def read_layers(config: Path | Combination, heirs: tuple[Path, ...] = ()) -> lis
     if config.resolve() in heirs:
         raise ConfigError(f'config {printable(config)} cannot be read: it inherits itself; take that out.')
     with one_sentence(config):
-        source = read_source(config) if config.suffix == '.py' else None
-        if source is None or (source.imports and not source.bases) or '::' in ''.join(source.bases):
+        text = read_text(config) if config.suffix == '.py' else ''
+        source = parse(config, text)
+        if not text or (source.imports and not source.bases) or '::' in ''.join(source.bases):
             read = Config.fromfile(config.absolute(), import_custom_modules=False)
             list(walk_dicts(read))  # MMEngine imports what is named there when it is looked at
-            return [ConfigFile(config, read.to_dict(), source.used if source else frozenset())]
+            return [ConfigFile(config, read.to_dict(), text)]
         below: dict[Path, ConfigFile] = {}
         for base in source.bases:
             for layer in read_layers(find_base(base, config), (*heirs, config.resolve())):
                 below.setdefault(layer.path.resolve(), layer)
         layers = list(below.values())
-        inherited = bind(lay_over(with_parts(layers))) if '_base_' in source.used else {}
-        return [*layers, ConfigFile(config, source.run(ConfigDict(inherited)), source.used)]
+        inherited = bind(lay_over(with_parts(layers))) if '_base_' in source.code.co_names else {}
+        return [*layers, ConfigFile(config, source.run(ConfigDict(inherited)), text)]
 
 
 def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
@@ -76,36 +77,39 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
     Raises:
         ConfigError: A part is not named, unknown, or does not support another.
     """
-    named = {
-        group: (name, layer.path) for layer in layers for group, name in _dict(layer, 'parts', str).items()
-    }
-    if not named:
+    parts = _parts_of(layers)
+    if not parts:
         return list(layers)
-    path = printable(layers[-1].path)
-    if set(named) != set(GROUPS):
-        raise ConfigError(
-            f'{path}: parts should name a {", a ".join(GROUPS)}; it names a {", a ".join(named)}.'
-        )
-    files = [find_part(group, *named[group]) for group in GROUPS]
-    below = [layer for file in files for layer in read_layers(file)]
-    words = {file.stem for file in files}.union(_listed(layer.values.get('tags', ()) for layer in below))
-    above = []
+    below = [layer for part in parts for layer in read_layers(part)]
+    words = {part.stem for part in parts}.union(_listed(layer.values.get('tags', ()) for layer in below))
+    when = []
     for layer in below:
         for condition, reason in _dict(layer, 'supports', str).items():
             if not _holds(condition, words, layer.path):
-                raise ConfigError(f'{path}: {reason}')
+                raise ConfigError(f'{printable(layers[-1].path)}: {reason}')
         for condition, values in _dict(layer, 'when', dict).items():
             if _holds(condition, words, layer.path):
-                above.append(ConfigFile(Path(f'{layer.path}, when {condition}'), values))
-    result = [*below, *above, *layers]
-    importing = [layer.values['custom_imports'] for layer in result if layer.values.get('custom_imports')]
+                when.append(ConfigFile(Path(f'{layer.path}, when {condition}'), values))
+    *rest, own = [*below, *when, *layers]
+    importing = [
+        layer.values['custom_imports'] for layer in (*rest, own) if layer.values.get('custom_imports')
+    ]
     if len(importing) > 1:  # the config imports what each of them does
-        own = dict(custom_imports=dict(imports=_listed(each['imports'] for each in importing)))
-        result[-1] = replace(result[-1], values={**result[-1].values, **own})
+        imports = dict(imports=_listed(each['imports'] for each in importing))
+        own = replace(own, values={**own.values, 'custom_imports': imports})
     return [
         replace(layer, values={key: value for key, value in layer.values.items() if key not in OWN_KEYS})
-        for layer in result
+        for layer in (*rest, own)
     ]
+
+
+def _parts_of(layers: Sequence[ConfigFile]) -> list[Path]:
+    """The files of the parts that a config names, in the order of their groups; none if it names none."""
+    named = {group: (name, file.path) for file in layers for group, name in _dict(file, 'parts', str).items()}
+    if named and set(named) != set(GROUPS):
+        what = f'should name a {", a ".join(GROUPS)}; it names a {", a ".join(named)}'
+        raise ConfigError(f'{printable(layers[-1].path)}: parts {what}.')
+    return [find_part(group, *named[group]) for group in GROUPS if named]
 
 
 def _dict(layer: ConfigFile, key: str, kind: type) -> Mapping[str, Any]:

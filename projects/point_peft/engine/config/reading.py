@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,11 +58,6 @@ def reason_against(combination: Combination) -> str | None:
     except PointPEFTError as error:
         return str(error).removeprefix(f'{combination.path}: ')
     return None
-
-
-def bound_last(files: Sequence[ConfigFile]) -> frozenset[str]:
-    """Names that something refers to, so that a change of them reaches it."""
-    return frozenset(re.findall(r'\$\{(\w+)', repr([file.values for file in files])))
 
 
 def _config_of(layers: Sequence[ConfigFile]) -> Config:

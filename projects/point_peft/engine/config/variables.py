@@ -5,8 +5,11 @@ Helpers that a file uses itself are welcome; what nothing reads, but somebody ma
 
 from __future__ import annotations
 
+import ast
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from mmengine.config import Config
@@ -15,7 +18,6 @@ from ...io.errors import ConfigError
 from ...io.text import printable
 from .files import ConfigFile
 from .options import FLAG
-from .reading import bound_last
 from .sections import OTHER_NAMES, PLACES, RENAMED, SECTIONS
 from .walking import find_leaves, walk_dicts
 
@@ -41,9 +43,8 @@ def check_variables(cfg: Config, files: Sequence[ConfigFile]) -> None:
     effective = bound_last(files).union(EVERYWHERE)
     for number, file in enumerate(files):
         for name in sorted(file.values.keys() - effective):
-            used = name in file.used or any(
-                f'_base_.{name}' in other.used for other in files if other is not file
-            )
+            heirs = [other for other in files if f'_base_.{name}' in names_read(other.text)]
+            used = name in names_read(file.text) or any(other is not file for other in heirs)
             meant = setting_for(name)
             if used:
                 if meant:
@@ -54,9 +55,7 @@ def check_variables(cfg: Config, files: Sequence[ConfigFile]) -> None:
                     f"'{name}' in {printable(file.path)} has no effect, as nothing reads it; did you mean {meant}?"
                 )
             inherited = [base for base in files[:number] if name in base.values]
-            if any(name in base.used for base in inherited) or (
-                inherited and any(f'_base_.{name}' in other.used for other in files)
-            ):
+            if inherited and (heirs or any(name in names_read(base.text) for base in inherited)):
                 raise ConfigError(
                     f"'{name}' in {printable(file.path)} has no effect, as the inherited value was used up when its "
                     f'file was read; set {_suggest(cfg, name) or "what it stands for"} itself.'
@@ -69,7 +68,7 @@ def check_options(cfg: Config, files: Sequence[ConfigFile], options: Mapping[str
     Raises:
         ConfigError: There is one; says what was probably meant.
     """
-    used = {name for file in files for name in file.used}
+    used = frozenset[str]().union(*(names_read(file.text) for file in files))
     effective = bound_last(files).union(EVERYWHERE)
     for key in options:
         name = key.partition('.')[0]
@@ -88,6 +87,19 @@ def check_options(cfg: Config, files: Sequence[ConfigFile], options: Mapping[str
                 f"{FLAG} {printable(key)} has no effect, as the variable '{name}' was used up when the config was "
                 f'read; {hint}'
             )
+
+
+def bound_last(files: Sequence[ConfigFile]) -> frozenset[str]:
+    """Names that something refers to, so that a change of them reaches it."""
+    return frozenset(re.findall(r'\$\{(\w+)', repr([file.values for file in files])))
+
+
+@cache
+def names_read(text: str) -> frozenset[str]:
+    """Variables that the code of a file reads, its own and, as ``_base_.x``, those of its bases."""
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name))
+    own = (node.id for node in nodes if isinstance(node.ctx, ast.Load))
+    return frozenset([*own, *re.findall(r'\b_base_\.\w+', text)])
 
 
 def setting_for(name: str) -> str | None:
