@@ -82,7 +82,7 @@ class ReleaseModel(BaseModule):
         """
         if not self.memory_bank.shape[1]:
             if not self.warned_empty:
-                print_log(f'{self.unfitted_note}.', logger='current', level=30)
+                print_log('the memory bank is empty: prompts are not enhanced.', logger='current', level=30)
                 self.warned_empty = True
             return None
         with torch.autocast(points.device.type, enabled=False):
