@@ -128,4 +128,6 @@ def _similar(path: Path) -> str:
     beside = [files[name] for name in difflib.get_close_matches(path.name, files, n=3, cutoff=0.7)]
     name = '/'.join(path.parts[-2:]).removesuffix('.py')
     near = beside or difflib.get_close_matches(name, map(str, combinations()), n=3, cutoff=0.7)
+    if not near and not any(folder.is_dir() for folder in config_folders()):
+        return 'configs come with a clone of the repository: work in it, or install it with pip install -e.'
     return f'did you mean {" or ".join(map(printable, near))}?' if near else 'see configs/ for what there is.'
