@@ -77,7 +77,7 @@ class TokenInsertion:
         if not inserted:
             return None
         prefix, patches = x.tensor_split([context.num_prefix], dim=1)
-        entering = [_entering(part).expand(len(x), -1, -1) for part in inserted]
+        entering = [_entering(part).expand(x.shape[0], -1, -1) for part in inserted]
         longer = torch.cat([prefix, *entering, patches], dim=1)
         count = longer.shape[1] - x.shape[1]
         if kwargs.get('attn_mask') is not None:

@@ -44,7 +44,8 @@ def substituted(module: nn.Module, values: Mapping[str, Tensor]) -> Iterator[Non
     by_unit: dict[str, list[Place]] = {}
     for name, value in values.items():
         path, _, key = name.rpartition('.')
-        unit = max((unit for unit in units if f'{path}.'.startswith(f'{unit}.')), key=len, default='')
+        inside = [unit for unit in units if f'{path}.'.startswith(f'{unit}.')]
+        unit = max(inside, key=len) if inside else ''  # torch.compile knows no `default`
         by_unit.setdefault(unit, []).append(Place(module.get_submodule(path), key, value))
     with ExitStack() as stack:
         for unit, places in by_unit.items():
