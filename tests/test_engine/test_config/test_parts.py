@@ -125,6 +125,16 @@ def test_conditions_are_expressions_of_names_and_tags() -> None:
         assert load_config(write('mine.py', parts)).get('found', False) == holds, condition
 
 
+def test_config_says_things_of_combinations_too() -> None:
+    text = "tags = 'mine'\nwhen = {'mine and full': dict(num_classes=5), 'lora': dict(num_classes=6)}\n"
+    write('mine.py', PARTS + text + "supports = {'not few_shot': 'It needs many labels.'}\n")
+    write('child.py', "_base_ = 'mine.py'\nparts = dict(method='full')\n")
+    write('few.py', "_base_ = 'mine.py'\nparts = dict(task='fewshot_shapes')\n")
+    assert [load_config(name).model.head.num_classes for name in ('mine.py', 'child.py')] == [6, 5]
+    with pytest.raises(ConfigError, match=r'few\.py: It needs many labels\.'):
+        load_config('few.py')
+
+
 def test_part_supports_what_it_says() -> None:
     write('own.py', "_base_ = 'frozen.py'\nsupports = {'not few_shot': 'It needs many labels.'}\n")
     write(
@@ -265,6 +275,7 @@ def test_modules_of_all_parts_are_imported(monkeypatch: pytest.MonkeyPatch) -> N
         (PARTS.replace('shapes', 's3dis_seg').replace('pointmae_mini', 'pointgpt_l'), 'for classification only'),
         (PARTS.replace("'lora'", "'a.py'"), r"the name or tag 'clasification'; did you mean 'classification'\?"),
         (PARTS.replace("'lora'", "'b.py'"), r"b\.py: 'part seg' is no condition, such as"),
+        (PARTS + "when = {'lora.x': dict()}\n", r"mine\.py: 'lora\.x' is no condition"),
         (PARTS.replace("'lora'", "'c.py'"), r'c\.py: supports is .* but should be a dict whose values are str'),
         (PARTS.replace("'lora'", "'d.py'"), r'd\.py cannot be read: it inherits itself'),
         (PARTS.replace("'lora'", '3'), r'parts is .* but should be a dict whose values are str'),

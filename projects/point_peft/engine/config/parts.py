@@ -9,7 +9,7 @@ layers, one a file, of which the later one has the last word:
 3. what the config inherits, the config, the command line.
 
 They are merged as MMEngine does, and references such as ``'${num_classes}'`` are bound after that. A part says in which
-combinations it works, and why: ``supports = {'not detection': 'the reason.'}``.
+combinations it works, and why: ``supports = {'not detection': 'the reason.'}``. A config may say such things too.
 """
 
 from __future__ import annotations
@@ -81,9 +81,10 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
     if not parts:
         return list(layers)
     below = [layer for part in parts for layer in read_layers(part)]
-    words = {part.stem for part in parts}.union(_listed(layer.values.get('tags', ()) for layer in below))
+    every = [*below, *layers]
+    words = {part.stem for part in parts}.union(_listed(layer.values.get('tags', ()) for layer in every))
     when = []
-    for layer in below:
+    for layer in every:
         for condition, reason in _dict(layer, 'supports', str).items():
             if not _holds(condition, words, layer.path):
                 raise ConfigError(f'{printable(layers[-1].path)}: {reason}')
@@ -91,9 +92,7 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
             if _holds(condition, words, layer.path):
                 when.append(ConfigFile(Path(f'{layer.path}, when {condition}'), values))
     *rest, own = [*below, *when, *layers]
-    importing = [
-        layer.values['custom_imports'] for layer in (*rest, own) if layer.values.get('custom_imports')
-    ]
+    importing = [layer.values['custom_imports'] for layer in every if layer.values.get('custom_imports')]
     if len(importing) > 1:  # the config imports what each of them does
         imports = dict(imports=_listed(each['imports'] for each in importing))
         own = replace(own, values={**own.values, 'custom_imports': imports})
@@ -132,7 +131,7 @@ def _holds(condition: Any, words: set[str], path: Path) -> bool:
     try:
         code = compile(condition, place, 'eval')
         met = bool(eval(code, {'__builtins__': {}}, {word: word in words for word in code.co_names}))
-    except (SyntaxError, TypeError) as error:
+    except Exception as error:  # it is Python, which may fail in any way
         raise ConfigError(f"{place} is no condition, such as 'a', 'not a' or 'a and (b or c)'.") from error
     for word in set(code.co_names) - words:
         near = difflib.get_close_matches(word, words, n=1, cutoff=0.8)

@@ -34,7 +34,8 @@ def merge(under: Any, over: Any, place: str) -> Any:
     """Lay a value over another as MMEngine does on the command line; neither is modified.
 
     Dicts are merged, unless the upper one has ``_delete_=True``; a dict whose keys are numbers changes entries of a
-    list; a dict over a reference changes what it stands for; anything else replaces what is below.
+    list; a dict over a reference changes what it stands for; anything else replaces what is below. MMEngine's own
+    function knows no references, changes no entries of tuples, and does not say where it fails.
 
     Args:
         under: What is there.
