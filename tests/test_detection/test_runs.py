@@ -121,7 +121,7 @@ def test_built_in_rooms(method: str, detector: str, tmp_path: Path) -> None:
     runner.train()
     assert 0 <= runner.test()['mAP_0.25'] <= 1
     if method == 'linear_probe':
-        assert not any(p.requires_grad for p in runner.model.backbone.parameters())
+        assert not any(p.requires_grad for p in runner.model.backbone.backbone.parameters())
 
 
 def test_wrong_number_of_classes(tmp_path: Path) -> None:
