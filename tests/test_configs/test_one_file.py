@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,10 @@ def test_all_three_train_and_leave_a_config_that_needs_no_parts(project: Path) -
     (dumped,) = (project / 'work_dirs' / 'mine').glob('*.py')
     for name in ('mine.py', *OWN.values()):
         (project / name).unlink()
+    alone = 'import sys, mmengine; cfg = mmengine.Config.fromfile(sys.argv[1], import_custom_modules=False)\n'
+    alone += "print(cfg.model.type, [name for name in sys.modules if name.startswith('point_peft')])"
+    done = subprocess.run([sys.executable, '-c', alone, dumped], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ['PointClassifier', '[]'], done.stderr
     cfg = Config.fromfile(dumped)
     assert not {'parts', 'when', 'tags', 'supports'} & set(cfg) and '${' not in cfg.pretty_text
     cfg.work_dir = str(project / 'again')
