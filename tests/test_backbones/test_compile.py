@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from compiling import SHALLOW, check_compiled_training, needs_compiler
+from compiled_models import SHALLOW, check_compiled_training, needs_compiler
 from small_models import SMALL_BACKBONES, build_classifier, clouds, logits
 
 pytestmark = needs_compiler

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from compiling import SHALLOW, check_export, export, needs_compiler
+from compiled_models import SHALLOW, check_export, export, needs_compiler
 from small_models import SMALL_BACKBONES, build_classifier, clouds, fill_bank, logits, methods_for
 
 pytestmark = needs_compiler

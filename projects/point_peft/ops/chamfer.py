@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from .checks import at_least_float32, check_clouds, check_same_batch
+from .compiling import indices, opaque
 from .distance import squared_distance_chunks
 from .gather import gather
-from .opaque import indices, opaque
 
 
 def chamfer_distance(a: Tensor, b: Tensor) -> Tensor:

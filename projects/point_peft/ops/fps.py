@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..io.errors import InvalidValueError
 from .checks import at_least_float32, check_clouds, check_count
-from .opaque import indices, opaque
+from .compiling import indices, opaque
 
 Sampler = Callable[[Tensor, int], Tensor]
 

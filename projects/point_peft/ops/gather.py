@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..io.errors import InvalidValueError
 from .checks import check_same_batch
-from .opaque import is_compiling
+from .compiling import all_inside
 
 
 def gather(features: Tensor, index: Tensor) -> Tensor:
@@ -56,26 +56,14 @@ def flat_rows(features: Tensor, index: Tensor) -> Tensor:
     Raises:
         IndexError: On a CPU, if an index is outside ``[0, N)``.
     """
-    if features.device.type == 'cpu':
-        _check_range(index, features.shape[1])
-    return index + _batch_position(index) * features.shape[1]
+    size = features.shape[1]
+    if features.device.type == 'cpu' and not all_inside(index, size):
+        raise IndexError(
+            f'index reaches from {int(index.min())} to {int(index.max())}, but a sample has rows 0 to {size - 1}'
+        )
+    return index + _batch_position(index) * size
 
 
 def _batch_position(index: Tensor) -> Tensor:
     """Number of each sample, shaped to go along with ``index``."""
     return torch.arange(index.shape[0], device=index.device).view(-1, *[1] * (index.ndim - 1))
-
-
-def _check_range(index: Tensor, size: int) -> None:
-    """Refuse indices that would reach another sample."""
-    if is_compiling():
-        inside = ((index >= 0) & (index < size)).all()  # a graph cannot branch on it
-        torch._assert_async(inside, f'an index is outside the {size} rows of its sample')
-        return
-    if not index.numel():
-        return
-    low, high = index.aminmax()
-    if low < 0 or high >= size:
-        raise IndexError(
-            f'index reaches from {int(low)} to {int(high)}, but a sample has rows 0 to {size - 1}'
-        )

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..io.errors import InvalidValueError
 from .checks import at_least_float32, check_clouds, check_count, check_same_batch
+from .compiling import indices, opaque
 from .distance import squared_distance_chunks
-from .opaque import indices, opaque
 
 
 @opaque(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from .checks import at_least_float32, check_clouds
+from .compiling import indices, opaque
 from .distance import squared_distance
-from .opaque import indices, opaque
 
 
 @opaque('(Tensor points) -> Tensor', lambda points: indices(points, points.shape[1]))

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .compiling import opaque
 from .gather import flat_rows
-from .opaque import opaque
 from .pooling import spread_to_maxima
 
 CHUNK_ROWS = {'cpu': 2**10}

@@ -6,6 +6,7 @@ import re
 
 import pytest
 import torch
+from compiled_models import needs_compiler
 from mmengine.optim import OptimWrapper
 from small_models import state_of
 from small_part_models import (
@@ -167,3 +168,14 @@ def test_gpt_trains_the_norm_that_it_uses() -> None:
         trained = {name for name, p in model.named_parameters() if p.requires_grad}
         assert {f'{prefix}norm.weight', f'{prefix}norm.bias'} <= trained
         assert not {f'{prefix}blocks.ln_f.weight', f'{prefix}blocks.ln_f.bias'} & trained
+
+
+@needs_compiler
+@pytest.mark.parametrize('head', HEADS)
+def test_compiling_finds_one_graph(head: str) -> None:
+    """Nothing in a decoder branches on the values of tensors."""
+    torch._dynamo.reset()
+    name = next(name for name, fitting in PAIRS if fitting == head)
+    model, (inputs, _) = build_segmentor(name, head), part_batch(4)
+    compiled = torch.compile(model, backend='eager', fullgraph=True)
+    assert torch.equal(part_logits(compiled, inputs), part_logits(model, inputs))

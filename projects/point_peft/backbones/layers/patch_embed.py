@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...ops import max_pool
-from ...ops.opaque import is_compiling
+from ...ops.compiling import is_compiling
 from .batch_norm import BatchNorm1d
 
 CHUNK_ROWS = {'cpu': 2**12}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ...ops.opaque import is_compiling
+from ...ops.compiling import is_compiling
 
 
 def is_recomputation() -> bool:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ...backbones import AnyBackbone
 from ...io.errors import InvalidValueError
+from ...ops.compiling import all_inside
 from ...structures import BackboneFeatures, PointDataSample
 from ..base import DecoderHead, given_or_new
 
@@ -76,7 +77,7 @@ class PartSegHead(DecoderHead):
         Raises:
             ValueError: On a CPU, if a category is out of range.
         """
-        if category.device.type == 'cpu' and bool(((category < 0) | (category >= self.num_categories)).any()):
+        if category.device.type == 'cpu' and not all_inside(category, self.num_categories):
             raise InvalidValueError(
                 f'category {category.tolist()} is outside [0, {self.num_categories}); give the index of the '
                 "object's category in the dataset's list."

@@ -11,7 +11,7 @@ from small_models import NUM_CLASSES, SMALL_BACKBONES, clouds, logits, state_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from point_peft.ops.opaque import HAS_CUSTOM_OPERATORS
+from point_peft.ops.compiling import HAS_CUSTOM_OPERATORS
 
 needs_compiler = pytest.mark.skipif(not HAS_CUSTOM_OPERATORS, reason='compiling needs torch 2.4')
 

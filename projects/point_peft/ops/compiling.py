@@ -1,4 +1,4 @@
-"""Operations that compilers take as they are."""
+"""What ``torch.compile`` and ``torch.export`` need: operations that they take whole, checks that do not branch."""
 
 from __future__ import annotations
 
@@ -49,6 +49,20 @@ def opaque(schema: str, outputs: Callable) -> Callable[[Function], Function]:
         return cast(Function, call)
 
     return register
+
+
+def all_inside(index: Tensor, size: int) -> bool:
+    """Whether all of ``index`` is in ``[0, size)``.
+
+    A compiled graph cannot branch on that. There it says yes, and the graph stops with a RuntimeError if it is not so.
+    """
+    if is_compiling():
+        torch._assert_async(((index >= 0) & (index < size)).all(), f'an index is outside [0, {size})')
+        return True
+    if not index.numel():
+        return True
+    low, high = index.aminmax()
+    return bool(low >= 0) and bool(high < size)
 
 
 def indices(points: Tensor, *shape: int) -> Tensor:
