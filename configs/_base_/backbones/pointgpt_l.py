@@ -7,4 +7,11 @@ backbone = dict(
     depth=24,
     num_heads=16,
     init_cfg=dict(checkpoint='checkpoints/pointgpt_l_pretrain.pth'))
-when = {'full and points_2048': dict(param_scheduler={'1': dict(end=50)}, train_cfg=dict(max_epochs=50))}
+when = {
+    'full and points_2048': dict(
+        param_scheduler=[
+            dict(type='LinearLR', start_factor=1e-6 / 1e-4, begin=0, end=10),
+            dict(type='CosineAnnealingLR', eta_min=1e-6, begin=10, end=50),
+        ],
+        train_cfg=dict(max_epochs=50)),
+}

@@ -229,7 +229,7 @@ def test_no_step_waits_for_the_device(tmp_path: Path, late: dict[int, torch.Tens
     assert runner.iter == len(late) == 4
     on_the_host = {
         'cls_head.py:_labels',  # as the loader gives them
-        'gather.py:_check_range',  # on a CPU only
+        'compiling.py:all_inside',  # on a CPU only
         'optimizer.py:_get_value',  # torch's number of the step
     }
     assert reading.places.keys() - on_the_host == {
