@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..io.errors import InvalidValueError
 from ..structures import BackboneFeatures, PointTokens
-from .decoding import check_decoder_layers, default_decoder_layers
+from .decoding import default_decoder_layers, problem_of_decoder_layers
 from .pretrained import load_pretrained
 
 TRANSFORMER_SITES = {
@@ -140,7 +140,9 @@ class PointBackbone(BaseModule, ABC):
         """
         if self._decoder_layers is None:
             return default_decoder_layers(self.layer_stages)
-        check_decoder_layers(self._decoder_layers, self.layer_stages)
+        problem = problem_of_decoder_layers(self._decoder_layers, self.layer_stages)
+        if problem:
+            raise InvalidValueError(f'{problem}; change decoder_layers of the backbone.')
         return self._decoder_layers
 
     @abstractmethod

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..io.errors import PointPEFTError
 from ..structures import BackboneFeatures, PointTokens
 from .base import PointBackbone
-from .decoding import check_decoder_layers
+from .decoding import problem_of_decoder_layers
 
 SIZES = ('embed_dim', 'num_groups', 'num_prefix_tokens')
 SITE_KINDS = {
@@ -76,10 +76,9 @@ def _structure_problems(backbone: PointBackbone) -> Iterator[str]:
             yield f'{name} has {len(getattr(backbone, name))} entries for {len(layers)} layers'
     if list(backbone.layer_stages) != sorted(backbone.layer_stages):
         yield 'layer_stages goes back to an earlier stage'
-    try:
-        check_decoder_layers(backbone.decoder_layers, backbone.layer_stages)
-    except ValueError as error:
-        yield str(error)
+    problem = problem_of_decoder_layers(backbone.decoder_layers, backbone.layer_stages)
+    if problem:
+        yield problem
     names = dict(backbone.named_parameters())
     for name in backbone.prefix_parameters():
         if name not in names:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..io.errors import InvalidValueError
-
 
 class AnyBackbone(Protocol):
     """What a head may ask of its backbone, plain or tuned, when it is built; see :class:`PointBackbone`."""
@@ -52,26 +50,19 @@ def default_decoder_layers(layer_stages: Sequence[int]) -> Sequence[Sequence[int
     return [[max(layer for layer in range(depth) if layer_stages[layer] == stage)] for stage in stages]
 
 
-def check_decoder_layers(decoder_layers: Sequence[Sequence[int]], layer_stages: Sequence[int]) -> None:
-    """Check that there are blocks of every stage, each of which exists and is of that stage.
-
-    Raises:
-        ValueError: Names what is wrong.
-    """
-    said = f'decoder_layers={decoder_layers!r}'
+def problem_of_decoder_layers(
+    decoder_layers: Sequence[Sequence[int]], layer_stages: Sequence[int]
+) -> str | None:
+    """What is wrong unless there are blocks of every stage, each of which exists and is of that stage."""
+    said, last = f'decoder_layers={decoder_layers!r}', len(layer_stages) - 1
     if not all(isinstance(layers, Sequence) and layers for layers in decoder_layers):
-        raise InvalidValueError(f'{said} must list blocks for every stage, such as [[3, 7, 11]]')
+        return f'{said} must list blocks for every stage, such as [[3, 7, 11]]'
     if len(decoder_layers) != len(set(layer_stages)):
-        raise InvalidValueError(
-            f'{said} has {len(decoder_layers)} stages, but there are {len(set(layer_stages))}'
-        )
+        return f'{said} has {len(decoder_layers)} stages, but there are {len(set(layer_stages))}'
     for stage, layers in enumerate(decoder_layers):
         for layer in layers:
-            if not 0 <= layer < len(layer_stages):
-                raise InvalidValueError(
-                    f'{said} names block {layer}, but they go from 0 to {len(layer_stages) - 1}'
-                )
+            if not 0 <= layer <= last:
+                return f'{said} names block {layer}, but they go from 0 to {last}'
             if layer_stages[layer] != stage:
-                raise InvalidValueError(
-                    f'{said} has block {layer} in stage {stage}, but it is of {layer_stages[layer]}'
-                )
+                return f'{said} has block {layer} in stage {stage}, but it is of {layer_stages[layer]}'
+    return None
