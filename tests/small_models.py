@@ -87,8 +87,8 @@ def sizes(embed_dim: int = 48, **others: Any) -> Any:
         embed_dim (int): Token dimension.
         others: Other values of :class:`~point_peft.backbones.AnyBackbone`.
     """
-    known = dict(num_prefix_tokens=1, num_groups=16, layer_dims=[embed_dim] * 4, decoder_layers=[[0, 1, 3]])
-    return SimpleNamespace(embed_dim=embed_dim, **(known | others))
+    known = dict(num_prefix_tokens=1, num_kept_tokens=0, num_groups=16, layer_dims=[embed_dim] * 4)
+    return SimpleNamespace(embed_dim=embed_dim, **(known | dict(decoder_layers=[[0, 1, 3]]) | others))
 
 
 def methods_for(name: str) -> dict[str, list[dict[str, Any]]]:

@@ -155,6 +155,11 @@ class BackboneFeatures:
     num_kept: int = 0
 
     @property
+    def own_prefix(self) -> Tensor:
+        """(B, P, C) prefix tokens of the backbone."""
+        return self.prefix[:, : self.prefix.shape[1] - self.num_kept]
+
+    @property
     def kept(self) -> Tensor:
         """(B, T, C) prefix tokens of tuning methods."""
         return self.prefix[:, self.prefix.shape[1] - self.num_kept :]

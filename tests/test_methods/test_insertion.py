@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -48,6 +49,29 @@ def registered() -> Iterator[None]:
     MODELS.register_module(module=Guests)
     yield
     MODELS.module_dict.pop('Guests')
+
+
+def test_changed_before_every_block() -> None:
+    """Kept tokens that a method changes, positions included, as they go into each block."""
+    model = build_classifier([dict(type='Guests', with_positions=True)])
+    guests, seen = model.backbone.methods[0], []
+    before = guests.tokens_before
+
+    def change(tokens: Tensor) -> Tensor:
+        seen.append(tokens)
+        return 2 * tokens
+
+    def changed(layer: int, x: Tensor) -> Inserted | None:
+        tokens = before(layer, x)
+        return tokens and replace(tokens, change=change)
+
+    guests.tokens_before, entered = changed, []
+    for block in model.backbone.backbone.layers:
+        block.norm1.register_forward_pre_hook(lambda _, args: entered.append(args[0][:, 1:3]))
+    model.backbone(clouds())
+    assert len(seen) == len(entered) == 4
+    torch.testing.assert_close(seen[0], guests.tokens + guests.places)
+    assert all(torch.equal(2 * tokens.expand_as(into), into) for tokens, into in zip(seen, entered))
 
 
 @pytest.mark.parametrize('positions', [False, True])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from small_models import build_classifier, build_plain
+import torch
+from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, train
+from torch import nn
 
 from point_peft.methods import SelectiveTuning
 
@@ -33,6 +35,33 @@ def test_names(arguments: dict, expected: set[str]) -> None:
     method = SelectiveTuning(**arguments)
     method.setup(build_plain())
     assert set(method.backbone_parameters()) == expected and len(method.names) == len(expected)
+
+
+@pytest.mark.parametrize('name', SMALL_BACKBONES)
+def test_embedding_and_positions(name: str) -> None:
+    """The first half of the PointNet and the layers of positions learn; the prior stays as it was."""
+    only = dict(biases=False, final_norm=False, prefix=False)
+    model = build_classifier(
+        [dict(type='SelectiveTuning', embedding=True, positions=True, **only)], name=name
+    )
+    wrapper, plain = model.backbone, build_plain(name)
+    found = {tuned.split('.')[-3] for tuned in wrapper.tuned_names}
+    assert 'first_conv' in found and len(wrapper.tuned_names) == 6 + 4 * {'PointGPT': 0, 'PointM2AE': 3}.get(
+        name, 1
+    )
+    train(model)
+    assert all(wrapper.backbone.get_parameter(tuned).grad.abs().sum() > 0 for tuned in wrapper.tuned_names)
+    tokens, before = wrapper.backbone.embed(clouds()), plain.embed(clouds())
+    assert (tokens.features - before.features).abs().max() > 1e-3
+    assert torch.equal(wrapper.pretrained_summary(tokens), plain.summarize(before))
+
+
+def test_no_such_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backbone that embeds groups otherwise."""
+    backbone = build_plain()
+    backbone.encoder = nn.Identity()
+    with pytest.raises(ValueError, match='PointMAE has none; set embedding=False'):
+        SelectiveTuning(embedding=True).setup(backbone)
 
 
 def test_only_these_are_trained() -> None:

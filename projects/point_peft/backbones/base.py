@@ -61,6 +61,9 @@ class PointBackbone(BaseModule, ABC):
     num_prefix_tokens: int
     """Number P of class-like tokens in front of the patch tokens."""
 
+    num_kept_tokens: int = 0
+    """Prefix tokens of tuning methods; a plain network has none."""
+
     prefix_is_pretrained: bool = False
     """Whether pre-training gave the prefix tokens their values, so that the descriptor may depend on them."""
 
@@ -152,6 +155,17 @@ class PointBackbone(BaseModule, ABC):
     @abstractmethod
     def embed(self, points: Tensor) -> PointTokens:
         """Cut clouds (B, N, 3) into groups and embed each."""
+
+    def embed_positions(self, centers: Tensor) -> Tensor:
+        """Positions (B, G, C) of centers (B, G, 3), as added to the tokens of the first block's stage.
+
+        Raises:
+            ValueError: If the backbone does not say them.
+        """
+        raise InvalidValueError(
+            f'{type(self).__name__} does not say the positions of centers, which a tuning method asks for; give it '
+            'embed_positions(centers).'
+        )
 
     def carry(self, x: Tensor, stage: int) -> Tensor:
         """Bring tokens (B, T, C) that have no neighbours, such as prompts, into a later stage of a hierarchy.

@@ -18,6 +18,10 @@ class AnyBackbone(Protocol):
         """Number P of prefix tokens."""
 
     @property
+    def num_kept_tokens(self) -> int:
+        """How many of them are tokens of tuning methods."""
+
+    @property
     def num_groups(self) -> int:
         """Groups G per cloud."""
 

@@ -80,6 +80,10 @@ class PlainTransformer(PointBackbone):
         """Embed groups (B, G, K, 3) as (B, G, C)."""
         return self.encoder(neighborhoods)
 
+    def embed_positions(self, centers: Tensor) -> Tensor:
+        """Positions (B, G, C) of centers (B, G, 3)."""
+        return self.pos_embed(centers)
+
     def embed(self, points: Tensor) -> PointTokens:
         """Group clouds (B, N, 3) by farthest point sampling and nearest neighbours, and embed each group.
 

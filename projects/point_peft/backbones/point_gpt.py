@@ -92,6 +92,10 @@ class PointGPT(PointBackbone):
         """Embed groups (B, G, K, 3) as (B, G, C)."""
         return self.encoder(neighborhoods)
 
+    def embed_positions(self, centers: Tensor) -> Tensor:
+        """Positions (B, G, C) of centers (B, G, 3)."""
+        return sine_position(centers, self.embed_dim)
+
     def embed(self, points: Tensor) -> PointTokens:
         """Group clouds (B, N, 3), embed each group, and put them in a row.
 

@@ -54,7 +54,8 @@ class PointClsHead(Head):
         self.pool = tuple(pool)
         self.label_smoothing = label_smoothing
         self.cls_norm = nn.LayerNorm(backbone.embed_dim) if token_norm else None
-        dims = [pooled_width(self.pool, backbone.embed_dim, backbone.num_prefix_tokens), *hidden_dims]
+        num_tokens = (backbone.num_prefix_tokens, backbone.num_kept_tokens)
+        dims = [pooled_width(self.pool, backbone.embed_dim, *num_tokens), *hidden_dims]
         layers: list[nn.Module] = [] if hidden_dims else [BatchNorm1d(dims[0], affine=False)]
         for before, after in zip(dims, dims[1:]):
             layers += [

@@ -14,8 +14,10 @@ from ..structures import BackboneFeatures
 POOLS: dict[str, Callable[[BackboneFeatures], Tensor]] = {
     'cls': lambda features: features.prefix[:, features.class_index],
     'prefix': lambda features: features.prefix.flatten(1),
+    'own_prefix': lambda features: features.own_prefix.flatten(1),
     'sum': lambda features: features.patches.mean(dim=1) + max_pool(features.patches, dim=1),
     'max': lambda features: max_pool(features.patches, dim=1),
+    'max_with_kept': lambda features: max_pool(torch.cat([features.kept, features.patches], dim=1), dim=1),
     'max_but_first': lambda features: max_pool(features.patches[:, 1:], dim=1),
     'mean': lambda features: features.patches.mean(dim=1),
 }
@@ -26,9 +28,10 @@ def pool_tokens(features: BackboneFeatures, parts: Sequence[str]) -> Tensor:
 
     Args:
         features (BackboneFeatures): Tokens after the final norm.
-        parts (Sequence[str]): Names out of ``cls`` (class token), ``prefix`` (all prefix tokens), ``max``, ``mean``,
-            ``sum`` (maximum plus mean), ``max_but_first`` (maximum without the first patch token, which Point-M2AE's
-            published classifier leaves out although it is no class token).
+        parts (Sequence[str]): Names out of ``cls`` (class token), ``prefix`` (all prefix tokens), ``own_prefix``
+            (without those of tuning methods that stayed), ``max``, ``max_with_kept`` (over these tokens, too),
+            ``mean``, ``sum`` (maximum plus mean), ``max_but_first`` (maximum without the first patch token, which
+            Point-M2AE's published classifier leaves out although it is no class token).
 
     Returns:
         Tensor: (B, sum of the parts' widths).
@@ -40,13 +43,16 @@ def pool_tokens(features: BackboneFeatures, parts: Sequence[str]) -> Tensor:
     return torch.cat([POOLS[part](features) for part in parts], dim=-1)
 
 
-def pooled_width(parts: Sequence[str], embed_dim: int, num_prefix_tokens: int) -> int:
+def pooled_width(
+    parts: Sequence[str], embed_dim: int, num_prefix_tokens: int, num_kept_tokens: int = 0
+) -> int:
     """Width of what :func:`pool_tokens` returns.
 
     Args:
         parts (Sequence[str]): Names of the parts.
         embed_dim (int): Token dimension C.
-        num_prefix_tokens (int): Prefix tokens P of the backbone.
+        num_prefix_tokens (int): Prefix tokens P of the backbone, tuned or not.
+        num_kept_tokens (int): Those of them that are tokens of tuning methods.
 
     Raises:
         ValueError: If a name is unknown, or the class token is asked of a backbone that has none.
@@ -56,7 +62,8 @@ def pooled_width(parts: Sequence[str], embed_dim: int, num_prefix_tokens: int) -
         raise InvalidValueError(
             f"pool={tuple(parts)} has 'cls', but the backbone has no class token; use 'max' or 'mean'."
         )
-    return embed_dim * sum(num_prefix_tokens if part == 'prefix' else 1 for part in parts)
+    counts = {'prefix': num_prefix_tokens, 'own_prefix': num_prefix_tokens - num_kept_tokens}
+    return embed_dim * sum(counts.get(part, 1) for part in parts)
 
 
 def _check(parts: Sequence[str]) -> None:

@@ -36,6 +36,9 @@ class TuningMethod(nn.Module):
     gradient_from: int = 0
     """First block in which, and behind which, this method needs a gradient of the tokens."""
 
+    tunes_embedding: bool = False
+    """Whether the tokens are not embedded as pre-trained, since this method trains what embeds groups."""
+
     position: int = 0
     """Number of this method among those of the wrapper."""
 

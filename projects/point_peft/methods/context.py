@@ -25,12 +25,14 @@ class Inserted:
             taken out behind the block.
         positions (Tensor | None): (B or 1, T, C) added to them before this block and, if they stay in a stage of
             that dimension, every further one, as the positions of patch tokens are.
+        change (Callable | None): Applied to them, positions included, before every block that they enter.
         owner (int): Number of the method; set by the wrapper.
     """
 
     tokens: Tensor
     stay: bool = False
     positions: Tensor | None = None
+    change: Callable[[Tensor], Tensor] | None = None
     owner: int = 0
 
 

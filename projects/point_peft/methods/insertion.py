@@ -126,8 +126,9 @@ class TokenInsertion:
 
 
 def _entering(part: Inserted) -> Tensor:
-    """Inserted tokens with their positions."""
-    return part.tokens if part.positions is None else part.tokens + part.positions
+    """Inserted tokens as they go into a block: with their positions, and changed as their method wants it."""
+    tokens = part.tokens if part.positions is None else part.tokens + part.positions
+    return tokens if part.change is None else part.change(tokens)
 
 
 def grow_mask_once(context: TuningContext, mask: Tensor, count: int) -> Tensor:

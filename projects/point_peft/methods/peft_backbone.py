@@ -66,7 +66,12 @@ class PEFTBackbone(BaseModule):
     @property
     def num_prefix_tokens(self) -> int:
         """Number P of prefix tokens that a head gets: the backbone's, and those of methods that stay."""
-        return self.backbone.num_prefix_tokens + sum(method.num_kept_tokens for method in self.methods)
+        return self.backbone.num_prefix_tokens + self.num_kept_tokens
+
+    @property
+    def num_kept_tokens(self) -> int:
+        """How many of them are tokens of methods that stay."""
+        return sum(method.num_kept_tokens for method in self.methods)
 
     @property
     def num_groups(self) -> int:
@@ -149,7 +154,10 @@ class PEFTBackbone(BaseModule):
             drop_path.training = False
         try:
             with torch.autocast(tokens.features.device.type, enabled=False), substituted(self.backbone, kept):
-                return self.backbone.summarize(replace(tokens, features=tokens.features.to(dtype)))
+                features = tokens.features.to(dtype)
+                if any(method.tunes_embedding for method in self.methods):
+                    features = self.backbone.embed_groups(tokens.neighborhoods.to(dtype))
+                return self.backbone.summarize(replace(tokens, features=features))
         finally:
             self.activity.is_silent = False
             for drop_path in active:
@@ -219,10 +227,8 @@ class PEFTBackbone(BaseModule):
         self.insertion.attach()
         lowest = min((method.gradient_from for method in self.methods), default=0)
         if lowest > 0:
-            block = self.backbone.layers[lowest]
-            self._handles.append(
-                block.register_forward_pre_hook(without_gradient, with_kwargs=True, prepend=True)
-            )
+            register = self.backbone.layers[lowest].register_forward_pre_hook
+            self._handles.append(register(without_gradient, with_kwargs=True, prepend=True))
         self.is_attached = True
 
     def _detach_methods(self) -> None:

@@ -39,6 +39,7 @@ class ReleaseModel(BaseModule):
 
     embed_dim = 384
     num_prefix_tokens: int
+    num_kept_tokens = 0
     num_tokens: int
     """Prompts per prompted block."""
 

@@ -8,7 +8,7 @@ from .cross_attention import CrossAttention
 from .drop_path import DropPath, drop_path_rates
 from .extra_channels import ExtraChannels
 from .mlp import Mlp
-from .patch_embed import PatchEmbed, position_mlp
+from .patch_embed import PatchEmbed, PositionMlp, position_mlp
 from .recomputation import is_recomputation
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     'ExtraChannels',
     'Mlp',
     'PatchEmbed',
+    'PositionMlp',
     'attend',
     'causal_mask',
     'drop_path_rates',

@@ -37,6 +37,7 @@ class PatchEmbed(nn.Module):
         self, dim: int, *, hidden_dims: Sequence[int] = (128, 256, 512), in_channels: int = 3
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         *first, second = hidden_dims
         self.first_conv = _stage(in_channels, *first)
         self.second_conv = _stage(2 * first[-1], second, dim)
@@ -81,12 +82,12 @@ class PatchEmbed(nn.Module):
         return max_pool(mixed.view(count, size, -1), dim=1)
 
 
-def position_mlp(dim: int, *, hidden_dim: int = 128) -> nn.Sequential:
+def position_mlp(dim: int, *, hidden_dim: int = 128) -> PositionMlp:
     """Build the positional embedding of group centers: 3 - hidden - C with a GELU (Point-MAE)."""
-    return _PositionMlp(nn.Linear(3, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, dim))
+    return PositionMlp(nn.Linear(3, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, dim))
 
 
-class _PositionMlp(nn.Sequential):
+class PositionMlp(nn.Sequential):
     """Layers that autocast leaves alone.
 
     Every block adds the positions, so that their rounding would add up, and they are a hundredth of a block's work.
