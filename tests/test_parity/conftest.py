@@ -34,6 +34,7 @@ CONFIG_OF = {
     'pointm2ae_partseg': 'full/pointm2ae_shapenetpart.py',
     'recon_partseg': 'full/recon_shapenetpart.py',
     'pointgpt_s_partseg': 'full/pointgpt_s_shapenetpart.py',
+    'pointlora_cls': 'pointlora/pointmae_scanobjnn.py',
     'pointpeft_mae': 'point_peft/release/pointmae_scanobjnn.py',
     'pointpeft_m2ae': 'point_peft/release/pointm2ae_scanobjnn.py',
 }

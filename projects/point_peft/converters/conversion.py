@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..io.errors import CheckpointError
+from ..methods.peft_backbone import COPY
 from ..registry import MODELS
 from .layout import Layout
 from .layouts import LAYOUTS
@@ -89,11 +90,12 @@ def _convert(
         raise CheckpointError(
             f'no tensor of {file.source} fits "{layout.kind}" by name and shape; give the file as published.'
         )
+    tensors = {ours: file.tensors[name] for name, ours in used.items()}
     return Conversion(
         layout.kind,
         file.naming,
         _config_for(layout, config),
-        {ours: file.tensors[name] for name, ours in used.items()},
+        tensors | _copies(tensors, shapes),
         used=[file.names[name] for name in used],
         skipped=[published for name, published in file.names.items() if name not in used],
         missed=[],
@@ -118,6 +120,17 @@ def find_layout(file: PublishedFile) -> Layout:
             'file as published.'
         )
     return found[0]
+
+
+def _copies(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    """Parameters that were trained in place, once more in the place of their pre-trained values.
+
+    Files do not have these, which only the detached backbone and its descriptor would use.
+    """
+    start = 'backbone.backbone.'
+    names = {name.removeprefix(start).replace('.', '_'): name for name in tensors if name.startswith(start)}
+    copies = {f'backbone.{COPY}{flat}': name for flat, name in names.items()}
+    return {copy: tensors[name].clone() for copy, name in copies.items() if copy in shapes}
 
 
 def _with_prior(

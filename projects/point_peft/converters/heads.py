@@ -5,6 +5,7 @@ How many parts each category has leaves no trace in a file, only the sum does: t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .sizes import State, needed, numbered, widths
@@ -17,7 +18,12 @@ RELEASED_DIM = 384
 
 
 def classifier(
-    backbone: dict[str, Any], state: State | None = None, *, prefix: str = '', token_norm: bool = False
+    backbone: dict[str, Any],
+    state: State | None = None,
+    *,
+    prefix: str = '',
+    token_norm: bool = False,
+    methods: Sequence[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Config of a classifier on a backbone, with the head of the file, if there is one.
 
@@ -26,6 +32,7 @@ def classifier(
         state (Mapping[str, Tensor] | None): Tensors of the file; None if it has no head.
         prefix (str): Where in the file the head stands.
         token_norm (bool): Whether the head has a norm for the tokens.
+        methods (Sequence[dict] | None): Configs of the methods that tune the backbone; None without a wrapper.
     """
     layers = f'{prefix}cls_head_finetune.'
     state = state or {}
@@ -41,7 +48,8 @@ def classifier(
         config['pool'] = ['max'] * max(1, pooled)  # only their number shows in shapes
         config['hidden_dims'] = [len(weight) for weight in linear[:-1]]
         config['batch_norm'] = bool(numbered(state, layers, 'running_mean'))
-    return {'type': 'PointClassifier', 'backbone': backbone, 'head': config}
+    model = {'type': 'PointClassifier', 'backbone': backbone, 'head': config}
+    return model if methods is None else model | {'peft': {'type': 'PEFTBackbone', 'methods': methods}}
 
 
 def plain_segmentor(backbone: dict[str, Any], state: State, *, prefix: bool = False) -> dict[str, Any]:

@@ -36,6 +36,12 @@ DECODER_MODULES = ('label_conv', 'propagation', 'dgcnn_pro_', 'convs', 'conv1', 
 IN_CLASSIFIER: Renames = ((r'^(?=cls_head_finetune\.)', 'head.'), (r'^(?!head\.)', 'backbone.'))
 """From a classifier of the field to ours."""
 
+IN_TUNED_CLASSIFIER: Renames = (
+    (r'^(?=cls_head_finetune\.)', 'head.'),
+    (r'^(?!head\.|backbone\.)', 'backbone.backbone.'),
+)
+"""The same where methods tune the backbone; what is theirs has been renamed before."""
+
 IN_SEGMENTOR: Renames = (
     (rf'^(?={"|".join(DECODER_MODULES)})', 'head.'),
     (r'^(?=generator_blocks\.)', 'auxiliary_head.'),

@@ -8,6 +8,7 @@ from .geometry_aware_adapter import GeometryAwareAdapter
 from .lora import LoRA
 from .memory_bank import MemoryBank
 from .peft_backbone import PEFTBackbone
+from .point_lora import PointLoRA
 from .point_prior_prompt import PointPriorPrompt
 from .prompting import DeepPrompt
 from .selective import SelectiveTuning
@@ -22,6 +23,7 @@ __all__ = [
     'LoRA',
     'MemoryBank',
     'PEFTBackbone',
+    'PointLoRA',
     'PointPriorPrompt',
     'SelectiveTuning',
     'TuningMethod',
