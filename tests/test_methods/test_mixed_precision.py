@@ -39,6 +39,9 @@ WIDTH = (256, 256)
 PARTS = {name: 'pointgpt_s' if name == 'PointGPT' else name.lower() for name in SMALL_BACKBONES}
 """The backbones in the names of configs."""
 
+STEP = 2**-7
+"""Between numbers of bfloat16, relative to them."""
+
 every_backbone = pytest.mark.parametrize('name', SMALL_BACKBONES)
 
 
@@ -114,10 +117,14 @@ def distance(one: Tensor, other: Tensor) -> float:
 @every_backbone
 @pytest.mark.parametrize('way', sorted(part_files('method')))
 def test_logits_and_gradients(name: str, way: str) -> None:
-    """Within 0.04 and with a cosine of 0.99 for all that ships, and no further off than rounding explains."""
+    """Within 0.04, or one step of bfloat16 of the largest logit, and with a cosine of 0.99 for all that ships.
+
+    And no further off than rounding explains.
+    """
     model = shipped(name, way)
     exact, rough = (logits_and_gradient(model, autocast=autocast) for autocast in (False, True))
-    assert rough[0].dtype == torch.float32 and 0 < (rough[0] - exact[0]).abs().max() < 0.04
+    limit = max(0.04, float(exact[0].abs().max()) * STEP)
+    assert rough[0].dtype == torch.float32 and 0 < (rough[0] - exact[0]).abs().max() < limit
     assert distance(rough[0], exact[0]) < 1.3 * distance(rounded_logits(model), exact[0])
     assert F.cosine_similarity(rough[1], exact[1], dim=0) > 0.99
 

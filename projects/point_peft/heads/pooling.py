@@ -20,6 +20,7 @@ POOLS: dict[str, Callable[[BackboneFeatures], Tensor]] = {
     'max_with_kept': lambda features: max_pool(torch.cat([features.kept, features.patches], dim=1), dim=1),
     'max_but_first': lambda features: max_pool(features.patches[:, 1:], dim=1),
     'mean': lambda features: features.patches.mean(dim=1),
+    'mean_with_prefix': lambda features: torch.cat([features.prefix, features.patches], dim=1).mean(dim=1),
 }
 
 
@@ -30,8 +31,9 @@ def pool_tokens(features: BackboneFeatures, parts: Sequence[str]) -> Tensor:
         features (BackboneFeatures): Tokens after the final norm.
         parts (Sequence[str]): Names out of ``cls`` (class token), ``prefix`` (all prefix tokens), ``own_prefix``
             (without those of tuning methods that stayed), ``max``, ``max_with_kept`` (over these tokens, too),
-            ``mean``, ``sum`` (maximum plus mean), ``max_but_first`` (maximum without the first patch token, which
-            Point-M2AE's published classifier leaves out although it is no class token).
+            ``mean``, ``mean_with_prefix`` (over prefix tokens too), ``sum`` (maximum plus mean), ``max_but_first``
+            (maximum without the first patch token, which Point-M2AE's published classifier leaves out although it is
+            no class token).
 
     Returns:
         Tensor: (B, sum of the parts' widths).

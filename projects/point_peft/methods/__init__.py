@@ -12,6 +12,7 @@ from .point_lora import PointLoRA
 from .point_prior_prompt import PointPriorPrompt
 from .prompting import DeepPrompt
 from .selective import SelectiveTuning
+from .stag import STAG
 from .vpt import VPTDeep
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     'PEFTBackbone',
     'PointLoRA',
     'PointPriorPrompt',
+    'STAG',
     'SelectiveTuning',
     'TuningMethod',
     'TuningContext',
