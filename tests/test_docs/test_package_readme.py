@@ -24,17 +24,17 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory with the example's files, from which they can be imported; afterwards all is forgotten."""
     (tmp_path / 'configs').symlink_to(ROOT / 'configs')
     written = write_files(code_blocks(README, 'python'), tmp_path)
-    assert [path.name for path in written] == ['ssf.py', 'ssf_shapes.py']
+    assert [path.name for path in written] == ['ia3.py', 'ia3_shapes.py']
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
-    MODELS.module_dict.pop('SSF', None)
+    MODELS.module_dict.pop('IA3', None)
     for name in [name for name in sys.modules if name.partition('.')[0] == 'my_project']:
         del sys.modules[name]
 
 
 def test_method(example: Path) -> None:
     """The config is valid; the method starts at the identity, trains its parameters alone, and can be detached."""
-    config = load_config(example / 'my_project/ssf_shapes.py')
+    config = load_config(example / 'my_project/ia3_shapes.py')
     check_config(config)
     tuned = PEFTBackbone(dict(BACKBONE, drop_path_rate=0.0), config.model.peft.methods[:1]).eval()
     points = clouds()
@@ -43,7 +43,7 @@ def test_method(example: Path) -> None:
     torch.testing.assert_close(tuned(points).patches, plain, atol=0, rtol=0)
 
     trained = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
-    assert sum(parameter.numel() for parameter in trained) == 2 * BACKBONE['depth'] * BACKBONE['embed_dim']
+    assert sum(parameter.numel() for parameter in trained) == BACKBONE['depth'] * 4 * BACKBONE['embed_dim']
     tuned(points).patches.square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in trained)
 
@@ -55,5 +55,5 @@ def test_method(example: Path) -> None:
 
 def test_length_is_that_of_a_small_file() -> None:
     """A method fits in about thirty lines."""
-    (method,) = [block for block in code_blocks(README, 'python') if 'class SSF' in block]
+    (method,) = [block for block in code_blocks(README, 'python') if 'class IA3' in block]
     assert len(method.splitlines()) <= 35

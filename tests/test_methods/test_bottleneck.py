@@ -47,6 +47,17 @@ def test_formula(at: str) -> None:
     torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=1e-6, rtol=0)
 
 
+def test_parallel_formula() -> None:
+    """It reads what the sub-layer reads; scale and activation are those of the config."""
+    methods = [dict(type='BottleneckAdapter', dim=4, parallel=True, scale=0.1, activation='relu')]
+    model = build_classifier(methods)
+    plain = build_plain()
+    for block, bottleneck in zip(plain.layers, model.backbone.methods[0].adapters):
+        assert isinstance(bottleneck.act, torch.nn.ReLU)
+        block.mlp.register_forward_hook(lambda _, args, h, b=bottleneck: h + 0.1 * b(args[0]))
+    torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=1e-6, rtol=0)
+
+
 def test_fresh_adapter_changes_nothing() -> None:
     """Bit for bit, until it is trained."""
     fresh, plain = build_classifier([dict(type='BottleneckAdapter')], fresh=True), build_classifier()
@@ -71,3 +82,9 @@ def test_unknown_place() -> None:
         build_classifier([dict(type='BottleneckAdapter', at='ffn')])
     with pytest.raises(ValueError, match="at='mlp.fc1' gives 192 channels, but the tokens have 48; use"):
         build_classifier([dict(type='BottleneckAdapter', at='mlp.fc1')])
+    with pytest.raises(ValueError, match="at='mlp.fc2' reads 192 channels, but the tokens have 48; use"):
+        build_classifier([dict(type='BottleneckAdapter', at='mlp.fc2', parallel=True)])
+    with pytest.raises(
+        ValueError, match=r"activation='swish' is unknown; use one of \['gelu', 'quick_gelu', 'relu'\]"
+    ):
+        build_classifier([dict(type='BottleneckAdapter', activation='swish')])

@@ -1,4 +1,4 @@
-"""VPT-deep."""
+"""VPT, deep and shallow."""
 
 from __future__ import annotations
 
@@ -35,6 +35,41 @@ def test_layers() -> None:
         block.norm1.register_forward_hook(lambda _, args, x: lengths.append(x.shape[1]))
     logits(model, clouds())
     assert lengths == [17, 17, 20, 17] and len(model.backbone.methods[0].embeddings) == 1
+
+
+def test_own_positions() -> None:
+    """They are added to the prompts of their block; both learn."""
+    model = build_classifier([dict(type='VPTDeep', num_tokens=3, own_positions=True)])
+    method = model.backbone.methods[0]
+    sums = [tokens + at for tokens, at in zip(method.embeddings, method.embedding_positions, strict=True)]
+    assert all(torch.equal(method.prompts(index)[0], found) for index, found in enumerate(sums))
+    train(model, steps=1)
+    assert all(p.grad.abs().sum() > 0 for p in method.parameters()) and len(list(method.parameters())) == 8
+
+
+def test_shallow_formula() -> None:
+    """The prompts enter the first block and go through all, without position; the head does not see them."""
+    model = build_classifier([dict(type='VPTShallow', num_tokens=3)])
+    (prompt,) = model.backbone.methods[0].embeddings
+    plain = build_plain()
+    tokens = plain.embed(clouds())
+    pos = torch.cat([plain.cls_pos.expand(4, -1, -1), plain.pos_embed(tokens.centers)], dim=1)
+    x = torch.cat([plain.cls_token.expand(4, -1, -1), tokens.features], dim=1)
+    prompt = prompt.expand(4, -1, -1)
+    for block in plain.layers:
+        x = x + pos
+        x = block(torch.cat([x[:, :1], prompt, x[:, 1:]], dim=1))
+        prompt, x = x[:, 1:4], torch.cat([x[:, :1], x[:, 4:]], dim=1)
+    features = model.backbone(clouds())
+    torch.testing.assert_close(torch.cat([features.prefix, features.patches], dim=1), plain.norm(x))
+    assert features.num_kept == 0 and model.backbone.num_prefix_tokens == 1
+
+
+def test_shallow_learns() -> None:
+    """Through all blocks."""
+    model = build_classifier([dict(type='VPTShallow', num_tokens=3)], fresh=True, drop_path_rate=0.0)
+    losses = train(model, steps=6, lr=0.01)
+    assert losses[-1] < losses[0] and model.backbone.methods[0].embeddings[0].grad.abs().sum() > 0
 
 
 def test_fresh_prompts_take_part() -> None:

@@ -3,7 +3,9 @@
 from .base import TuningMethod
 from .bottleneck import BottleneckAdapter
 from .context import Inserted, TuningContext
+from .dora import DoRA
 from .fitted import FittedMethod, fitted_methods
+from .folding import FoldingError
 from .geometry_aware_adapter import GeometryAwareAdapter
 from .lora import LoRA
 from .memory_bank import MemoryBank
@@ -12,13 +14,17 @@ from .point_lora import PointLoRA
 from .point_prior_prompt import PointPriorPrompt
 from .prompting import DeepPrompt
 from .selective import SelectiveTuning
+from .ssf import SSF
 from .stag import STAG
-from .vpt import VPTDeep
+from .vpt import VPTDeep, VPTShallow
+from .weight_change import WeightChange
 
 __all__ = [
     'BottleneckAdapter',
     'DeepPrompt',
+    'DoRA',
     'FittedMethod',
+    'FoldingError',
     'GeometryAwareAdapter',
     'Inserted',
     'LoRA',
@@ -26,10 +32,13 @@ __all__ = [
     'PEFTBackbone',
     'PointLoRA',
     'PointPriorPrompt',
+    'SSF',
     'STAG',
     'SelectiveTuning',
     'TuningMethod',
     'TuningContext',
     'VPTDeep',
+    'VPTShallow',
+    'WeightChange',
     'fitted_methods',
 ]

@@ -11,6 +11,7 @@ from torch.utils.hooks import RemovableHandle
 from ..backbones import PointBackbone
 from ..structures import BackboneFeatures, PointTokens
 from .context import Activity, Inserted, TuningContext
+from .weight_change import WeightChange
 
 
 class TuningMethod(nn.Module):
@@ -39,6 +40,11 @@ class TuningMethod(nn.Module):
     tunes_embedding: bool = False
     """Whether the tokens are not embedded as pre-trained, since this method trains what embeds groups."""
 
+    unfoldable: str = 'what it computes is no change of weights'
+    """Why it cannot be folded into the backbone's weights, as a clause; empty if :meth:`weight_changes` says how.
+
+    Emptiness is not inherited: a class that can be folded says so itself."""
+
     position: int = 0
     """Number of this method among those of the wrapper."""
 
@@ -62,6 +68,9 @@ class TuningMethod(nn.Module):
     def setup(self, backbone: PointBackbone) -> None:
         """Create the parameters for ``backbone``; called once, at construction of the tuned backbone."""
 
+    def start_from(self, backbone: PointBackbone) -> None:
+        """Give parameters that start from the pre-trained weights their values; called when these are loaded."""
+
     def attach(self, backbone: PointBackbone) -> None:
         """Register what acts on modules of ``backbone``, with ``on_input`` and ``on_output``."""
 
@@ -74,6 +83,13 @@ class TuningMethod(nn.Module):
     def backbone_parameters(self) -> list[str]:
         """Names of the backbone's own parameters that this method trains in place."""
         return []
+
+    def weight_changes(self, backbone: PointBackbone) -> Sequence[WeightChange]:
+        """What the method does in evaluation, as changes of weights; parameters trained in place need none.
+
+        The order of several at one module is that in which they act.
+        """
+        return ()
 
     def transform_points(self, points: Tensor) -> Tensor:
         """Change the clouds (B, N, 3) before they are embedded."""

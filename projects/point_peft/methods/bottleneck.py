@@ -24,6 +24,10 @@ class QuickGELU(nn.Module):
         return x * torch.sigmoid(QUICK_GELU_SLOPE * x)
 
 
+ACTIVATIONS: dict[str, type[nn.Module]] = {'gelu': nn.GELU, 'quick_gelu': QuickGELU, 'relu': nn.ReLU}
+"""Activations of a bottleneck by name."""
+
+
 class Bottleneck(nn.Module):
     """Down-projection, activation, dropout, up-projection.
 
@@ -33,12 +37,22 @@ class Bottleneck(nn.Module):
         dim (int): Input and output dimension C.
         hidden_dim (int): Dimension of the bottleneck.
         dropout (float): Dropout before the up-projection; 0.1 in the Point-PEFT release.
+        activation (str): ``gelu``, ``quick_gelu`` or ``relu``; QuickGELU in the Point-PEFT release.
+
+    Raises:
+        ValueError: If the activation is unknown.
     """
 
-    def __init__(self, dim: int, *, hidden_dim: int, dropout: float = 0.1) -> None:
+    def __init__(
+        self, dim: int, *, hidden_dim: int, dropout: float = 0.1, activation: str = 'quick_gelu'
+    ) -> None:
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise InvalidValueError(
+                f'activation={activation!r} is unknown; use one of {sorted(ACTIVATIONS)}.'
+            )
         self.down = nn.Linear(dim, hidden_dim)
-        self.act = QuickGELU()
+        self.act = ACTIVATIONS[activation]()
         self.dropout = nn.Dropout(dropout)
         self.up = nn.Linear(hidden_dim, dim)
         nn.init.xavier_uniform_(self.down.weight)
@@ -52,34 +66,51 @@ class Bottleneck(nn.Module):
 
 @MODELS.register_module()
 class BottleneckAdapter(TuningMethod):
-    """Add a scaled bottleneck of a sub-layer's output to it: ``h + scale * adapter(h)``.
+    """Add a scaled bottleneck to a sub-layer's output: ``h + scale * adapter(h)``, or ``h + scale * adapter(x)``.
+
+    The first, serial, is the adapter of Houlsby et al. (ICML 2019, arXiv 1902.00751) behind attention and feed-forward
+    network and of Pfeiffer et al. (EACL 2021, arXiv 2005.00247) behind the latter; Point-PEFT has it too. The second,
+    parallel, reads the sub-layer's input x (He et al., ICLR 2022, arXiv 2110.04366; AdaptFormer, NeurIPS 2022).
 
     Args:
-        dim (int): Dimension of the bottleneck; 16 in Point-PEFT.
+        dim (int): Dimension of the bottleneck; 16 in Point-PEFT, 64 in Houlsby's and AdaptFormer's code.
         at (str): Site whose output is adapted and has the tokens' dimension: ``mlp``, ``attn``, ``block``.
-        scale (float): Weight of the adapter; 0.7 in the Point-PEFT release (``Block.forward``).
-        dropout (float): Dropout inside the bottleneck.
+        parallel (bool): Whether the bottleneck reads what the sub-layer reads, not what it gives.
+        scale (float): Weight of the adapter; 0.7 in the Point-PEFT release (``Block.forward``), 0.1 in AdaptFormer.
+        dropout (float): Dropout inside the bottleneck; 0.1 in AdaptFormer too.
+        activation (str): ``quick_gelu`` (Point-PEFT), ``gelu`` (Houlsby) or ``relu`` (AdaptFormer).
     """
 
-    def __init__(self, dim: int = 16, *, at: str = 'mlp', scale: float = 0.7, dropout: float = 0.1) -> None:
+    unfoldable = 'its activation is not linear'
+
+    def __init__(
+        self,
+        dim: int = 16,
+        *,
+        at: str = 'mlp',
+        parallel: bool = False,
+        scale: float = 0.7,
+        dropout: float = 0.1,
+        activation: str = 'quick_gelu',
+    ) -> None:
         super().__init__()
-        self.dim, self.at, self.scale, self.dropout = dim, at, scale, dropout
+        self.dim, self.at, self.parallel, self.scale = dim, at, parallel, scale
+        self.dropout, self.activation = dropout, activation
         self.needed_sites = (at,)
 
     def setup(self, backbone: PointBackbone) -> None:
         """Create one bottleneck per block.
 
         Raises:
-            ValueError: If the site's output has not the tokens' dimension.
+            ValueError: If what the site gives, or reads for a parallel adapter, has not the tokens' dimension.
         """
         for module, width in zip(backbone.sites(self.at), backbone.layer_dims):
-            if isinstance(module, nn.Linear) and module.out_features != width:
-                raise InvalidValueError(
-                    f'BottleneckAdapter at={self.at!r} gives {module.out_features} channels, but the tokens have '
-                    f"{width}; use 'mlp', 'attn' or 'block'."
-                )
+            if isinstance(module, nn.Linear):
+                self._check_width('gives', module.out_features, width)
+                self._check_width('reads', module.in_features if self.parallel else width, width)
         self.adapters = nn.ModuleList(
-            Bottleneck(width, hidden_dim=self.dim, dropout=self.dropout) for width in backbone.layer_dims
+            Bottleneck(width, hidden_dim=self.dim, dropout=self.dropout, activation=self.activation)
+            for width in backbone.layer_dims
         )
 
     def attach(self, backbone: PointBackbone) -> None:
@@ -87,5 +118,12 @@ class BottleneckAdapter(TuningMethod):
         for module, adapter in zip(backbone.sites(self.at), self.adapters):
             self.on_output(module, self._adapt(adapter))
 
+    def _check_width(self, verb: str, channels: int, width: int) -> None:
+        if channels != width:
+            raise InvalidValueError(
+                f'BottleneckAdapter at={self.at!r} {verb} {channels} channels, but the tokens have {width}; '
+                "use 'mlp', 'attn' or 'block'."
+            )
+
     def _adapt(self, adapter: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda _, output: torch.add(output, adapter(output), alpha=self.scale)
+        return lambda x, output: torch.add(output, adapter(x if self.parallel else output), alpha=self.scale)

@@ -26,6 +26,7 @@ class Inserted:
         positions (Tensor | None): (B or 1, T, C) added to them before this block and, if they stay in a stage of
             that dimension, every further one, as the positions of patch tokens are.
         change (Callable | None): Applied to them, positions included, before every block that they enter.
+        to_head (bool): Whether those that stay go on to the head.
         owner (int): Number of the method; set by the wrapper.
     """
 
@@ -33,6 +34,7 @@ class Inserted:
     stay: bool = False
     positions: Tensor | None = None
     change: Callable[[Tensor], Tensor] | None = None
+    to_head: bool = True
     owner: int = 0
 
 

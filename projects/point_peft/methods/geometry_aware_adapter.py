@@ -57,6 +57,8 @@ class GeometryAwareAdapter(TuningMethod):
         drop_path (float): Rate at which a region's attention is dropped in the last block, growing from 0; 0.1.
     """
 
+    unfoldable = 'it mixes neighbouring tokens, differently in every cloud'
+
     def __init__(
         self,
         *,

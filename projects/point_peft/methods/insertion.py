@@ -101,7 +101,7 @@ class TokenInsertion:
 
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
         """Features whose prefix has the tokens that stayed, behind the same norm."""
-        kept = context.handed_on.get((KEPT, len(self.backbone.layers)), ())
+        kept = [part for part in context.handed_on.get((KEPT, len(self.backbone.layers)), ()) if part.to_head]
         if not kept:
             return features
         raw = torch.cat([part.tokens for part in kept], dim=1)

@@ -10,6 +10,7 @@ from ..backbones import PointBackbone
 from ..io.errors import InvalidValueError
 from ..registry import MODELS
 from .base import TuningMethod
+from .weight_change import WeightChange
 
 
 @MODELS.register_module()
@@ -22,6 +23,8 @@ class LoRA(TuningMethod):
         targets (Sequence[str]): Sites of every block that are linear layers.
         dropout (float): Dropout of the update's input.
     """
+
+    unfoldable = ''
 
     def __init__(
         self,
@@ -50,6 +53,18 @@ class LoRA(TuningMethod):
         """Act on the output of every target."""
         for layer, update in zip(self._target_layers(backbone), self.updates):
             self.on_output(layer, self._add(update))
+
+    def weight_changes(self, backbone: PointBackbone) -> Sequence[WeightChange]:
+        """``(alpha / rank) B A`` is added to every target's weight."""
+        return [
+            WeightChange(layer, update=self._product(update))
+            for layer, update in zip(self._target_layers(backbone), self.updates)
+        ]
+
+    def _product(self, update: nn.Module) -> Tensor:
+        """``(alpha / rank) B A`` (out, in)."""
+        down, up = update.children()
+        return self.scale * up.get_parameter('weight') @ down.get_parameter('weight')
 
     def _add(self, update: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
         return lambda x, output: output + self.scale * update(self.dropout(x))

@@ -20,16 +20,18 @@ from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
 from .base import TuningMethod
 from .context import Activity, TuningContext
+from .folding import fold_methods, refuse_folded
 from .insertion import TokenInsertion
 from .recomputation import with_graph, without_gradient
-from .substitution import substituted, whole_parameter
+from .sizes import SizesOfBackbone
+from .substitution import drop_path_off, exchange_values, substituted
 
 COPY = 'pretrained_'
 """Prefix of the buffers that keep the pre-trained values of parameters which are trained in place."""
 
 
 @MODELS.register_module()
-class PEFTBackbone(BaseModule):
+class PEFTBackbone(SizesOfBackbone, BaseModule):
     """Freeze a backbone and tune it by tuning methods.
 
     Frozen means frozen: no gradient, and batch-norm statistics that stay as pre-trained. Drop-path is the one thing
@@ -55,13 +57,9 @@ class PEFTBackbone(BaseModule):
             parameter = self.backbone.get_parameter(name).requires_grad_(True)
             self.register_buffer(_copy_name(name), parameter.detach().clone())
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
+        self.is_folded = False
         self._handles: list[RemovableHandle] = []
         self._attach_methods()
-
-    @property
-    def embed_dim(self) -> int:
-        """Token dimension C."""
-        return self.backbone.embed_dim
 
     @property
     def num_prefix_tokens(self) -> int:
@@ -72,21 +70,6 @@ class PEFTBackbone(BaseModule):
     def num_kept_tokens(self) -> int:
         """How many of them are tokens of methods that stay."""
         return sum(method.num_kept_tokens for method in self.methods)
-
-    @property
-    def num_groups(self) -> int:
-        """Groups G per cloud."""
-        return self.backbone.num_groups
-
-    @property
-    def layer_dims(self) -> Sequence[int]:
-        """Token dimension of every block."""
-        return self.backbone.layer_dims
-
-    @property
-    def decoder_layers(self) -> Sequence[Sequence[int]]:
-        """Blocks that decoders read, for every stage."""
-        return self.backbone.decoder_layers
 
     def forward(
         self,
@@ -148,20 +131,19 @@ class PEFTBackbone(BaseModule):
         """
         kept = {name: self.get_buffer(_copy_name(name)) for name in self.tuned_names}
         dtype = next(self.backbone.parameters()).dtype
-        active = [m for m in self.backbone.modules() if isinstance(m, DropPath) and m.training]
         self.activity.is_silent = True
-        for drop_path in active:
-            drop_path.training = False
         try:
-            with torch.autocast(tokens.features.device.type, enabled=False), substituted(self.backbone, kept):
+            with (
+                torch.autocast(tokens.features.device.type, enabled=False),
+                drop_path_off(self.backbone),
+                substituted(self.backbone, kept),
+            ):
                 features = tokens.features.to(dtype)
                 if any(method.tunes_embedding for method in self.methods):
                     features = self.backbone.embed_groups(tokens.neighborhoods.to(dtype))
                 return self.backbone.summarize(replace(tokens, features=features))
         finally:
             self.activity.is_silent = False
-            for drop_path in active:
-                drop_path.training = True
 
     def attach(self) -> None:
         """Let the tuning methods act (again)."""
@@ -171,10 +153,19 @@ class PEFTBackbone(BaseModule):
 
     def detach(self) -> PointBackbone:
         """Take the tuning methods off and return the untouched pre-trained backbone; ``attach`` puts them back."""
+        refuse_folded(self)
         if self.is_attached:
             self._exchange_tuned_values()
             self._detach_methods()
         return self.backbone
+
+    def fold(self) -> PointBackbone:
+        """Put the methods into the backbone's weights, for good, and return it: it computes the same without them.
+
+        Raises:
+            FoldingError: If a method is no change of weights, a weight would be NaN, or it has been done before.
+        """
+        return fold_methods(self)
 
     def train(self, mode: bool = True) -> PEFTBackbone:
         """Switch the tuning methods to ``mode``; of the frozen backbone only its drop-path follows."""
@@ -193,6 +184,8 @@ class PEFTBackbone(BaseModule):
         self.backbone.init_weights()
         for name in self.tuned_names:
             self.get_buffer(_copy_name(name)).copy_(self.backbone.get_parameter(name).detach())
+        for method in self.methods:
+            method.start_from(self.backbone)
 
     def base_state(self) -> dict[str, Tensor]:
         """Tensors that came from the pre-trained file, by name, with their pre-trained values."""
@@ -209,6 +202,17 @@ class PEFTBackbone(BaseModule):
         state.update({name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
         fresh = () if self.backbone.prefix_is_pretrained else self.backbone.prefix_parameters()
         return {name: value for name, value in state.items() if name not in fresh}
+
+    def forget_methods(self) -> None:
+        """Take the methods off for good, and leave the backbone as it computes now."""
+        self._detach_methods()
+        for name in self.tuned_names:
+            delattr(self, _copy_name(name))
+        self.methods, self.tuned_names = nn.ModuleList(), []  # type: ignore[assignment]
+        self.backbone.requires_grad_(False)
+        self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
+        self._attach_methods()
+        self.is_init = self.is_folded = True
 
     def __deepcopy__(self, memo: dict[int, Any]) -> PEFTBackbone:
         """Copy without the hooks, which would act for the original's methods, and hook the copy up with its own."""
@@ -242,18 +246,8 @@ class PEFTBackbone(BaseModule):
         self.is_attached = False
 
     def _exchange_tuned_values(self) -> None:
-        """Exchange tuned and pre-trained values by exchanging storages; nothing is copied.
-
-        Raises:
-            ShardingError: If a tuned parameter is divided among processes.
-        """
-        copies = [self.get_buffer(_copy_name(name)) for name in self.tuned_names]
-        parameters = [
-            whole_parameter(self.backbone, name, copy.shape) for name, copy in zip(self.tuned_names, copies)
-        ]
-        for parameter, copy in zip(parameters, copies):
-            parameter.data, copy.data = copy.data, parameter.data
-        torch.clear_autocast_cache()  # which goes by the parameter, and not by its values
+        """Exchange tuned and pre-trained values."""
+        exchange_values(self.backbone, {name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
 
 
 def _copy_name(name: str) -> str:

@@ -43,6 +43,8 @@ class PointLoRA(LoRA):
     Source: songw-zju/PointLoRA at 82719f0, ``models/PointLoRA.py`` and ``utils/lora.py``.
     """
 
+    unfoldable = 'its shared branches are not linear, and it adds tokens'
+
     def __init__(
         self,
         rank: int = 8,

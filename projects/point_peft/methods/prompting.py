@@ -23,6 +23,8 @@ class DeepPrompt(TuningMethod):
         layers (Sequence[int] | None): Blocks that get prompts; None means all.
     """
 
+    unfoldable = 'prompts are tokens in the sequence, not weights'
+
     def __init__(self, num_tokens: int, *, layers: Sequence[int] | None = None) -> None:
         super().__init__()
         if num_tokens < 1:

@@ -28,6 +28,8 @@ class SelectiveTuning(TuningMethod):
         positions (bool): The layers that embed the positions of centers, as PPT and PointLoRA do; PointGPT has none.
     """
 
+    unfoldable = ''
+
     def __init__(
         self,
         *,

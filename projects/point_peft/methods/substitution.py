@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
+import torch
 import torch.distributed as torch_dist
 from torch import Tensor, nn
 from torch.distributed import fsdp
 
+from ..backbones.layers import DropPath
 from ..io.errors import InvalidValueError
 
 
@@ -70,6 +72,35 @@ def whole_parameter(module: nn.Module, name: str, shape: Sequence[int]) -> Tenso
     path, _, key = name.rpartition('.')
     owner = module.get_submodule(path)
     return _standing(owner, key, shape)
+
+
+def exchange_values(module: nn.Module, copies: Mapping[str, Tensor]) -> None:
+    """Exchange the values of parameters with copies, by exchanging storages; nothing is copied.
+
+    Args:
+        module (nn.Module): A network.
+        copies (Mapping[str, Tensor]): Other values by the names of parameters.
+
+    Raises:
+        ShardingError: If a parameter is divided among processes.
+    """
+    parameters = [whole_parameter(module, name, copy.shape) for name, copy in copies.items()]
+    for parameter, copy in zip(parameters, copies.values()):
+        parameter.data, copy.data = copy.data, parameter.data
+    torch.clear_autocast_cache()  # which goes by the parameter, and not by its values
+
+
+@contextmanager
+def drop_path_off(module: nn.Module) -> Iterator[None]:
+    """Let the drop-path layers in a module drop nothing inside the block."""
+    active = [layer for layer in module.modules() if isinstance(layer, DropPath) and layer.training]
+    for layer in active:
+        layer.training = False
+    try:
+        yield
+    finally:
+        for layer in active:
+            layer.training = True
 
 
 def _standing(owner: nn.Module, key: str, shape: Sequence[int]) -> Tensor:
