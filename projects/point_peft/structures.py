@@ -144,6 +144,8 @@ class BackboneFeatures:
         hidden (dict[int, Tensor]): patch tokens (B, G, C) after the blocks a head asked for, normed as the published
             decoders want them.
         num_kept (int): How many of the prefix tokens are those of tuning methods.
+        hidden_inserted (dict[int, Tensor]): tokens (B, T, C) of tuning methods that were in the sequence of the blocks
+            a head asked for, as these left them, behind the final norm; of blocks of the last stage.
     """
 
     patches: Tensor
@@ -153,6 +155,7 @@ class BackboneFeatures:
     raw_prefix: Tensor | None = None
     hidden: dict[int, Tensor] = field(default_factory=dict)
     num_kept: int = 0
+    hidden_inserted: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def own_prefix(self) -> Tensor:
@@ -172,3 +175,17 @@ class BackboneFeatures:
     def joined(self, stages: Sequence[Sequence[int]]) -> list[Tensor]:
         """The hidden tokens of the blocks of every stage, side by side: (B, G_s, W_s) each."""
         return [torch.cat([self.hidden[layer] for layer in layers], dim=-1) for layers in stages]
+
+    def joined_inserted(self, layers: Sequence[int]) -> Tensor:
+        """The tokens of tuning methods in the sequence of some blocks, side by side: (B, T, W).
+
+        Raises:
+            ValueError: If there are none, or not as many everywhere.
+        """
+        counts = {self.hidden_inserted[x].shape[1] if x in self.hidden_inserted else 0 for x in layers}
+        if len(counts) > 1 or 0 in counts:
+            raise InvalidValueError(
+                f'blocks {list(layers)} have {sorted(counts)} tokens of tuning methods in their sequences, where the '
+                'head needs as many in each, and some; change the head or the methods.'
+            )
+        return torch.cat([self.hidden_inserted[layer] for layer in layers], dim=-1)

@@ -36,6 +36,8 @@ GOLDEN = {
     ('recon_partseg', 'state0'): ('ReCon, part segmentation', 'recon_shapenetpart.py', 0, []),
     ('pointgpt_s_partseg', 'state0'): ('PointGPT, part segmentation', 'pointgpt_s_shapenetpart.py', 0, []),
     ('pointlora_cls', 'state0'): ('PointLoRA on Point-MAE, fine-tuned', 'pointmae_scanobjnn*.py', 0, []),
+    ('idpt_cls', 'state0'): ('IDPT on Point-MAE, fine-tuned', 'idpt/pointmae_scanobjnn*.py', 20, []),
+    ('idpt_partseg', 'state0'): ('IDPT on Point-MAE, part segmentation', 'pointmae_shapenetpart.py', 15, []),
     ('pointpeft_mae', 'state0'): ('Point-PEFT on Point-MAE, fine-tuned', 'pointmae_scanobjnn.py', 0, None),
     ('pointpeft_mae', 'state1'): (MAE_PRETRAINED, 'PointMAE', 0, []),
     ('pointpeft_m2ae', 'state0'): ('Point-PEFT on Point-M2AE, fine-tuned', 'pointm2ae_scanobjnn.py', 0, None),

@@ -45,6 +45,11 @@ def test_kept_tokens(features: BackboneFeatures) -> None:
     features.num_kept = 1
     assert pool_tokens(features, ['own_prefix', 'max_with_kept'])[0].tolist() == [7, 8, 9, 10]
     assert pooled_width(['own_prefix', 'max_with_kept'], 2, 2, 1) == 4
+    assert pool_tokens(features, ['kept_mean'])[0].tolist() == [9, 10]
+    with pytest.raises(ValueError, match="has 'kept_mean', but no tuning method keeps tokens"):
+        pooled_width(['kept_mean'], 2, 2)
+    with pytest.raises(ValueError, match="has 'cls', but the backbone has no class token"):
+        pooled_width(['cls'], 2, 1, 1)
 
 
 def test_order_of_tokens(features: BackboneFeatures) -> None:
@@ -57,7 +62,8 @@ def test_order_of_tokens(features: BackboneFeatures) -> None:
 @pytest.mark.parametrize('parts', [*([part] for part in POOLS), ['prefix', 'max'], ['cls', 'sum', 'mean']])
 def test_width(features: BackboneFeatures, parts: list[str]) -> None:
     """The width is that of the pooled feature, for every part."""
-    assert pooled_width(parts, 2, 2) == pool_tokens(features, parts).shape[1]
+    features.num_kept = 1
+    assert pooled_width(parts, 2, 2, 1) == pool_tokens(features, parts).shape[1]
 
 
 def test_width_without_prefix_tokens(features: BackboneFeatures) -> None:
@@ -72,7 +78,7 @@ def test_width_without_prefix_tokens(features: BackboneFeatures) -> None:
 
 def test_unknown_part(features: BackboneFeatures) -> None:
     """The message lists what there is."""
-    message = r"\['median'\] are unknown; choose among \['cls', 'max', .*'prefix', 'sum'\]"
+    message = r"\['median'\] are unknown; choose among \['cls', .*'max', .*'prefix', 'sum'\]"
     with pytest.raises(ValueError, match=message):
         pool_tokens(features, ['max', 'median'])
     with pytest.raises(ValueError, match=message):

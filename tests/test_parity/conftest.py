@@ -35,6 +35,8 @@ CONFIG_OF = {
     'recon_partseg': 'full/recon_shapenetpart.py',
     'pointgpt_s_partseg': 'full/pointgpt_s_shapenetpart.py',
     'pointlora_cls': 'pointlora/pointmae_scanobjnn.py',
+    'idpt_cls': 'idpt/release/pointmae_scanobjnn.py',
+    'idpt_partseg': 'idpt/release/pointmae_shapenetpart.py',
     'pointpeft_mae': 'point_peft/release/pointmae_scanobjnn.py',
     'pointpeft_m2ae': 'point_peft/release/pointm2ae_scanobjnn.py',
 }

@@ -72,7 +72,7 @@ def convert_checkpoint(
         )
     config = layout.model(file.tensors)
     shapes = _expected_shapes(config, layout)
-    conversion = _convert(file, layout, config, shapes)
+    conversion = _in_shape(_convert(file, layout, config, shapes), shapes)
     if prior is not None:
         conversion = _with_prior(conversion, layout, PublishedFile.read(prior, 'prior'), shapes)
     if memory_bank is not None:
@@ -131,6 +131,13 @@ def _copies(tensors: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> 
     names = {name.removeprefix(start).replace('.', '_'): name for name in tensors if name.startswith(start)}
     copies = {f'backbone.{COPY}{flat}': name for flat, name in names.items()}
     return {copy: tensors[name].clone() for copy, name in copies.items() if copy in shapes}
+
+
+def _in_shape(conversion: Conversion, shapes: Mapping[str, torch.Size]) -> Conversion:
+    """The tensors in the shapes of ours: 1x1 convolutions may be linear layers here."""
+    state = conversion.state_dict
+    others = {name: value.view(shapes[name]) for name, value in state.items() if value.shape != shapes[name]}
+    return replace(conversion, state_dict={**state, **others})
 
 
 def _with_prior(

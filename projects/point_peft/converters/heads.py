@@ -52,30 +52,42 @@ def classifier(
     return model if methods is None else model | {'peft': {'type': 'PEFTBackbone', 'methods': methods}}
 
 
-def plain_segmentor(backbone: dict[str, Any], state: State, *, prefix: bool = False) -> dict[str, Any]:
+def plain_segmentor(
+    backbone: dict[str, Any],
+    state: State,
+    *,
+    prefix: bool = False,
+    methods: Sequence[dict[str, Any]] | None = None,
+    kind: str = 'PlainPartSegHead',
+) -> dict[str, Any]:
     """Config of a part segmentation model with a PlainPartSegHead.
 
     Args:
         backbone (dict): Config of the backbone.
         state (Mapping[str, Tensor]): Tensors of the file.
         prefix (bool): Whether the head takes prefix tokens, too.
+        methods (Sequence[dict] | None): Configs of the methods that tune the backbone; None without a wrapper.
+        kind (str): Type of the head, if it is one derived from it.
     """
     joined = needed(state, 'propagation_0.mlp_convs.0.weight').shape[1] - NUM_COORDINATES
     blocks = [0] * (joined // len(needed(state, 'norm.weight')))  # only their number shows in shapes
     head = {
-        'type': 'PlainPartSegHead',
+        'type': kind,
         'propagation_dims': widths(state, 'propagation_0.mlp_convs.'),
         'label_dim': len(needed(state, 'label_conv.0.weight')),
         'dims': [len(needed(state, f'convs{layer}.bias')) for layer in (1, 2)],
         'prefix': prefix,
         **parts(needed(state, 'label_conv.0.weight').shape[1], len(needed(state, 'convs3.bias'))),
     }
-    return segmentor({**backbone, 'decoder_layers': [blocks]}, head)
+    return segmentor({**backbone, 'decoder_layers': [blocks]}, head, methods)
 
 
-def segmentor(backbone: dict[str, Any], head: dict[str, Any]) -> dict[str, Any]:
-    """Config of a part segmentation model."""
-    return {'type': 'PartSegmentor', 'backbone': backbone, 'head': head}
+def segmentor(
+    backbone: dict[str, Any], head: dict[str, Any], methods: Sequence[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """Config of a part segmentation model, with a wrapper if there are methods."""
+    model = {'type': 'PartSegmentor', 'backbone': backbone, 'head': head}
+    return model if methods is None else model | {'peft': {'type': 'PEFTBackbone', 'methods': methods}}
 
 
 def parts(num_categories: int, num_parts: int) -> dict[str, Any]:

@@ -30,6 +30,9 @@ REDUCTION = r'reduce_dim\..*'
 OTHER_BACKBONES = '|'.join((CONTRAST, GLOBAL_TOKENS, REDUCTION, r'blocks\.sos', r'h_encoder\..*'))
 """What tells other backbones in a part segmentation from Point-MAE and ACT."""
 
+PREFIX_TUNING = {'type': 'SelectiveTuning', 'biases': False, 'final_norm': False}
+"""The training of the class token, which all published files of tuned classifiers have."""
+
 DECODER_MODULES = ('label_conv', 'propagation', 'dgcnn_pro_', 'convs', 'conv1', 'conv2', 'bns', 'bn1')
 """How the names of a decoder's modules start; nothing in a backbone starts so."""
 
@@ -48,6 +51,12 @@ IN_SEGMENTOR: Renames = (
     (r'^(?!head\.|auxiliary_head\.)', 'backbone.'),
 )
 """From a part segmentation of the field to ours."""
+
+IN_TUNED_SEGMENTOR: Renames = (
+    (rf'^(?={"|".join(DECODER_MODULES)})', 'head.'),
+    (r'^(?!head\.|backbone\.)', 'backbone.backbone.'),
+)
+"""The same where methods tune the backbone."""
 
 
 @dataclass(frozen=True)

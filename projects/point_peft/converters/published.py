@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -40,8 +40,18 @@ class PublishedFile:
         return cls(source, torch_pointcloud.NAMING, tensors, {ours: name for name, ours in official.items()})
 
     def renamed(self, renames: Renames, shapes: Mapping[str, torch.Size]) -> dict[str, str]:
-        """Our names of those tensors that fit ``shapes``, by official name."""
+        """Our names of those tensors that fit ``shapes`` but for ones at the end, by official name."""
         ours = {name: apply_renames(name, renames) for name in self.tensors}
         return {
-            name: ours[name] for name, value in self.tensors.items() if shapes.get(ours[name]) == value.shape
+            name: ours[name]
+            for name, value in self.tensors.items()
+            if ours[name] in shapes and _trimmed(shapes[ours[name]]) == _trimmed(value.shape)
         }
+
+
+def _trimmed(shape: Sequence[int]) -> list[int]:
+    """A shape without the ones at its end: a 1x1 convolution is a linear layer."""
+    sizes = list(shape)
+    while sizes and sizes[-1] == 1:
+        sizes.pop()
+    return sizes

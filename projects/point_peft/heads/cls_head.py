@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from ..registry import MODELS
 from ..structures import BackboneFeatures, PointDataSample
 from .base import Head, given_or_new
 from .pooling import pool_tokens, pooled_width
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {'relu': partial(nn.ReLU, inplace=True), 'gelu': nn.GELU}
 
 
 @MODELS.register_module()
@@ -33,6 +36,7 @@ class PointClsHead(Head):
         hidden_dims (Sequence[int]): Hidden widths.
         batch_norm (bool): Whether hidden layers have a batch norm; Point-BERT: no.
         token_norm (bool): Whether the tokens go through a layer norm of the head before they are pooled; PointGPT: yes.
+        activation (str): Of hidden layers, out of :data:`ACTIVATIONS`; PPT: ``gelu``.
         dropout (float): Dropout after every hidden layer.
         label_smoothing (float): Smoothing of the cross-entropy targets.
     """
@@ -46,6 +50,7 @@ class PointClsHead(Head):
         hidden_dims: Sequence[int] = (256, 256),
         batch_norm: bool = True,
         token_norm: bool = False,
+        activation: str = 'relu',
         dropout: float = 0.5,
         label_smoothing: float = 0.0,
     ) -> None:
@@ -61,7 +66,7 @@ class PointClsHead(Head):
             layers += [
                 nn.Linear(before, after),
                 *([BatchNorm1d(after)] if batch_norm else []),
-                nn.ReLU(inplace=True),
+                _activation(activation),
                 nn.Dropout(dropout),
             ]
         self.cls_head_finetune = nn.Sequential(*layers, nn.Linear(dims[-1], num_classes))
@@ -106,3 +111,14 @@ class PointClsHead(Head):
                 f"{self.num_classes} classes; set model.head.num_classes to the dataset's number of classes."
             )
         return labels
+
+
+def _activation(name: str) -> nn.Module:
+    """Build an activation by its name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if name not in ACTIVATIONS:
+        raise InvalidValueError(f'activation={name!r} is unknown; choose among {sorted(ACTIVATIONS)}.')
+    return ACTIVATIONS[name]()

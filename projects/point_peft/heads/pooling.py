@@ -15,6 +15,7 @@ POOLS: dict[str, Callable[[BackboneFeatures], Tensor]] = {
     'cls': lambda features: features.prefix[:, features.class_index],
     'prefix': lambda features: features.prefix.flatten(1),
     'own_prefix': lambda features: features.own_prefix.flatten(1),
+    'kept_mean': lambda features: features.kept.mean(dim=1),
     'sum': lambda features: features.patches.mean(dim=1) + max_pool(features.patches, dim=1),
     'max': lambda features: max_pool(features.patches, dim=1),
     'max_with_kept': lambda features: max_pool(torch.cat([features.kept, features.patches], dim=1), dim=1),
@@ -30,10 +31,10 @@ def pool_tokens(features: BackboneFeatures, parts: Sequence[str]) -> Tensor:
     Args:
         features (BackboneFeatures): Tokens after the final norm.
         parts (Sequence[str]): Names out of ``cls`` (class token), ``prefix`` (all prefix tokens), ``own_prefix``
-            (without those of tuning methods that stayed), ``max``, ``max_with_kept`` (over these tokens, too),
-            ``mean``, ``mean_with_prefix`` (over prefix tokens too), ``sum`` (maximum plus mean), ``max_but_first``
-            (maximum without the first patch token, which Point-M2AE's published classifier leaves out although it is
-            no class token).
+            (without those of tuning methods that stayed), ``kept_mean`` (the mean of those), ``max``, ``max_with_kept``
+            (over those, too), ``mean``, ``mean_with_prefix`` (over prefix tokens too), ``sum`` (maximum plus mean),
+            ``max_but_first`` (maximum without the first patch token, which Point-M2AE's published classifier leaves out
+            although it is no class token).
 
     Returns:
         Tensor: (B, sum of the parts' widths).
@@ -57,12 +58,16 @@ def pooled_width(
         num_kept_tokens (int): Those of them that are tokens of tuning methods.
 
     Raises:
-        ValueError: If a name is unknown, or the class token is asked of a backbone that has none.
+        ValueError: If a name is unknown, or a part of tokens that there are none of.
     """
     _check(parts)
-    if 'cls' in parts and not num_prefix_tokens:
+    if 'cls' in parts and num_prefix_tokens <= num_kept_tokens:
         raise InvalidValueError(
             f"pool={tuple(parts)} has 'cls', but the backbone has no class token; use 'max' or 'mean'."
+        )
+    if 'kept_mean' in parts and not num_kept_tokens:
+        raise InvalidValueError(
+            f"pool={tuple(parts)} has 'kept_mean', but no tuning method keeps tokens up to the head; leave it out."
         )
     counts = {'prefix': num_prefix_tokens, 'own_prefix': num_prefix_tokens - num_kept_tokens}
     return embed_dim * sum(counts.get(part, 1) for part in parts)

@@ -7,6 +7,7 @@ from .dora import DoRA
 from .fitted import FittedMethod, fitted_methods
 from .folding import FoldingError
 from .geometry_aware_adapter import GeometryAwareAdapter
+from .idpt import IDPT
 from .lora import LoRA
 from .memory_bank import MemoryBank
 from .peft_backbone import PEFTBackbone
@@ -20,6 +21,7 @@ from .vpt import VPTDeep, VPTShallow
 from .weight_change import WeightChange
 
 __all__ = [
+    'IDPT',
     'BottleneckAdapter',
     'DeepPrompt',
     'DoRA',

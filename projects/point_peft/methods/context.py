@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ReferenceType, ref
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..backbones.layers import is_recomputation
 from ..io.errors import InvalidValueError
@@ -52,6 +52,8 @@ class TuningContext:
         pretrained_summary (Callable): Descriptor (B, C) of some tokens by the untouched pre-trained backbone,
             computed without gradient.
         with_graph (bool): Whether the forward builds a graph.
+        hidden_layers (Sequence[int]): Blocks whose tokens the head asked for.
+        final_norm (nn.Module): The norm after the last block, for tokens that methods give to the head in ``finish``.
         states (list): What ``begin`` of every method gave.
         inserted (dict): Tokens of the methods in the sequence of a block, between prefix and patch tokens.
         handed_on (dict): What methods hand on from block to block, by its owner and the number of the block.
@@ -63,6 +65,8 @@ class TuningContext:
     num_prefix: int
     pretrained_summary: Callable[[PointTokens], Tensor]
     with_graph: bool = False
+    hidden_layers: Sequence[int] = ()
+    final_norm: nn.Module = field(default_factory=nn.Identity)
     states: list[Any] = field(default_factory=list)
     inserted: dict[int, list[Inserted]] = field(default_factory=dict)
     handed_on: dict[tuple[int, int], Any] = field(default_factory=dict)

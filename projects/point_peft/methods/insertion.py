@@ -18,6 +18,9 @@ from .context import Activity, Inserted, TuningContext
 KEPT = -1
 """Owner of the tokens that stay; methods have the numbers from 0."""
 
+LEFT = -2
+"""Owner of the tokens as a block left them, where the head asked for them."""
+
 
 class TokenInsertion:
     """Puts the methods' tokens before every block, and takes them out behind it.
@@ -94,18 +97,27 @@ class TokenInsertion:
         lengths = [part.tokens.shape[1] for part in inserted]
         rest = x.shape[1] - context.num_prefix - sum(lengths)
         prefix, *parts, patches = x.split([context.num_prefix, *lengths, rest], dim=1)
+        if layer in context.hidden_layers:
+            context.hand_on(LEFT, layer, torch.cat(parts, dim=1))
         kept = [replace(old, tokens=tokens) for old, tokens in zip(inserted, parts) if old.stay]
         if kept:
             context.hand_on(KEPT, layer + 1, self._carried(kept, layer))
         return torch.cat([prefix, patches], dim=1)
 
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
-        """Features whose prefix has the tokens that stayed, behind the same norm."""
+        """Features whose prefix has the tokens that stayed, behind the same norm, and those in hidden layers."""
+        last = self.backbone.layer_stages[-1]
+        hidden = {
+            layer: context.final_norm(context.handed_on[LEFT, layer])
+            for layer in context.hidden_layers
+            if (LEFT, layer) in context.handed_on and self.backbone.layer_stages[layer] == last
+        }
+        features = replace(features, hidden_inserted=hidden) if hidden else features
         kept = [part for part in context.handed_on.get((KEPT, len(self.backbone.layers)), ()) if part.to_head]
         if not kept:
             return features
         raw = torch.cat([part.tokens for part in kept], dim=1)
-        normed = self.backbone.final_norm()(raw)
+        normed = context.final_norm(raw)
         before = features.raw_prefix
         return replace(
             features,

@@ -92,13 +92,9 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         # No graph is built, since nothing in here needs a gradient, and little is computed, so it may be exact.
         with torch.autocast(points.device.type, enabled=False):
             tokens = self.backbone.embed(points)
-        context = TuningContext(
-            points,
-            tokens,
-            self.backbone.num_prefix_tokens,
-            self.pretrained_summary,
-            with_graph=torch.is_grad_enabled(),
-        )
+        num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
+        seen = (points, tokens, num_prefix, self.pretrained_summary)
+        context = TuningContext(*seen, torch.is_grad_enabled(), hidden_layers, norm)
         for method in self.methods:
             context.states.append(method.begin(context))
         for method in self.methods:

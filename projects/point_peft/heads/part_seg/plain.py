@@ -32,6 +32,7 @@ class PlainPartSegHead(PartSegHead):
         label_dim (int): Channels of the embedded category.
         dims (Sequence[int]): Widths of the two hidden layers.
         prefix (bool): Whether the maximum over the un-normed prefix tokens is joined too; ReCon: yes.
+        inserted (bool): Whether maximum and mean are over the tokens of tuning methods in these blocks too; PPT: yes.
         dropout (float): Dropout after the first hidden layer.
     """
 
@@ -44,11 +45,12 @@ class PlainPartSegHead(PartSegHead):
         label_dim: int = 64,
         dims: Sequence[int] = (512, 256),
         prefix: bool = False,
+        inserted: bool = False,
         dropout: float = 0.5,
     ) -> None:
         super().__init__(backbone, parts_per_category)
         joined = self.single_stage_width()
-        self.prefix = prefix
+        self.prefix, self.inserted = prefix, inserted
         self.label_conv = label_embedding(self.num_categories, label_dim)
         self.propagation_0 = FeaturePropagation(3, joined, propagation_dims)
         self.local_dim = propagation_dims[-1]
@@ -63,7 +65,7 @@ class PlainPartSegHead(PartSegHead):
     def decode(self, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
         """Decode; see :meth:`PartSegHead.decode`."""
         (x,) = features.joined(self.stages)  # (B, G, 3C)
-        whole = [max_pool(x, dim=1), x.mean(dim=1)]
+        whole = self.describe(features, x)
         if self.prefix:
             whole.append(self._raw_prefix(features).amax(dim=1))
         whole.append(embed_label(self.label_conv, self.one_hot(category, x)))
@@ -72,6 +74,12 @@ class PlainPartSegHead(PartSegHead):
         x = self.dp1(F.relu(self.bns1(x.flatten(0, 1))))
         x = F.relu(self.bns2(pointwise(self.convs2, x)))
         return pointwise(self.convs3, x).unflatten(0, points.shape[:2])
+
+    def describe(self, features: BackboneFeatures, x: Tensor) -> list[Tensor]:
+        """What joined tokens (B, G, 3C) say of the whole object: (B, W) each, together 6C wide."""
+        if self.inserted:
+            x = torch.cat([x, features.joined_inserted(self.stages[0])], dim=1)
+        return [max_pool(x, dim=1), x.mean(dim=1)]
 
     def _raw_prefix(self, features: BackboneFeatures) -> Tensor:
         """Prefix tokens (B, P, C) before the final norm.
