@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import golden_inputs
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from small_models import clouds
 
 import point_peft
+from point_peft.engine.config import load_config
 from point_peft.models import PointClassifier
-from point_peft.release import ReleasePointPEFT
+from point_peft.registry import MODELS
+from point_peft.release import ReleaseBankHook, ReleasePointPEFT
+from point_peft.structures import PointDataSample
 
 PUBLISHED_RULE = (
     'attn_free_linear',
@@ -127,3 +132,22 @@ def test_isolation() -> None:
             imports = [line for line in lines if line.startswith(('from', 'import')) and 'release' in line]
             found += [f'{file}: {line}' for line in imports]
     assert found == []
+
+
+def test_starts_from_the_mini_weights() -> None:
+    """The network and its prior start from the same weights; the bank has a unit column for every training cloud."""
+    cfg = load_config('configs/point_peft/release/pointmae_mini_modelnet10.py')
+    init_default_scope('point_peft')
+    model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+    model.init_weights()
+    own, prior = model.backbone.state_dict(), model.backbone.prior.state_dict()
+    assert all(torch.equal(own[name], value) for name, value in prior.items())
+    dataset = [dict(inputs=dict(points=cloud), data_samples=PointDataSample()) for cloud in clouds(11, 300)]
+    runner = SimpleNamespace(model=model, train_dataloader=SimpleNamespace(dataset=dataset))
+    ReleaseBankHook().before_train(runner)
+    bank = model.backbone.memory_bank
+    assert bank.shape == (192, 11)
+    torch.testing.assert_close(bank.norm(dim=0), torch.ones(11))
+    with torch.no_grad():
+        found = model.backbone.query_bank(clouds(11, 300))  # (11, 10, 192)
+    torch.testing.assert_close(found[:, 2], bank.T)  # each cloud finds itself first

@@ -3,12 +3,14 @@
 Configs under ``configs/*/release/`` bring it in with ``custom_imports``.
 """
 
+from .bank import ReleaseBankHook
 from .idpt import ReleaseIDPT, ReleaseIDPTPartSegHead
 from .point_m2ae import ReleasePointPEFTM2AE
 from .point_m2ae_prior import ReleasePointM2AEPrior
 from .point_mae import ReleasePointPEFT
 
 __all__ = [
+    'ReleaseBankHook',
     'ReleaseIDPT',
     'ReleaseIDPTPartSegHead',
     'ReleasePointM2AEPrior',

@@ -37,7 +37,6 @@ TRAINED_BIASES = ('norm1.bias', 'norm2.bias', 'attn.proj.bias', 'mlp.fc1.bias', 
 class ReleaseModel(BaseModule):
     """A released network with its frozen prior under ``prior.`` and its bank (C, N) in ``memory_bank``."""
 
-    embed_dim = 384
     num_prefix_tokens: int
     num_kept_tokens = 0
     num_tokens: int
@@ -52,6 +51,7 @@ class ReleaseModel(BaseModule):
     def add_prior(self, prior: PointBackbone) -> None:
         """Add the prior and an empty bank, then freeze what the release does not train; the last step of building."""
         self.prior = prior
+        self.embed_dim = prior.embed_dim
         self.memory_bank: Tensor
         self.register_buffer('memory_bank', torch.empty(self.embed_dim, 0))
         self.warned_empty = False

@@ -112,6 +112,7 @@ class ReleaseBlock(Block):
         num_tokens (int): Prompts T of the block.
         takes_cache (bool): Whether rows of the memory bank are added to the prompts.
         drop_path (float): Stochastic-depth rate.
+        num_heads (int): Heads of the block's attention.
     """
 
     center_scale: float
@@ -120,8 +121,10 @@ class ReleaseBlock(Block):
     propagation_scale: float
     """Weight of what the regions give back to the tokens."""
 
-    def __init__(self, dim: int, *, num_tokens: int, takes_cache: bool, drop_path: float) -> None:
-        super().__init__(dim, num_heads=NUM_HEADS, drop_path=drop_path)
+    def __init__(
+        self, dim: int, *, num_tokens: int, takes_cache: bool, drop_path: float, num_heads: int = NUM_HEADS
+    ) -> None:
+        super().__init__(dim, num_heads=num_heads, drop_path=drop_path)
         self.dim = dim
         self.adapter = ReleaseAdapter(dim, ADAPTER_DIM)
         self.adapter1 = ReleaseAdapter(dim, ADAPTER_DIM)

@@ -16,6 +16,7 @@ queries, keys and values of the local attention are computed once per token, bef
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +28,10 @@ from ..ops import group
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
 from .base import ReleaseModel
-from .parts import PROMPT_STD, ReleaseBlock, ReleaseRegions, ReleaseStack
+from .parts import NUM_HEADS, PROMPT_STD, ReleaseBlock, ReleaseRegions, ReleaseStack
 
 NUM_TOKENS = 10
-PROMPTED_BLOCKS = 6
-NUM_REGIONS, REGION_SIZE = 64, 16
+REGION_SIZE = 16
 CENTER_SCALE, PROPAGATION_SCALE, ADAPTER_SCALE = 0.3, 0.3, 0.7
 
 
@@ -42,41 +42,66 @@ class ReleasePointPEFT(ReleaseModel):
     Tensor names are the official ones; the prior stands under ``prior.`` and the bank is ``memory_bank``.
 
     Args:
-        num_groups (int): Groups G per cloud; at least ``NUM_REGIONS``.
+        num_groups (int): Groups G per cloud; at least ``num_regions``.
         group_size (int): Points per group.
         drop_path_rate (float): Stochastic-depth rate of the last block.
+        num_regions (int): Regions of the local interaction.
+        prior (dict | None): Arguments of the prior, a ``PointMAE``, that differ from pre-training, such as ``init_cfg``
+            or ``num_groups``; with pre-trained weights of its own it gives them to the network.
+        **sizes: Further sizes of network and prior, such as ``embed_dim``, ``depth``, ``patch_dims``.
     """
 
     num_tokens = NUM_TOKENS
     num_prefix_tokens = 1
 
-    def __init__(self, *, num_groups: int = 128, group_size: int = 32, drop_path_rate: float = 0.1) -> None:
+    def __init__(
+        self,
+        *,
+        num_groups: int = 128,
+        group_size: int = 32,
+        drop_path_rate: float = 0.1,
+        num_regions: int = 64,
+        prior: dict[str, Any] | None = None,
+        **sizes: Any,
+    ) -> None:
         super().__init__()
-        plain = PointMAE(num_groups=num_groups, group_size=group_size, drop_path_rate=drop_path_rate)
-        self.num_groups, self.group_size = num_groups, group_size
+        plain = PointMAE(num_groups=num_groups, group_size=group_size, drop_path_rate=drop_path_rate, **sizes)
+        self.num_groups, self.group_size, self.num_regions = num_groups, group_size, num_regions
         self.encoder, self.pos_embed, self.norm = plain.encoder, plain.pos_embed, plain.norm
         self.cls_token, self.cls_pos = plain.get_parameter('cls_token'), plain.get_parameter('cls_pos')
         rates = drop_path_rates(drop_path_rate, len(plain.layers))
-        self.blocks = ReleaseStack([PointMAEBlock(self.embed_dim, drop_path=rate) for rate in rates])
+        heads = sizes.get('num_heads', NUM_HEADS)
+        self.blocks = ReleaseStack(
+            [PointMAEBlock(plain.embed_dim, drop_path=rate, num_heads=heads) for rate in rates]
+        )
         self.prompt_cor = nn.Parameter(torch.zeros(NUM_TOKENS, 3).normal_(std=PROMPT_STD))
         init_transformer(self)
-        self.add_prior(PointMAE(num_groups=64, group_size=32, class_token=False))
+        self.add_prior(
+            PointMAE(**{'num_groups': 64, 'group_size': 32, 'class_token': False, **sizes, **(prior or {})})
+        )
+
+    def init_weights(self) -> None:
+        """Initialise; with pre-trained weights in the prior, the network starts from them too."""
+        super().init_weights()
+        if self.prior.checkpoint:
+            self.load_state_dict({**self.state_dict(), **self.prior.state_dict()})
 
     def forward(self, points: Tensor, *, hidden_layers: Sequence[int] = ()) -> BackboneFeatures:
         """Run the release on clouds (B, N, 3)."""
         groups = group(points, self.num_groups, self.group_size)
         tokens = PointTokens(self.encoder(groups.neighborhoods), *groups[:3])
         prompt_centers = self.prompt_centers(points, self.num_groups)
-        regions = [ReleaseRegions(prompt_centers, NUM_REGIONS, REGION_SIZE)] * PROMPTED_BLOCKS
-        unprompted = len(self.blocks.blocks) - PROMPTED_BLOCKS
-        regions += [ReleaseRegions(tokens.centers, NUM_REGIONS, REGION_SIZE)] * unprompted
+        prompted = len(self.blocks.blocks) // 2
+        regions = [ReleaseRegions(prompt_centers, self.num_regions, REGION_SIZE)] * prompted
+        unprompted = len(self.blocks.blocks) - prompted
+        regions += [ReleaseRegions(tokens.centers, self.num_regions, REGION_SIZE)] * unprompted
 
         x = torch.cat([self.cls_token.expand(len(points), -1, -1), tokens.features], dim=1)
         pos = torch.cat([self.cls_pos.expand(len(points), -1, -1), self.pos_embed(tokens.centers)], dim=1)
         cache = self.query_bank(points)
         hidden = {}
         for index, block in enumerate(self.blocks):
-            prompts = block.prompts(cache) if index < PROMPTED_BLOCKS else None
+            prompts = block.prompts(cache) if index < prompted else None
             x = block(x + pos, prompts, regions[index], self.blocks)
             if index in hidden_layers:
                 hidden[index] = x[:, 1:]
@@ -90,12 +115,15 @@ class PointMAEBlock(ReleaseBlock):
     Args:
         dim (int): Token dimension C.
         drop_path (float): Stochastic-depth rate.
+        num_heads (int): Heads of the block's attention.
     """
 
     center_scale, propagation_scale = CENTER_SCALE, PROPAGATION_SCALE
 
-    def __init__(self, dim: int, *, drop_path: float) -> None:
-        super().__init__(dim, num_tokens=NUM_TOKENS, takes_cache=True, drop_path=drop_path)
+    def __init__(self, dim: int, *, drop_path: float, num_heads: int) -> None:
+        super().__init__(
+            dim, num_tokens=NUM_TOKENS, takes_cache=True, drop_path=drop_path, num_heads=num_heads
+        )
 
     def forward(  # type: ignore[override]
         self, x: Tensor, prompts: Tensor | None, regions: ReleaseRegions, shared: ReleaseStack
