@@ -24,24 +24,30 @@ train_dataloader = dict(
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='pseudo_collate'),
     dataset=dict(
-        type='JoinedDatasets',
-        datasets=[
-            dict(
-                type='ProceduralVariety',
-                num_samples=8000,
-                scan_share=0.15,
-                up='z',
-                # what indoor data sets are about
-                favoured=('appliance', 'armchair', 'bathtub', 'bed', 'bench', 'bookshelf', 'cabinet', 'chair', 'desk',
-                          'dresser', 'lamp', 'monitor', 'night_stand', 'person', 'potted_plant', 'sofa', 'stool',
-                          'table', 'toilet', 'wardrobe', 'washbasin', 'window')),
-            dict(
-                type='PointCollection',
-                data_root=data_root,
-                licence_classes=(0, ),
-                num_words=num_words,
-                up='z'),
-        ]))
+        type='EvenlySpread',
+        num_points=1024,
+        share=0.6,
+        dataset=dict(
+            type='JoinedDatasets',
+            datasets=[
+                dict(
+                    type='ProceduralVariety',
+                    num_samples=8000,
+                    num_points=2048,
+                    scan_share=0.15,
+                    up='z',
+                    # what indoor data sets are about
+                    favoured=('appliance', 'armchair', 'bathtub', 'bed', 'bench', 'bookshelf', 'cabinet', 'chair', 'desk',
+                              'dresser', 'lamp', 'monitor', 'night_stand', 'person', 'potted_plant', 'sofa', 'stool',
+                              'table', 'toilet', 'wardrobe', 'washbasin', 'window')),
+                dict(
+                    type='PointCollection',
+                    data_root=data_root,
+                    num_points=2048,
+                    licence_classes=(0, ),
+                    num_words=num_words,
+                    up='z'),
+            ])))
 
 val_dataloader = None
 test_dataloader = None

@@ -2,6 +2,7 @@
 
 from .base import PointCloudDataset, unrepeated
 from .collection import PointCollection
+from .evenly_spread import EvenlySpread
 from .few_labels import FewLabels
 from .few_shot import FewShot
 from .few_shot_modelnet import FewShotModelNet40
@@ -15,6 +16,7 @@ from .shapenet import ShapeNet55
 from .shapenetpart import ShapeNetPart
 
 __all__ = [
+    'EvenlySpread',
     'FewLabels',
     'FewShot',
     'FewShotModelNet40',

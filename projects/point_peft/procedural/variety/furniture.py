@@ -41,8 +41,10 @@ def night_stand(rng: Generator) -> list[Piece]:
 
 
 def dresser(rng: Generator) -> list[Piece]:
-    """Chests of drawers: wide, with several drawers, some with a mirror."""
+    """Chests of drawers: wide ones, some with a mirror, and tall ones."""
     width, height, depth = between(rng, 0.8, 1.8), between(rng, 0.6, 1.25), between(rng, 0.38, 0.58)
+    if chance(rng, 0.35):
+        width, height = between(rng, 0.45, 1.0), between(rng, 0.9, 1.6)
     floor = max(between(rng, -0.1, 0.18), 0.0)
     size, middle = (width, height - floor, depth), (0, (height + floor) / 2, 0)
     pieces: list[Piece] = [('body', box(size, middle))]
