@@ -12,14 +12,15 @@ data_preprocessor = dict(
     num_points=1024,
     augments=[
         dict(type='RandomRotate', axis='z'),
-        dict(type='RandomScaleTranslate', scale=(0.85, 1.18), translate=0.05),
+        dict(type='RandomScaleTranslate', scale=(0.85, 1.18), translate=0.05, isotropic=True),
         dict(type='RandomJitter', sigma=0.005, clip=0.02),
         dict(type='RandomUpAxis', source='z', target='y', probability=0.4),
     ])
 
 train_dataloader = dict(
     batch_size=32,
-    num_workers=0,
+    num_workers=1,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='pseudo_collate'),

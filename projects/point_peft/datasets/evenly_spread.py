@@ -13,6 +13,9 @@ from ..ops import farthest_point_sample
 from ..registry import DATASETS
 from .wrapped import WrappedDataset
 
+FAR_APART = 8.0
+"""Between two sides that are sampled as one cloud; objects are in the unit sphere."""
+
 
 @DATASETS.register_module()
 class EvenlySpread(WrappedDataset):
@@ -67,18 +70,13 @@ class EvenlySpread(WrappedDataset):
         order = torch.randperm(len(points))
         if float(torch.rand(())) >= self.share:
             return order[: self.num_points]
-        sides = 2 if float(torch.rand(())) < self.two_sided else 1
-        picked = [
-            part[farthest_point_sample(points[part].unsqueeze(0), count)[0]]
-            for part, count in zip(order.chunk(sides), _divide(self.num_points, sides))
-        ]
-        return torch.cat(picked)[torch.randperm(self.num_points)]
+        places = points[order]
+        if float(torch.rand(())) < self.two_sided:
+            # the sides are sampled far apart from each other, so that each is even by itself
+            places = torch.cat([places[: len(order) // 2], places[len(order) // 2 :] + FAR_APART])
+        picked = farthest_point_sample(places.unsqueeze(0), self.num_points)[0]
+        return order[picked[torch.randperm(self.num_points)]]
 
     def __repr__(self) -> str:
         """Settings and underlying dataset."""
         return f'EvenlySpread(num_points={self.num_points}, share={self.share}, {self.dataset!r})'
-
-
-def _divide(count: int, parts: int) -> list[int]:
-    """``count`` as a sum of ``parts`` numbers that differ by one at most, the larger ones first."""
-    return [count // parts + (part < count % parts) for part in range(parts)]
