@@ -1,0 +1,83 @@
+"""What methods cost: ``python tools/analysis_tools/compare_methods.py [METHOD ...] [--on BACKBONE_TASK]``.
+
+Methods are the names of configs/_base_/methods (all by default); all are measured in one run on the same backbone, task
+and batch, and shown as ratios to full fine-tuning. Writes ``methods.md``, ``methods.json``, and ``methods.png``: costs,
+and accuracy against them where ``--results`` names the directory of a finished comparison (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+
+from point_peft.cli.arguments import at_least, device, path
+from point_peft.cli.tool import run_tool
+from point_peft.engine.config.names import part_files
+from point_peft.engine.runtime.device import check_device
+from point_peft.experiments.costs import Conditions, measure_costs, ratios
+from point_peft.experiments.methods import accuracies, cost_table, plot_costs
+from point_peft.io.errors import ConfigError
+from point_peft.visualization import save_figure
+
+REFERENCE = 'full'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description='Costs of tuning methods as ratios to full fine-tuning')
+    parser.add_argument('methods', nargs='*', metavar='METHOD', help='default: all')
+    parser.add_argument(
+        '--on', default='pointmae_scanobjnn', help='backbone and task (default: pointmae_scanobjnn)'
+    )
+    parser.add_argument('--results', type=path, help='directory of a comparison, for accuracies')
+    parser.add_argument(
+        '--out', type=path, default=Path('work_dirs/methods'), help='directory for the results'
+    )
+    for field in fields(Conditions):
+        kind = device if field.name == 'device' else at_least(1)
+        parser.add_argument(f'--{field.name.replace("_", "-")}', type=kind, default=field.default)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure the methods and write table, JSON and picture."""
+    args.device = check_device(args.device)
+    conditions = Conditions(**{field.name: getattr(args, field.name) for field in fields(Conditions)})
+    known = sorted(part_files('method'))
+    methods = [REFERENCE, *(name for name in args.methods or known if name != REFERENCE)]
+    unknown = [name for name in methods if name not in known]
+    if unknown:
+        raise ConfigError(f"there is no method '{unknown[0]}'; there are {', '.join(known)}.")
+    found = accuracies(args.results) if args.results else {}
+    names = {f'{method}/{args.on}': method for method in methods}
+    costs = {names[config]: row for config, row in measure_costs(list(names), conditions).items()}
+    relative = ratios(costs, REFERENCE)
+    args.out.mkdir(parents=True, exist_ok=True)
+    table = cost_table(costs, relative, conditions, args.on, found)
+    (args.out / 'methods.md').write_text(table)
+    (args.out / 'methods.json').write_text(
+        json.dumps(
+            {
+                'on': args.on,
+                'settings': asdict(conditions),
+                'torch': torch.__version__,
+                'absolute': costs,
+                'ratios': relative,
+                'accuracy': found,
+            },
+            indent=1,
+        )
+    )
+    save_figure(plot_costs(relative, costs, found, title=f'Methods on {args.on}'), args.out / 'methods.png')
+    print(table)
+    print(f'{args.out} holds methods.md, methods.json and methods.png')
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    sys.exit(run_tool(main, arguments))
