@@ -3,6 +3,7 @@
 _config = 'configs/{}/pointmae_mini_modelnet10.py'
 methods = {
     'linear probing': _config.format('linear_probe'),
+    'BitFit': _config.format('bitfit'),
     'VPT-deep': _config.format('vpt_deep'),
     'LoRA': _config.format('lora'),
     'Point-PEFT': _config.format('point_peft'),
