@@ -35,6 +35,7 @@ GOLDEN = {
     ('pointm2ae_partseg', 'state0'): ('Point-M2AE, part segmentation', 'pointm2ae_shapenetpart.py', 0, []),
     ('recon_partseg', 'state0'): ('ReCon, part segmentation', 'recon_shapenetpart.py', 0, []),
     ('pointgpt_s_partseg', 'state0'): ('PointGPT, part segmentation', 'pointgpt_s_shapenetpart.py', 0, []),
+    ('gaprompt_cls', 'state0'): ('GAPrompt on Point-MAE, fine-tuned', 'pointmae_scanobjnn.py', 24, []),
     ('pointlora_cls', 'state0'): ('PointLoRA on Point-MAE, fine-tuned', 'pointmae_scanobjnn*.py', 0, []),
     ('idpt_cls', 'state0'): ('IDPT on Point-MAE, fine-tuned', 'idpt/pointmae_scanobjnn*.py', 20, []),
     ('idpt_partseg', 'state0'): ('IDPT on Point-MAE, part segmentation', 'pointmae_shapenetpart.py', 15, []),

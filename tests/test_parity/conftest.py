@@ -34,6 +34,7 @@ CONFIG_OF = {
     'pointm2ae_partseg': 'full/pointm2ae_shapenetpart.py',
     'recon_partseg': 'full/recon_shapenetpart.py',
     'pointgpt_s_partseg': 'full/pointgpt_s_shapenetpart.py',
+    'gaprompt_cls': 'gaprompt/release/pointmae_scanobjnn.py',
     'pointlora_cls': 'pointlora/pointmae_scanobjnn.py',
     'idpt_cls': 'idpt/release/pointmae_scanobjnn.py',
     'idpt_partseg': 'idpt/release/pointmae_shapenetpart.py',

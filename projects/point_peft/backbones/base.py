@@ -156,8 +156,8 @@ class PointBackbone(BaseModule, ABC):
     def embed(self, points: Tensor) -> PointTokens:
         """Cut clouds (B, N, 3) into groups and embed each."""
 
-    def embed_positions(self, centers: Tensor) -> Tensor:
-        """Positions (B, G, C) of centers (B, G, 3), as added to the tokens of the first block's stage.
+    def embed_positions(self, centers: Tensor, stage: int = 0) -> Tensor:
+        """Positions (B, G, C_s) of centers (B, G, 3), as added to the tokens of a stage.
 
         Raises:
             ValueError: If the backbone does not say them.

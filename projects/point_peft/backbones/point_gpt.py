@@ -92,7 +92,7 @@ class PointGPT(PointBackbone):
         """Embed groups (B, G, K, 3) as (B, G, C)."""
         return self.encoder(neighborhoods)
 
-    def embed_positions(self, centers: Tensor) -> Tensor:
+    def embed_positions(self, centers: Tensor, stage: int = 0) -> Tensor:
         """Positions (B, G, C) of centers (B, G, 3)."""
         return sine_position(centers, self.embed_dim)
 

@@ -97,9 +97,9 @@ class PointM2AE(PointBackbone):
         """Embed groups (B, G, K, 3) as tokens (B, G, C_0) of the first stage."""
         return self.h_encoder.token_embed[0](neighborhoods)
 
-    def embed_positions(self, centers: Tensor) -> Tensor:
-        """Positions (B, G, C_0) of centers (B, G, 3) in the first stage."""
-        return self.h_encoder.encoder_pos_embeds[0](centers)
+    def embed_positions(self, centers: Tensor, stage: int = 0) -> Tensor:
+        """Positions (B, G, C_s) of centers (B, G, 3) in a stage."""
+        return self.h_encoder.encoder_pos_embeds[stage](centers)
 
     def embed(self, points: Tensor) -> PointTokens:
         """Group clouds (B, N, 3), embed the groups, and find which tokens the later stages merge.

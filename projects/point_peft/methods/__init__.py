@@ -6,6 +6,7 @@ from .context import Inserted, TuningContext
 from .dora import DoRA
 from .fitted import FittedMethod, fitted_methods
 from .folding import FoldingError
+from .ga_prompt import GAPrompt
 from .geometry_aware_adapter import GeometryAwareAdapter
 from .idpt import IDPT
 from .lora import LoRA
@@ -27,6 +28,7 @@ __all__ = [
     'DoRA',
     'FittedMethod',
     'FoldingError',
+    'GAPrompt',
     'GeometryAwareAdapter',
     'Inserted',
     'LoRA',

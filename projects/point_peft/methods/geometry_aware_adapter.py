@@ -14,6 +14,7 @@ from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
 from ..io.errors import InvalidValueError
 from ..ops import add_interpolated, gather, group, interpolation_weights, region_max_pool
 from ..registry import MODELS
+from ..structures import PointTokens
 from .base import TuningMethod
 from .bottleneck import Bottleneck
 from .context import TuningContext
@@ -107,16 +108,7 @@ class GeometryAwareAdapter(TuningMethod):
         Raises:
             ValueError: If there are fewer tokens than neighbours in a region.
         """
-        tokens = context.tokens
-        geometry = [
-            TokenGeometry.of(centers, stage.centers, stage.neighbor_index)
-            for centers, stage in zip(tokens.stage_centers, tokens.coarser)
-        ]
-        centers = tokens.stage_centers[-1]
-        num_regions = max(1, round(self.center_ratio * centers.shape[1]))
-        regions = group(centers, num_regions, self.num_neighbors)
-        geometry.append(TokenGeometry.of(centers, regions.centers, regions.neighbor_index))
-        return geometry
+        return token_geometry(context.tokens, self.center_ratio, self.num_neighbors)
 
     def _attach_to(self, block: nn.Module, index: int) -> None:
         self.on_output(block, lambda _, x: self._adapt(x, index))
@@ -139,6 +131,24 @@ class GeometryAwareAdapter(TuningMethod):
         anchors = geometry.neighbor_index[..., 0]  # (B, S), the token at each region's center
         regions = regions + self.center_scale * gather(tokens, anchors)
         return add_interpolated(tokens, geometry.interpolation, regions, scale=self.propagation_scale)
+
+
+def token_geometry(tokens: PointTokens, center_ratio: float, num_neighbors: int) -> list[TokenGeometry]:
+    """Regions of every stage: those that the next stage merges; in the last stage around the first sampled centers.
+
+    Args:
+        tokens (PointTokens): The embedded groups.
+        center_ratio (float): Regions per token of the last stage.
+        num_neighbors (int): Tokens of each.
+    """
+    geometry = [
+        TokenGeometry.of(centers, stage.centers, stage.neighbor_index)
+        for centers, stage in zip(tokens.stage_centers, tokens.coarser)
+    ]
+    centers = tokens.stage_centers[-1]
+    regions = group(centers, max(1, round(center_ratio * centers.shape[1])), num_neighbors)
+    geometry.append(TokenGeometry.of(centers, regions.centers, regions.neighbor_index))
+    return geometry
 
 
 class LocalAttention(nn.Module):

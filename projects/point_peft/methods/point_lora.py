@@ -45,6 +45,8 @@ class PointLoRA(LoRA):
 
     unfoldable = 'its shared branches are not linear, and it adds tokens'
 
+    unfoldable = 'its shared branches are not linear'
+
     def __init__(
         self,
         rank: int = 8,
@@ -171,8 +173,8 @@ def _counts(num_groups: int, ratio: float, selected: float) -> tuple[int, int]:
 
 def _mlp(dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
     """Linear - GELU - linear, small at first."""
-    layers = nn.Sequential(nn.Linear(dim, hidden_dim), nn.GELU(), nn.Linear(hidden_dim, out_dim))
-    for layer in layers[::2]:
+    first, last = nn.Linear(dim, hidden_dim), nn.Linear(hidden_dim, out_dim)
+    for layer in (first, last):
         nn.init.trunc_normal_(layer.weight, std=INIT_STD)
         nn.init.zeros_(layer.bias)
-    return layers
+    return nn.Sequential(first, nn.GELU(), last)

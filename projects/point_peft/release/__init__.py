@@ -4,6 +4,7 @@ Configs under ``configs/*/release/`` bring it in with ``custom_imports``.
 """
 
 from .bank import ReleaseBankHook
+from .ga_prompt import ReleaseGAPrompt
 from .idpt import ReleaseIDPT, ReleaseIDPTPartSegHead
 from .point_m2ae import ReleasePointPEFTM2AE
 from .point_m2ae_prior import ReleasePointM2AEPrior
@@ -11,6 +12,7 @@ from .point_mae import ReleasePointPEFT
 
 __all__ = [
     'ReleaseBankHook',
+    'ReleaseGAPrompt',
     'ReleaseIDPT',
     'ReleaseIDPTPartSegHead',
     'ReleasePointM2AEPrior',
