@@ -45,8 +45,6 @@ class PointLoRA(LoRA):
 
     unfoldable = 'its shared branches are not linear, and it adds tokens'
 
-    unfoldable = 'its shared branches are not linear'
-
     def __init__(
         self,
         rank: int = 8,

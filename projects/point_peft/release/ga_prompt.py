@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,7 @@ class ReleaseGAPrompt(GAPrompt):
         state, centers = super().begin(context), context.tokens.centers
         num_regions = round(self.center_ratio * centers.shape[1])
         regions = ReleaseRegions(centers, num_regions, self.num_neighbors)
-        return replace(state, geometry=[regions])
+        return replace(state, geometry=cast(Any, [regions]))
 
     def tokens_before(self, layer: int, x: Tensor) -> Inserted | None:
         """None: the prompts leave a block with its output, where the exchange needs them."""
