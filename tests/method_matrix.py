@@ -7,18 +7,53 @@ from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
-from small_models import HEADS, SMALL_BACKBONES, build_plain, clouds, small_config_of
+from small_models import HEADS, SMALL_BACKBONES, build_plain, clouds, fill_bank, small_config_of
 from small_part_models import CHANGES, PARTS, head_of
 from torch import Tensor, nn
 
+from point_peft.engine.config import Combination, load_config, reason_against
 from point_peft.methods import PEFTBackbone
 from point_peft.models import PartSegmentor, PointClassifier, SceneEncoder
 
 TASKS = ('classification', 'part_seg', 'scene')
 CELLS = [(name, task) for name in SMALL_BACKBONES for task in TASKS]
 
+BACKBONE_PARTS = dict(
+    PointMAE='pointmae',
+    ACT='act',
+    PointBERT='pointbert',
+    ReCon='recon',
+    PointGPT='pointgpt_s',
+    PointM2AE='pointm2ae',
+)
+TASK_PARTS = dict(classification='scanobjnn', part_seg='shapenetpart', scene='votenet_shapes_scene')
+"""Parts of configs that stand for the cells."""
+
+SMALLER: dict[str, dict[str, Any]] = {
+    'BottleneckAdapter': dict(dim=4),
+    'GeometryAwareAdapter': dict(num_neighbors=4),
+    'PointPriorPrompt': dict(num_tokens=6),
+}
+"""What the small backbones need changed in the published constants, as they have few tokens."""
+
 Run = Callable[[Tensor], Tensor]
 Methods = Sequence[dict[str, Any]]
+
+
+def as_configured(method: str, name: str, task: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The methods, and the changes to a classification head, that the config of a cell has, at the small size."""
+    model = load_config(f'{method}/{BACKBONE_PARTS[name]}_{TASK_PARTS[task]}').model
+    peft = model.get('peft') or model.backbone.peft
+    methods = [{**one, **SMALLER.get(one['type'], {})} for one in peft.methods]
+    for one in methods:
+        if one.get('num_prior_groups'):
+            one['num_prior_groups'] = 8
+    return methods, dict(pool=model.head.pool) if task == 'classification' else {}
+
+
+def refusal(method: str, name: str, task: str) -> str | None:
+    """Why a cell cannot work, as the configs say it; None if it can."""
+    return reason_against(Combination(method, BACKBONE_PARTS[name], TASK_PARTS[task]))
 
 
 def tuned(name: str, task: str, methods: Methods, **head: Any) -> tuple[nn.Module, Run]:
@@ -35,6 +70,7 @@ def tuned(name: str, task: str, methods: Methods, **head: Any) -> tuple[nn.Modul
         model = PartSegmentor(backbone, head_of(name), peft=peft)
     else:
         model = SceneEncoder(backbone, dict(type='SeedNeck', out_channels=16), peft=peft)
+    fill_bank(model)
     model.backbone.backbone.load_state_dict(build_plain(name, **changes).state_dict())
     model.backbone.init_weights()  # takes the pre-trained values over
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from method_matrix import CELLS, as_configured, check, refusal
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper
 from small_models import (
@@ -20,11 +21,18 @@ from small_models import (
 )
 from torch import nn
 
+from point_peft.engine.config import part_files
 from point_peft.evaluation import ClassificationAccuracy
 from point_peft.models import PointClassifier, PointDataPreprocessor
 from point_peft.procedural import ProceduralShapes
 
 WAYS = ('full', 'linear_probe', 'point_peft', 'lora', 'vpt_deep')
+
+PARTS = [part for part in part_files('method') if part not in ('full', 'linear_probe')]
+"""Config parts with something of their own in the backbone."""
+
+REFUSED: dict[tuple[str, str, str], str] = {}
+"""Method, backbone and task that cannot go together, and how the reason begins; all that configs refuse are here."""
 
 every_backbone = pytest.mark.parametrize('name', SMALL_BACKBONES)
 every_way = pytest.mark.parametrize('way', WAYS)
@@ -184,3 +192,15 @@ def test_fresh_point_peft_changes_nothing_but_by_propagation(name: str) -> None:
     torch.testing.assert_close(fresh, expected, atol=1e-6, rtol=0)
     loud = logits(build_classifier(methods, name=name, fresh=True), clouds())
     assert (loud - expected).abs().max() > 1e-3  # as in the paper: neighbours are mixed from the start
+
+
+@pytest.mark.parametrize('part', PARTS)
+@pytest.mark.parametrize(('name', 'task'), CELLS)
+def test_config_parts(part: str, name: str, task: str) -> None:
+    """Every method as its config has it, at a small size: learns in all its parts, and keeps what is promised."""
+    reason = refusal(part, name, task)
+    if (part, name, task) in REFUSED or reason:
+        assert reason and reason.startswith(REFUSED[part, name, task])
+        return
+    methods, head = as_configured(part, name, task)
+    check(name, task, methods, **head)
