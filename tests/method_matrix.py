@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from point_peft.engine.config import Combination, load_config, reason_against
 from point_peft.methods import PEFTBackbone
 from point_peft.models import PartSegmentor, PointClassifier, SceneEncoder
+from point_peft.registry import MODELS
 
 TASKS = ('classification', 'part_seg', 'scene')
 CELLS = [(name, task) for name in SMALL_BACKBONES for task in TASKS]
@@ -29,12 +31,8 @@ BACKBONE_PARTS = dict(
 TASK_PARTS = dict(classification='scanobjnn', part_seg='shapenetpart', scene='votenet_shapes_scene')
 """Parts of configs that stand for the cells."""
 
-SMALLER: dict[str, dict[str, Any]] = {
-    'BottleneckAdapter': dict(dim=4),
-    'GeometryAwareAdapter': dict(num_neighbors=4),
-    'PointPriorPrompt': dict(num_tokens=6),
-}
-"""What the small backbones need changed in the published constants, as they have few tokens."""
+AT_MOST = dict(dim=16, num_neighbors=4, num_prior_groups=8, num_tokens=6)
+"""Arguments of methods that the small backbones need smaller than published, as they have few tokens."""
 
 Run = Callable[[Tensor], Tensor]
 Methods = Sequence[dict[str, Any]]
@@ -44,11 +42,20 @@ def as_configured(method: str, name: str, task: str) -> tuple[list[dict[str, Any
     """The methods, and the changes to a classification head, that the config of a cell has, at the small size."""
     model = load_config(f'{method}/{BACKBONE_PARTS[name]}_{TASK_PARTS[task]}').model
     peft = model.get('peft') or model.backbone.peft
-    methods = [{**one, **SMALLER.get(one['type'], {})} for one in peft.methods]
-    for one in methods:
-        if one.get('num_prior_groups'):
-            one['num_prior_groups'] = 8
-    return methods, dict(pool=model.head.pool) if task == 'classification' else {}
+    pool = model.head.get('pool') if task == 'classification' else None
+    return list(map(_smaller, peft.methods)), {} if pool is None else dict(pool=pool)
+
+
+def _smaller(method: dict[str, Any]) -> dict[str, Any]:
+    """The config of a method with arguments as the small backbones need them."""
+    parameters = signature(MODELS.get(method['type'])).parameters
+    values = {
+        key: method.get(key, parameters[key].default) for key in AT_MOST if key in {*parameters, *method}
+    }
+    return {
+        **method,
+        **{key: min(value, AT_MOST[key]) for key, value in values.items() if isinstance(value, int)},
+    }
 
 
 def refusal(method: str, name: str, task: str) -> str | None:
@@ -82,6 +89,14 @@ def tuned(name: str, task: str, methods: Methods, **head: Any) -> tuple[nn.Modul
     return model, run
 
 
+def behind_prefix(name: str, **changes: Any) -> set[str]:
+    """Parameters of a small backbone that prefix tokens alone depend on."""
+    plain = build_plain(name, **changes)
+    plain(clouds(2)).patches.sum().backward()
+    unused = {key for key, p in plain.named_parameters() if p.grad is None or not p.grad.any()}
+    return unused.union(plain.prefix_parameters())
+
+
 def check(name: str, task: str, methods: Methods, **head: Any) -> PEFTBackbone:
     """Training moves what is trained and, to the byte, nothing else; a cloud's outputs do not depend on its batch.
 
@@ -104,9 +119,10 @@ def check(name: str, task: str, methods: Methods, **head: Any) -> PEFTBackbone:
         optimizer.step()
         losses.append(loss.item())
     assert all(loss < 1e3 for loss in losses)
+    changes = CHANGES.get(name, {}) if task != 'classification' else {}
     of_task = {
-        f'backbone.backbone.{key}' for key in wrapper.backbone.prefix_parameters()
-    }  # not all read them
+        f'backbone.backbone.{key}' for key in behind_prefix(name, **changes)
+    }  # not all tasks read them
     own = [key for key in trained - of_task if key.startswith('backbone.')]
     dead = [key for key in own if not model.get_parameter(key).grad.abs().sum() > 0]
     assert own and not dead, f'no gradient reaches {dead}'
@@ -123,7 +139,7 @@ def check(name: str, task: str, methods: Methods, **head: Any) -> PEFTBackbone:
             run(torch.cat([points[:1], 3 * points[4:6]]))[:1], together[:1], atol=1e-5, rtol=0
         )
         assert torch.equal(run(points[:4]), together)
-    plain = build_plain(name, **(CHANGES.get(name, {}) if task != 'classification' else {}))
+    plain = build_plain(name, **changes)
     detached = wrapper.detach()
     assert torch.equal(detached(clouds(2)).patches, plain(clouds(2)).patches)
     wrapper.attach()
