@@ -1,4 +1,4 @@
-"""The greedy order against a slow loop, and its properties."""
+"""The greedy order against a slow loop, and its properties; Morton codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from point_peft.ops import greedy_order
+from point_peft.ops import greedy_order, morton_order
 
 
 def walk(cloud: list[list[float]], reference: ModuleType) -> list[int]:
@@ -85,3 +85,14 @@ def test_bad_shape(shape: tuple[int, ...]) -> None:
     """The message names the argument and the shape."""
     with pytest.raises(ValueError, match=r'points.*\(' + ', '.join(map(str, shape))):
         greedy_order(torch.zeros(shape))
+
+
+def test_morton_order_by_hand() -> None:
+    """Cells of a 2 x 2 x 2 grid in the order of their codes, x the fastest; points of one cell as they come."""
+    corners = torch.tensor([[x, y, z] for x in (1, 0) for y in (0, 1) for z in (1, 0)], dtype=torch.float32)
+    points = torch.cat([corners, corners[:1] + 0.1])[None] - 5
+    codes = [int(x + 2 * y + 4 * z) for x, y, z in corners]
+    expected = sorted(range(8), key=codes.__getitem__)
+    expected.insert(expected.index(0) + 1, 8)
+    assert morton_order(points, 1.0)[0].tolist() == expected
+    assert morton_order(points * 1e9, 1.0).sort(dim=1).values.tolist() == [list(range(9))]

@@ -12,6 +12,7 @@ from .idpt import IDPT
 from .lora import LoRA
 from .memory_bank import MemoryBank
 from .peft_backbone import PEFTBackbone
+from .point_gst import PointGST
 from .point_lora import PointLoRA
 from .point_prior_prompt import PointPriorPrompt
 from .prompting import DeepPrompt
@@ -34,6 +35,7 @@ __all__ = [
     'LoRA',
     'MemoryBank',
     'PEFTBackbone',
+    'PointGST',
     'PointLoRA',
     'PointPriorPrompt',
     'SSF',

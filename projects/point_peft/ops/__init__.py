@@ -14,7 +14,7 @@ from .interpolation import (
     three_nn,
 )
 from .knn import knn
-from .ordering import greedy_order
+from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_pooling import region_max_pool
 
@@ -34,6 +34,7 @@ __all__ = [
     'interpolation_weights',
     'knn',
     'max_pool',
+    'morton_order',
     'region_max_pool',
     'squared_distance',
     'three_nn',

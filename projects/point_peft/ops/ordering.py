@@ -36,3 +36,29 @@ def greedy_order(points: Tensor) -> Tensor:
         distance.scatter_(2, last.expand(-1, size, -1), float('inf'))
         order[:, step] = distance.gather(1, last.expand(-1, -1, size)).squeeze(1).argmin(dim=1)
     return order
+
+
+@torch.no_grad()
+def morton_order(points: Tensor, cells_per_unit: float, *, num_bits: int = 16) -> Tensor:
+    """Order the points of each cloud along a space-filling curve (Morton codes); in one cell, as they come.
+
+    Args:
+        points (Tensor): ``(B, G, 3)`` floating-point coordinates.
+        cells_per_unit (float): Cells per unit of the coordinates, counted from the least of each axis.
+        num_bits (int): Bits of each axis; what is beyond them counts as the last cell.
+
+    Returns:
+        Tensor: ``(B, G)`` int64, a permutation of each cloud's points.
+
+    Raises:
+        ValueError: If ``points`` is not ``(B, G, 3)``.
+    """
+    check_clouds('points', points)
+    points = at_least_float32(points)
+    cells = (points - points.amin(dim=1, keepdim=True)) * cells_per_unit
+    cells = cells.round().clamp(max=2**num_bits - 1).long()
+    code = torch.zeros_like(cells[..., 0])
+    for bit in range(num_bits):
+        for axis in range(3):
+            code |= (cells[..., axis] >> bit & 1) << 3 * bit + axis
+    return code.argsort(dim=1, stable=True)
