@@ -28,3 +28,8 @@ def test_training_is_one_graph_with_the_same_bits(name, method):
 def test_training_with_point_peft(name):
     several = name in ('PointMAE', 'PointGPT', 'PointM2AE')  # without masks, with one, with stages
     check_compiled_training(tuned(name, 'point_peft'), 4, *([6] if several else []))
+
+
+@pytest.mark.parametrize('kind', ['DoRA', 'SSF', 'VPTShallow'])
+def test_training_with_one_method(kind):
+    check_compiled_training(build_classifier([dict(type=kind)], **SHALLOW['PointMAE']).train(), 4)
