@@ -11,6 +11,7 @@ from .geometry_aware_adapter import GeometryAwareAdapter
 from .idpt import IDPT
 from .lora import LoRA
 from .memory_bank import MemoryBank
+from .most import MoST
 from .peft_backbone import PEFTBackbone
 from .point_gst import PointGST
 from .point_lora import PointLoRA
@@ -34,6 +35,7 @@ __all__ = [
     'Inserted',
     'LoRA',
     'MemoryBank',
+    'MoST',
     'PEFTBackbone',
     'PointGST',
     'PointLoRA',
