@@ -12,6 +12,7 @@ from small_models import HEADS, SMALL_BACKBONES, build_plain, clouds, fill_bank,
 from small_part_models import CHANGES, PARTS, head_of
 from torch import Tensor, nn
 
+from point_peft.apis import get_config
 from point_peft.engine.config import Combination, load_config, reason_against
 from point_peft.methods import PEFTBackbone
 from point_peft.models import PartSegmentor, PointClassifier, SceneEncoder
@@ -31,8 +32,8 @@ BACKBONE_PARTS = dict(
 TASK_PARTS = dict(classification='scanobjnn', part_seg='shapenetpart', scene='votenet_shapes_scene')
 """Parts of configs that stand for the cells."""
 
-AT_MOST = dict(dim=16, num_neighbors=4, num_prior_groups=8, num_tokens=6)
-"""Arguments of methods that the small backbones need smaller than published, as they have few tokens."""
+AT_MOST = dict(dim=16, num_blocks=4, num_fused=2, num_neighbors=4, num_prior_groups=8, num_tokens=6)
+"""Arguments of methods that the small backbones need smaller than published, as they have few tokens and blocks."""
 
 Run = Callable[[Tensor], Tensor]
 Methods = Sequence[dict[str, Any]]
@@ -146,3 +147,11 @@ def check(name: str, task: str, methods: Methods, **head: Any) -> PEFTBackbone:
     with torch.no_grad():
         assert torch.equal(run(points[:4]), together)
     return wrapper
+
+
+def trained_count(config: str) -> int:
+    """Trained parameters of the full-size model of a config, head included."""
+    init_default_scope('point_peft')
+    with torch.device('meta'):
+        model = MODELS.build(get_config(config).model)
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)

@@ -39,6 +39,9 @@ WIDTH = (256, 256)
 PARTS = {name: 'pointgpt_s' if name == 'PointGPT' else name.lower() for name in SMALL_BACKBONES}
 """The backbones in the names of configs."""
 
+SMALLER = dict(MoST=dict(num_blocks=4, num_fused=2))
+"""What fits small networks, by the type of the method."""
+
 STEP = 2**-7
 """Between numbers of bfloat16, relative to them."""
 
@@ -77,6 +80,7 @@ def shipped(name: str, way: str) -> PointClassifier:
     if way == 'full':
         return move(build_classifier(None, **changes))
     methods = get_config(f'{way}/{PARTS[name]}_scanobjnn').peft.methods
+    methods = [hook | SMALLER.get(hook['type'], {}) for hook in methods]
     model = build_classifier(methods, fresh=True, **changes)
     for method in model.backbone.methods:
         if not isinstance(method, LoRA):

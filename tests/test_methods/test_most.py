@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from compiled_models import SHALLOW, check_compiled_training, needs_compiler
+from method_matrix import CELLS, check, trained_count
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits, scramble
 from torch import Tensor
 from torch.nn import functional as F
-from tuned_checks import check_objects, check_parts, check_rooms, trained_count
 
 from point_peft.methods.most import Monarch, PointMonarch, Rectify
 
@@ -69,12 +69,15 @@ def test_formulas() -> None:
     torch.testing.assert_close(found.patches, x[:, 1:] + fused.unsqueeze(1), rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize(('name', 'task'), CELLS)
+def test_matrix(name: str, task: str) -> None:
+    """Trains alone and all of itself, mixes no clouds, and comes off again."""
+    check(name, task, FUSED if task == 'classification' else SMALL)
+
+
 @pytest.mark.parametrize('name', SMALL_BACKBONES)
-def test_every_backbone(name: str) -> None:
-    """Objects, parts and rooms; a fresh one without fusion changes nothing, to the bit."""
-    check_objects(FUSED, name)
-    check_parts(SMALL, name)
-    check_rooms(SMALL, name)
+def test_fresh_one_changes_nothing(name: str) -> None:
+    """Without fusion, to the bit."""
     fresh = build_classifier(SMALL, name=name, fresh=True)
     assert torch.equal(logits(fresh, clouds()), logits(build_classifier(name=name), clouds()))
 
@@ -100,7 +103,7 @@ def test_fused_blocks() -> None:
     assert build_classifier(FUSED, name='PointM2AE').backbone.methods[0].fused == [2, 3]
 
 
-def test_matrix() -> None:
+def test_product() -> None:
     """As the product of its factors, which has entries everywhere."""
     monarch = Monarch(12, 4)
     scramble(monarch)

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 from compiled_models import SHALLOW, check_compiled_training, needs_compiler
+from method_matrix import CELLS, check, trained_count
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits
 from torch import Tensor
 from torch.nn import functional as F
-from tuned_checks import check_objects, check_parts, check_rooms, trained_count
 
 from point_peft.methods import STAG
 
@@ -58,12 +58,15 @@ def test_formulas(sizes: tuple[int, int, int]) -> None:
     torch.testing.assert_close(logits(model, clouds(2)), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(('name', 'task'), CELLS)
+def test_matrix(name: str, task: str) -> None:
+    """Trains alone and all of itself, mixes no clouds, and comes off again."""
+    check(name, task, SMALL, pool=POOL)
+
+
 @pytest.mark.parametrize('name', SMALL_BACKBONES)
-def test_every_backbone(name: str) -> None:
-    """Objects, parts and rooms; a fresh one adapts from the start, as published."""
-    check_objects(SMALL, name, pool=POOL)
-    check_parts(SMALL, name)
-    check_rooms(SMALL, name)
+def test_fresh_one_adapts(name: str) -> None:
+    """As published, from the start."""
     fresh = build_classifier(SMALL, name=name, fresh=True)
     assert (logits(fresh, clouds()) - logits(build_classifier(name=name), clouds())).abs().max() > 1e-3
 

@@ -32,12 +32,13 @@ class MoST(TuningMethod):
         num_blocks (int): Blocks of both factors of M; must divide the width of every stage. 8 in the published configs.
         num_neighbors (int): Neighbouring centers, the token's own not counted; 4.
         eps (float): Added to their distances, in the units of the cloud, whose inverses are their weights; 0.05.
-        num_fused (int): Blocks of the last stage, evenly spaced and the last among them, whose maximum plus mean over the
-            patches join what the head gets, each with twice the weight of the one before; 3 in the published classifier
-            (blocks 7, 15 and 23 of 24), 0 for none. Only of use to heads that pool the patch tokens.
+        num_fused (int): Blocks of the last stage, evenly spaced and the last among them, whose maximum plus mean over
+            the patches join what the head gets, each with twice the weight of the one before; 3 in the published
+            classifier (blocks 7, 15 and 23 of 24), 0 for none. Only of use to heads that pool the patch tokens.
     """
 
     needed_sites = ('attn',)
+    unfoldable = 'it depends on the neighbours of every token'
 
     def __init__(
         self, num_blocks: int = 8, *, num_neighbors: int = 4, eps: float = 0.05, num_fused: int = 0

@@ -41,6 +41,8 @@ class STAG(TuningMethod):
         final_norm (bool): Whether the head gets tokens behind the backbone's final norm; published: no.
     """
 
+    unfoldable = 'it depends on the neighbours of every token'
+
     def __init__(
         self,
         dim: int = 192,
