@@ -39,7 +39,7 @@ WIDTH = (256, 256)
 PARTS = {name: 'pointgpt_s' if name == 'PointGPT' else name.lower() for name in SMALL_BACKBONES}
 """The backbones in the names of configs."""
 
-SMALLER = dict(MoST=dict(num_blocks=4, num_fused=2))
+SMALLER = dict(IDPT=dict(num_neighbors=8), MoST=dict(num_blocks=4, num_fused=2))
 """What fits small networks, by the type of the method."""
 
 STEP = 2**-7

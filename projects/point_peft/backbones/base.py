@@ -167,6 +167,19 @@ class PointBackbone(BaseModule, ABC):
             'embed_positions(centers).'
         )
 
+    def prefix_tokens(self) -> Tensor:
+        """Prefix tokens (1, P, C) as they enter the first block, without positions.
+
+        Raises:
+            ValueError: If the backbone has some and does not say them.
+        """
+        if self.num_prefix_tokens:
+            raise InvalidValueError(
+                f'{type(self).__name__} does not say its {self.num_prefix_tokens} prefix tokens, which a tuning method '
+                'asks for; give it prefix_tokens().'
+            )
+        return next(self.parameters()).new_empty(1, 0, self.layer_dims[0])
+
     def carry(self, x: Tensor, stage: int) -> Tensor:
         """Bring tokens (B, T, C) that have no neighbours, such as prompts, into a later stage of a hierarchy.
 

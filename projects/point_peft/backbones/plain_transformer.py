@@ -84,6 +84,11 @@ class PlainTransformer(PointBackbone):
         """Positions (B, G, C) of centers (B, G, 3)."""
         return self.pos_embed(centers)
 
+    def prefix_tokens(self) -> Tensor:
+        """Prefix tokens (1, P, C) without positions."""
+        tokens = [getattr(self, f'{name}_token') for name in self.prefix_names]
+        return torch.cat(tokens, dim=1) if tokens else super().prefix_tokens()
+
     def embed(self, points: Tensor) -> PointTokens:
         """Group clouds (B, N, 3) by farthest point sampling and nearest neighbours, and embed each group.
 

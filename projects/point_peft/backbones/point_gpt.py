@@ -96,6 +96,10 @@ class PointGPT(PointBackbone):
         """Positions (B, G, C) of centers (B, G, 3)."""
         return sine_position(centers, self.embed_dim)
 
+    def prefix_tokens(self) -> Tensor:
+        """Start and class token (1, 2, C) without positions."""
+        return torch.cat([self.blocks.sos.expand(1, 1, -1), self.cls_token], dim=1)
+
     def embed(self, points: Tensor) -> PointTokens:
         """Group clouds (B, N, 3), embed each group, and put them in a row.
 

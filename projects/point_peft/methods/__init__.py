@@ -7,7 +7,9 @@ from .dora import DoRA
 from .fitted import FittedMethod, fitted_methods
 from .folding import FoldingError
 from .ga_prompt import GAPrompt
+from .gem import GeometricEncodingMixer
 from .geometry_aware_adapter import GeometryAwareAdapter
+from .gft import GFT
 from .idpt import IDPT
 from .lora import LoRA
 from .memory_bank import MemoryBank
@@ -31,6 +33,8 @@ __all__ = [
     'FittedMethod',
     'FoldingError',
     'GAPrompt',
+    'GFT',
+    'GeometricEncodingMixer',
     'GeometryAwareAdapter',
     'Inserted',
     'LoRA',

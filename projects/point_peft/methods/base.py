@@ -111,6 +111,13 @@ class TuningMethod(nn.Module):
         """
         return None
 
+    def tokens_behind(self, layer: int, tokens: Tensor) -> Tensor:
+        """Change the tokens (B, T, C) of this method that stay, as block ``layer`` leaves them, to the same shape.
+
+        For what a method also does to the other tokens with ``on_output`` of the block, where its own are not.
+        """
+        return tokens
+
     def finish(self, features: BackboneFeatures, context: TuningContext) -> BackboneFeatures:
         """Change the features that the head sees."""
         return features

@@ -39,6 +39,7 @@ class TokenInsertion:
     def __init__(self, methods: Iterable[TuningMethod], activity: Activity, backbone: PointBackbone) -> None:
         base = TuningMethod.tokens_before
         self.methods = [method for method in methods if type(method).tokens_before is not base]
+        self.owners = {method.position: method for method in self.methods}
         self.activity = activity
         self.backbone = backbone
         self._handles: list[RemovableHandle] = []
@@ -99,7 +100,11 @@ class TokenInsertion:
         prefix, *parts, patches = x.split([context.num_prefix, *lengths, rest], dim=1)
         if layer in context.hidden_layers:
             context.hand_on(LEFT, layer, torch.cat(parts, dim=1))
-        kept = [replace(old, tokens=tokens) for old, tokens in zip(inserted, parts) if old.stay]
+        kept = [
+            replace(old, tokens=self.owners[old.owner].tokens_behind(layer, tokens))
+            for old, tokens in zip(inserted, parts)
+            if old.stay
+        ]
         if kept:
             context.hand_on(KEPT, layer + 1, self._carried(kept, layer))
         return torch.cat([prefix, patches], dim=1)
