@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from method_matrix import CELLS, check
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,7 +11,6 @@ from torch.nn import functional as F
 from point_peft.methods.gem import ContextAdapter, SpatialAdapter
 
 OWN = dict(type='GeometricEncodingMixer', hidden_dim=6, num_neighbors=4, num_latents=2)
-SMALL = [OWN, dict(type='SelectiveTuning', biases=False, final_norm=False)]
 
 
 def encoded(adapter: SpatialAdapter, x: Tensor, centers: Tensor) -> Tensor:
@@ -48,12 +46,6 @@ def test_formulas() -> None:
         x = x + block.attn(normed) + torch.stack([mixed(context, of_cloud) for of_cloud in normed])
         x = x + block.mlp(block.norm2(x))
     torch.testing.assert_close(model.backbone(points).patches, plain.norm(x)[:, 1:], rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize(('name', 'task'), CELLS)
-def test_matrix(name: str, task: str) -> None:
-    """Trains alone and all of itself, mixes no clouds, and comes off again."""
-    check(name, task, SMALL)
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)

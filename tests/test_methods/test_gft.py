@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from compiled_models import SHALLOW, check_compiled_training, needs_compiler
-from method_matrix import CELLS, check, trained_count
+from method_matrix import trained_count
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,8 +16,6 @@ from point_peft.methods.edge_conv import EdgeConvStack
 from point_peft.methods.gft import GraphAttention
 
 OWN = dict(type='GFT', num_tokens=3, num_neighbors=4, edge_dims=(6, 5), graph_dim=8, attn_dim=4)
-SMALL = [OWN, dict(type='SelectiveTuning', biases=False, final_norm=False, embedding=True)]
-POOL = ('own_prefix', 'kept_mean', 'max')
 
 
 def graph_features(graph: EdgeConvStack, nodes: Tensor) -> Tensor:
@@ -60,12 +58,6 @@ def test_formulas() -> None:
     expected, found = plain.norm(x), model.backbone(points)
     torch.testing.assert_close(found.prefix, expected[:, :4], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.patches, expected[:, 4:], rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize(('name', 'task'), CELLS)
-def test_matrix(name: str, task: str) -> None:
-    """Trains alone and all of itself, mixes no clouds, and comes off again."""
-    check(name, task, SMALL, pool=POOL)
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)

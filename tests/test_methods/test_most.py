@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from compiled_models import SHALLOW, check_compiled_training, needs_compiler
-from method_matrix import CELLS, check, trained_count
+from method_matrix import trained_count
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits, scramble
 from torch import Tensor
 from torch.nn import functional as F
@@ -67,12 +67,6 @@ def test_formulas() -> None:
     found = model.backbone(points)
     torch.testing.assert_close(found.prefix, x[:, :1], rtol=0, atol=1e-4)
     torch.testing.assert_close(found.patches, x[:, 1:] + fused.unsqueeze(1), rtol=0, atol=1e-4)
-
-
-@pytest.mark.parametrize(('name', 'task'), CELLS)
-def test_matrix(name: str, task: str) -> None:
-    """Trains alone and all of itself, mixes no clouds, and comes off again."""
-    check(name, task, FUSED if task == 'classification' else SMALL)
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)

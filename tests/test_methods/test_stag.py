@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from compiled_models import SHALLOW, check_compiled_training, needs_compiler
-from method_matrix import CELLS, check, trained_count
+from method_matrix import trained_count
 from small_models import SMALL_BACKBONES, build_classifier, build_plain, clouds, logits
 from torch import Tensor
 from torch.nn import functional as F
@@ -56,12 +56,6 @@ def test_formulas(sizes: tuple[int, int, int]) -> None:
     with torch.no_grad():
         expected = model.head.cls_head_finetune(by_hand(model.backbone.methods[0], clouds(2), sizes))
     torch.testing.assert_close(logits(model, clouds(2)), expected, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(('name', 'task'), CELLS)
-def test_matrix(name: str, task: str) -> None:
-    """Trains alone and all of itself, mixes no clouds, and comes off again."""
-    check(name, task, SMALL, pool=POOL)
 
 
 @pytest.mark.parametrize('name', SMALL_BACKBONES)

@@ -90,14 +90,15 @@ class GFT(TuningMethod):
             self.on_output(backbone.layers[layer], self._read(layer))
 
     def begin(self, context: TuningContext) -> Tensor:
-        """The graph features (B, P+T+G, graph_dim).
+        """The graph features (B, P+T+G, graph_dim), in full precision: rounded features have other neighbours.
 
         Raises:
             ValueError: If there are fewer tokens than neighbours.
         """
         patches = context.tokens.features
         own = [part.expand(patches.shape[0], -1, -1) for part in (self.prefix_tokens(), self.prompts)]
-        return self.graph(torch.cat([*own, patches], dim=1))
+        with torch.autocast(patches.device.type, enabled=False):
+            return self.graph(torch.cat([*own, patches], dim=1))
 
     def tokens_before(self, layer: int, x: Tensor) -> Inserted | None:
         """The prompts, once."""
