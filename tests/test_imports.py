@@ -36,6 +36,7 @@ FLOORS = (
     'engine.hooks',
     'engine.preflight',
     'engine',
+    'adapters',
     'experiments',
     'apis',
     'cli',

@@ -14,7 +14,9 @@ from point_peft.methods import TuningMethod
 
 PACKAGE = Path(__file__).resolve().parents[1] / 'projects' / 'point_peft'
 FILES = sorted(
-    path for name in ('engine', 'apis', 'models', 'io', 'cli') for path in (PACKAGE / name).rglob('*.py')
+    path
+    for name in ('engine', 'adapters', 'apis', 'models', 'io', 'cli')
+    for path in (PACKAGE / name).rglob('*.py')
 )
 CONTRACT = {'TuningMethod', 'FittedMethod', 'DeepPrompt'}
 NAMES = {

@@ -38,13 +38,15 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
     in the backbone that follows ``train()``, since it regularises the tuned branches. ``methods=[]`` is linear probing.
 
     Args:
-        backbone (dict): Config of a plain backbone.
+        backbone (dict | PointBackbone): Config of a plain backbone, or one that is there, with nothing attached.
         methods (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
     """
 
-    def __init__(self, backbone: dict[str, Any], methods: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(
+        self, backbone: dict[str, Any] | PointBackbone, methods: Sequence[dict[str, Any]] = ()
+    ) -> None:
         super().__init__()
-        self.backbone: PointBackbone = MODELS.build(backbone)
+        self.backbone: PointBackbone = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
         self.backbone.requires_grad_(False)
         self.methods: Iterable[TuningMethod] = nn.ModuleList(map(MODELS.build, methods))  # type: ignore[assignment]
         self.activity = Activity()
@@ -55,7 +57,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         self.tuned_names = sorted({name for method in self.methods for name in method.backbone_parameters()})
         for name in self.tuned_names:
             parameter = self.backbone.get_parameter(name).requires_grad_(True)
-            self.register_buffer(_copy_name(name), parameter.detach().clone())
+            self.register_buffer(copy_name(name), parameter.detach().clone())
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
         self.is_folded = False
         self._handles: list[RemovableHandle] = []
@@ -125,7 +127,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
 
         It does not depend on autocast either, since memory banks do not: rounded, it finds other neighbours.
         """
-        kept = {name: self.get_buffer(_copy_name(name)) for name in self.tuned_names}
+        kept = {name: self.get_buffer(copy_name(name)) for name in self.tuned_names}
         dtype = next(self.backbone.parameters()).dtype
         self.activity.is_silent = True
         try:
@@ -179,7 +181,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         self.is_init = True
         self.backbone.init_weights()
         for name in self.tuned_names:
-            self.get_buffer(_copy_name(name)).copy_(self.backbone.get_parameter(name).detach())
+            self.get_buffer(copy_name(name)).copy_(self.backbone.get_parameter(name).detach())
         for method in self.methods:
             method.start_from(self.backbone)
 
@@ -188,14 +190,14 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         state = {f'backbone.{name}': value for name, value in self.backbone.base_state().items()}
         for name in self.tuned_names:
             if f'backbone.{name}' in state:
-                copy = self.get_buffer(_copy_name(name))
-                state[f'backbone.{name}'] = state[_copy_name(name)] = copy
+                copy = self.get_buffer(copy_name(name))
+                state[f'backbone.{name}'] = state[copy_name(name)] = copy
         return state
 
     def pretrained_state(self) -> dict[str, Tensor]:
         """What ``pretrained_summary`` depends on: the backbone as pre-trained, without fresh prefix tokens."""
         state = self.backbone.state_dict()
-        state.update({name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
+        state.update({name: self.get_buffer(copy_name(name)) for name in self.tuned_names})
         fresh = () if self.backbone.prefix_is_pretrained else self.backbone.prefix_parameters()
         return {name: value for name, value in state.items() if name not in fresh}
 
@@ -203,7 +205,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         """Take the methods off for good, and leave the backbone as it computes now."""
         self._detach_methods()
         for name in self.tuned_names:
-            delattr(self, _copy_name(name))
+            delattr(self, copy_name(name))
         self.methods, self.tuned_names = nn.ModuleList(), []  # type: ignore[assignment]
         self.backbone.requires_grad_(False)
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
@@ -243,8 +245,9 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
 
     def _exchange_tuned_values(self) -> None:
         """Exchange tuned and pre-trained values."""
-        exchange_values(self.backbone, {name: self.get_buffer(_copy_name(name)) for name in self.tuned_names})
+        exchange_values(self.backbone, {name: self.get_buffer(copy_name(name)) for name in self.tuned_names})
 
 
-def _copy_name(name: str) -> str:
+def copy_name(name: str) -> str:
+    """Name of the buffer with the pre-trained value of a parameter."""
     return COPY + name.replace('.', '_')

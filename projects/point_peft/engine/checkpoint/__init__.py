@@ -8,7 +8,7 @@ from .delta import (
     delta_state,
     describe_checkpoint,
 )
-from .fingerprint import BaseFingerprint, base_fingerprint, init_pretrained
+from .fingerprint import BaseFingerprint, base_fingerprint, init_pretrained, set_fingerprint
 from .fitted import check_other_state, check_other_states, external_keys, noted_hash
 from .loading import LoadReport, complete_state, full_state, load_weights, log_report
 from .message_hub import reduce_message_hub
@@ -34,5 +34,6 @@ __all__ = [
     'log_report',
     'noted_hash',
     'reduce_message_hub',
+    'set_fingerprint',
     'use_safe_loading',
 ]

@@ -68,6 +68,19 @@ def base_fingerprint(model: nn.Module) -> BaseFingerprint:
     return _taken[model]
 
 
+def set_fingerprint(model: nn.Module, fingerprint: BaseFingerprint | None) -> None:
+    """Say what the base weights of a model are from now on, since another adapter acts on them.
+
+    Args:
+        model (nn.Module): The model.
+        fingerprint (BaseFingerprint | None): Their hashes by the names that they have in its ``state_dict()`` now;
+            None to have it taken anew.
+    """
+    _taken.pop(unwrap(model), None)
+    if fingerprint is not None:
+        _taken[unwrap(model)] = fingerprint
+
+
 def init_pretrained(model: nn.Module) -> None:
     """Load what is pre-trained in a model, and nothing else.
 

@@ -27,7 +27,7 @@ from mmengine.config import Config, ConfigDict
 from ...io.errors import ConfigError, PointPEFTError
 from ...io.text import printable
 from .files import ConfigFile, one_sentence, parse, read_text
-from .names import GROUPS, Combination, find_base, find_part, part_files
+from .names import GROUPS, Combination, config_folders, find_base, find_part, part_files
 from .references import bind, lay_over
 from .walking import walk_dicts
 
@@ -83,14 +83,7 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
     below = [layer for part in parts for layer in read_layers(part)]
     every = [*below, *layers]
     words = {part.stem for part in parts}.union(_listed(layer.values.get('tags', ()) for layer in every))
-    when = []
-    for layer in every:
-        for condition, reason in _dict(layer, 'supports', str).items():
-            if not _holds(condition, words, layer.path):
-                raise ConfigError(f'{printable(layers[-1].path)}: {reason}')
-        for condition, values in _dict(layer, 'when', dict).items():
-            if _holds(condition, words, layer.path):
-                when.append(ConfigFile(Path(f'{layer.path}, when {condition}'), values))
+    when = _conditional(every, words, layers[-1].path)
     *rest, own = [*below, *when, *layers]
     importing = [layer.values['custom_imports'] for layer in every if layer.values.get('custom_imports')]
     if len(importing) > 1:  # the config imports what each of them does
@@ -99,6 +92,62 @@ def with_parts(layers: Sequence[ConfigFile]) -> list[ConfigFile]:
     return [
         replace(layer, values={key: value for key, value in layer.values.items() if key not in OWN_KEYS})
         for layer in (*rest, own)
+    ]
+
+
+def read_method(name: str, *, backbone: str, model: str, whose: str) -> dict[str, Any]:
+    """What the part of a method says for a model that is there already.
+
+    Of the combination only the types of backbone and model are known, so conditions on datasets are not met.
+
+    Args:
+        name (str): Name of the part, or a file.
+        backbone (str): Type of the backbone.
+        model (str): Type of the model, or of the encoder in a detector.
+        whose (str): Who asks, for errors.
+
+    Returns:
+        dict: Its sections, such as ``peft``, and what it changes in ``model``; references are not bound.
+
+    Raises:
+        ConfigError: There is no such part, or it does not support the combination.
+    """
+    layers = read_layers(find_part('method', name, Path(whose)))
+    words = {Path(name).stem, *_words_of('backbones', backbone), *_words_of('models', model)}
+    return lay_over([*layers, *_conditional(layers, words, Path(whose))])
+
+
+def _words_of(folder: str, kind: str) -> set[str]:
+    """Names and tags of the files that build a type; tags count if all of them have them."""
+    files = {path.stem: path for base in config_folders() for path in (base / '_base_' / folder).glob('*.py')}
+    names, tags = [], []
+    for name, path in files.items():
+        with suppress(PointPEFTError):
+            own = read_layers(path)[-1].values
+            section = own.get('backbone') or own.get('model') or {}
+            inner = section.get('backbone')
+            types = [section.get('type'), inner.get('type') if isinstance(inner, Mapping) else None]
+            if kind in [str(found).removeprefix('point_peft.') for found in types]:
+                names.append(name)
+                tags.append(set(_listed([own.get('tags', ())])))
+    return {*names, *(set.intersection(*tags) if tags else ())}
+
+
+def _conditional(layers: Sequence[ConfigFile], words: set[str], config: Path) -> list[ConfigFile]:
+    """What layers say of the combination that has these words.
+
+    Raises:
+        ConfigError: One says that it does not work.
+    """
+    for layer in layers:
+        for condition, reason in _dict(layer, 'supports', str).items():
+            if not _holds(condition, words, layer.path):
+                raise ConfigError(f'{printable(config)}: {reason}')
+    return [
+        ConfigFile(Path(f'{layer.path}, when {condition}'), values)
+        for layer in layers
+        for condition, values in _dict(layer, 'when', dict).items()
+        if _holds(condition, words, layer.path)
     ]
 
 
