@@ -36,8 +36,11 @@ CONFIG_OF = {
     'pointgpt_s_partseg': 'full/pointgpt_s_shapenetpart.py',
     'gaprompt_cls': 'gaprompt/release/pointmae_scanobjnn.py',
     'pointlora_cls': 'pointlora/pointmae_scanobjnn.py',
+    'dapt_cls': 'dapt/release/pointmae_scanobjnn.py',
     'idpt_cls': 'idpt/release/pointmae_scanobjnn.py',
     'idpt_partseg': 'idpt/release/pointmae_shapenetpart.py',
+    'ppt_cls': 'ppt/release/pointmae_scanobjnn.py',
+    'ppt_partseg': 'ppt/release/pointmae_shapenetpart.py',
     'pointpeft_mae': 'point_peft/release/pointmae_scanobjnn.py',
     'pointpeft_m2ae': 'point_peft/release/pointm2ae_scanobjnn.py',
 }

@@ -1,4 +1,4 @@
-"""IDPT computes what the published code computes, through converter and ``init_model``."""
+"""IDPT, DAPT and PPT compute what the published code computes, through converter and ``init_model``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_size(model: BaseModel, key: str) -> None:
 
 
 @precisions
-@pytest.mark.parametrize('key', ['idpt_cls'])
+@pytest.mark.parametrize('key', ['dapt_cls', 'idpt_cls', 'ppt_cls'])
 def test_logits(
     golden_model: Callable[[str], BaseModel], key: str, dtype: torch.dtype, name: str, tolerance: float
 ) -> None:
@@ -48,7 +48,7 @@ def test_logits(
 
 
 @precisions
-@pytest.mark.parametrize('key', ['idpt_partseg'])
+@pytest.mark.parametrize('key', ['idpt_partseg', 'ppt_partseg'])
 def test_log_probabilities(
     golden_model: Callable[[str], BaseModel], key: str, dtype: torch.dtype, name: str, tolerance: float
 ) -> None:

@@ -29,6 +29,8 @@ class PlainTransformer(PointBackbone):
         group_size (int): Points K per group.
         drop_path_rate (float): Stochastic-depth rate of the last block.
         patch_dims (Sequence[int]): Widths of the patch embedding's PointNet.
+        positions_once (bool): Whether positions are added before the first block only, as in DAPT's published code;
+            else before every block, as in pre-training.
         decoder_layers (Sequence[Sequence[int]] | None): As of :class:`PointBackbone`.
         init_cfg (dict | None): ``dict(type='Pretrained', checkpoint=...)`` or None.
     """
@@ -46,6 +48,7 @@ class PlainTransformer(PointBackbone):
         group_size: int = 32,
         drop_path_rate: float = 0.1,
         patch_dims: Sequence[int] = (128, 256, 512),
+        positions_once: bool = False,
         decoder_layers: Sequence[Sequence[int]] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
@@ -54,6 +57,7 @@ class PlainTransformer(PointBackbone):
         self.num_prefix_tokens = len(self.prefix_names)
         self.num_groups = num_groups
         self.group_size = group_size
+        self.positions_once = positions_once
         self.encoder = self.build_patch_embed(patch_dims)
         for name in self.prefix_names:
             self.register_parameter(f'{name}_token', nn.Parameter(torch.zeros(1, 1, embed_dim)))
@@ -113,7 +117,7 @@ class PlainTransformer(PointBackbone):
         prefix, hidden = self.num_prefix_tokens, {}
         x, pos = self.sequence(tokens)  # (B, P+G, C)
         for index, block in enumerate(self.layers):
-            x = block(x + pos)
+            x = block(x if index and self.positions_once else x + pos)
             if index in hidden_layers:
                 hidden[index] = self.norm(x[:, prefix:])
         raw_prefix, x = x[:, :prefix], self.norm(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import act, ga_prompt, idpt, point_bert, point_gpt, point_lora, point_m2ae, point_mae, recon
+from . import act, dapt, ga_prompt, idpt, point_bert, point_gpt, point_lora, point_m2ae, point_mae, ppt, recon
 from .layout import Layout
 
 LAYOUTS: tuple[Layout, ...] = (
@@ -12,7 +12,9 @@ LAYOUTS: tuple[Layout, ...] = (
     *point_bert.LAYOUTS,
     *point_m2ae.LAYOUTS,
     *point_gpt.LAYOUTS,
+    *dapt.LAYOUTS,
     *ga_prompt.LAYOUTS,
     *idpt.LAYOUTS,
     *point_lora.LAYOUTS,
+    *ppt.LAYOUTS,
 )

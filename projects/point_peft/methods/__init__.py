@@ -3,6 +3,7 @@
 from .base import TuningMethod
 from .bottleneck import BottleneckAdapter
 from .context import Inserted, TuningContext
+from .dapt import DAPT
 from .dora import DoRA
 from .fitted import FittedMethod, fitted_methods
 from .folding import FoldingError
@@ -18,6 +19,7 @@ from .peft_backbone import PEFTBackbone
 from .point_gst import PointGST
 from .point_lora import PointLoRA
 from .point_prior_prompt import PointPriorPrompt
+from .ppt import PPT
 from .prompting import DeepPrompt
 from .selective import SelectiveTuning
 from .ssf import SSF
@@ -26,7 +28,9 @@ from .vpt import VPTDeep, VPTShallow
 from .weight_change import WeightChange
 
 __all__ = [
+    'DAPT',
     'IDPT',
+    'PPT',
     'BottleneckAdapter',
     'DeepPrompt',
     'DoRA',

@@ -13,6 +13,9 @@ from ..structures import BackboneFeatures, PointTokens
 from .context import Activity, Inserted, TuningContext
 from .weight_change import WeightChange
 
+INSIDE = -1
+"""Place of what flows inside of the first block; that of block i is i below. It needs no block to be finished."""
+
 
 class TuningMethod(nn.Module):
     """Base class of tuning methods.
@@ -147,6 +150,14 @@ class TuningMethod(nn.Module):
     def handed_to(self, layer: int) -> Any:
         """What was handed on to block ``layer``; None if nothing was."""
         return self.context.handed_on.get((self.position, layer))
+
+    def keep_inside(self, layer: int, value: Any) -> None:
+        """Keep what flows from one module of block ``layer`` to a later one of the same block."""
+        self.context.handed_on[self.position, INSIDE - layer] = value
+
+    def kept_inside(self, layer: int) -> Any:
+        """Take what was kept inside of block ``layer``."""
+        return self.context.handed_on.pop((self.position, INSIDE - layer))
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Prefix (B, P, C) and patch tokens (B, G, C) of what enters or leaves a block."""

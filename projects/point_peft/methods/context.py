@@ -86,8 +86,8 @@ class TuningContext:
         if self.with_graph and not torch.is_grad_enabled():
             raise InvalidValueError(
                 'what a tuning method hands on from block to block would lose its gradient in a block that the '
-                'reentrant kind of activation checkpointing wraps; use CheckpointImpl.NO_REENTRANT, or '
-                "MMEngine's activation_checkpointing."
+                'reentrant kind of activation checkpointing wraps; use CheckpointImpl.NO_REENTRANT, or, for methods '
+                "that read what leaves whole blocks, MMEngine's activation_checkpointing."
             )
         self.handed_on[owner, layer] = value
 

@@ -9,13 +9,12 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..io.errors import InvalidValueError
-from ..ops import gather, knn
+from ..ops import gather
 from ..registry import MODELS
+from .coarser_groups import coarser_tokens
 from .context import Inserted, TuningContext
 from .lora import LoRA
-
-INIT_STD = 0.02
-"""Standard deviation of the weights of the shared layers (published code, ``TransformerEncoder._init_weights``)."""
+from .small_mlp import small_mlp
 
 
 @MODELS.register_module()
@@ -82,9 +81,9 @@ class PointLoRA(LoRA):
         self.branches = nn.ModuleDict()
         for name, layer in self._branched(backbone):
             if name not in self.branches:
-                self.branches[name] = _mlp(layer.in_features, self.hidden_dim, layer.out_features)
-        self.patch_mlps = nn.ModuleList(_mlp(width, self.hidden_dim, width) for width in widths)
-        self.selected_mlps = nn.ModuleList(_mlp(width, self.hidden_dim, width) for width in widths)
+                self.branches[name] = small_mlp(layer.in_features, self.hidden_dim, layer.out_features)
+        self.patch_mlps = nn.ModuleList(small_mlp(width, self.hidden_dim, width) for width in widths)
+        self.selected_mlps = nn.ModuleList(small_mlp(width, self.hidden_dim, width) for width in widths)
         width = widths[0]
         self.predictor = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, 1))
         self.counts = [_counts(backbone.num_groups, groups, part) for groups, _, part in self.scales]
@@ -104,28 +103,14 @@ class PointLoRA(LoRA):
         found = []
         with torch.autocast(context.points.device.type, enabled=False):
             for (groups, count), (_, size_ratio, _) in zip(self.counts, self.scales):
-                found.append(self._select(*self._scale(context, groups, size_ratio), count))
+                scale = coarser_tokens(context, self.embed_groups, groups, size_ratio)
+                found.append(self._select(*scale, count))
         tokens, positions = (torch.cat(parts, dim=1) for parts in zip(*found))
         return Inserted(tokens, stay=True, positions=positions, change=self._change_selected)
 
     def tokens_before(self, layer: int, x: Tensor) -> Inserted | None:
         """The selected tokens, before the first block."""
         return self.state if layer == 0 else None
-
-    def _scale(self, context: TuningContext, num_groups: int, size_ratio: int) -> tuple[Tensor, Tensor]:
-        """Tokens (B, G', C) and centers (B, G', 3) of a scale, whose centers are those that were sampled first."""
-        tokens = context.tokens
-        order = torch.arange(tokens.centers.shape[1], device=tokens.centers.device).expand(
-            len(tokens.centers), -1
-        )
-        if tokens.sampling_rank is not None:
-            order = tokens.sampling_rank.argsort(dim=1)
-        order = order[:, :num_groups]
-        centers = gather(tokens.centers, order)
-        if size_ratio == 1:
-            return gather(tokens.features, order), centers
-        index = knn(centers, context.points, size_ratio * tokens.neighborhoods.shape[2])
-        return self.embed_groups(gather(context.points, index) - centers.unsqueeze(2)), centers
 
     def _select(self, tokens: Tensor, centers: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The tokens (B, T, C) with the highest scores, and their positions."""
@@ -167,12 +152,3 @@ def _counts(num_groups: int, ratio: float, selected: float) -> tuple[int, int]:
         )
     groups = max(1, round(ratio * num_groups))
     return groups, max(1, round(selected * groups))
-
-
-def _mlp(dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
-    """Linear - GELU - linear, small at first."""
-    first, last = nn.Linear(dim, hidden_dim), nn.Linear(hidden_dim, out_dim)
-    for layer in (first, last):
-        nn.init.trunc_normal_(layer.weight, std=INIT_STD)
-        nn.init.zeros_(layer.bias)
-    return nn.Sequential(first, nn.GELU(), last)
