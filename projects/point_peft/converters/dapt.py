@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from .heads import classifier
-from .layout import IN_TUNED_CLASSIFIER, PREFIX_TUNING, Layout
+from .layout import IN_TUNED_CLASSIFIER, OTHER_BACKBONES, PREFIX_TUNING, Layout
 from .sizes import State, needed, plain
 
 LAYERS, ADAPTERS = 'backbone.methods.0.', 'backbone.methods.1.'
@@ -56,6 +56,7 @@ LAYOUTS = (
         'DAPT on Point-MAE, fine-tuned',
         'configs/dapt/release/pointmae_scanobjnn.py',
         marker=r'blocks\.blocks\.0\.Adapter_MLP\.scale\.weight',
+        foreign=OTHER_BACKBONES,
         model=_classifier,
         renames=(
             (rf'{BLOCK}{KIND}_3$', _of_prompt),

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from .heads import classifier, plain_segmentor
-from .layout import IN_TUNED_CLASSIFIER, IN_TUNED_SEGMENTOR, PREFIX_TUNING, Layout
+from .layout import IN_TUNED_CLASSIFIER, IN_TUNED_SEGMENTOR, OTHER_BACKBONES, PREFIX_TUNING, Layout
 from .sizes import State, count, plain
 
 METHOD = 'backbone.methods.0.'
@@ -47,6 +47,7 @@ LAYOUTS = (
         'IDPT on Point-MAE, fine-tuned',
         'configs/idpt/release/pointmae_scanobjnn.py and configs/idpt/pointmae_{dataset}.py',
         marker=r'blocks\.cls\.conv1\.0\.weight',
+        foreign=OTHER_BACKBONES,
         model=_classifier,
         renames=(
             (r'^blocks\.cls\.conv([1-4])\.([01])\.', _edge_conv),
@@ -60,6 +61,7 @@ LAYOUTS = (
         'IDPT on Point-MAE, part segmentation',
         'configs/idpt/release/pointmae_shapenetpart.py',
         marker=r'blocks\.dgcnn_cls\d+\.conv5\.0\.weight',
+        foreign=f'{OTHER_BACKBONES}|cls_token',
         model=_segmentor,
         renames=(
             (r'^blocks\.dgcnn_cls(\d+)\.(?=conv5\.)', _generator),

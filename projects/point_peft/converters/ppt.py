@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from .heads import classifier, plain_segmentor
-from .layout import CLS_HEAD, IN_TUNED_CLASSIFIER, IN_TUNED_SEGMENTOR, PART_DECODER, PREFIX_TUNING, Layout
+from .layout import (
+    CLS_HEAD,
+    IN_TUNED_CLASSIFIER,
+    IN_TUNED_SEGMENTOR,
+    OTHER_BACKBONES,
+    PART_DECODER,
+    PREFIX_TUNING,
+    Layout,
+)
 from .sizes import State, needed, plain
 
 METHOD = 'backbone.methods.0.'
-MARKER = r'blocks\.prompt_all_mlp\.0\.weight'
+MARKER = r'blocks\.prompt_all_mlp\.2\.weight'
 
 RENAMES: Any = (
     (r'^blocks\.prompt_mlp\.', f'{METHOD}patch_mlps.0.'),
@@ -31,6 +39,7 @@ LAYOUTS = (
         'configs/ppt/release/pointmae_scanobjnn.py',
         marker=MARKER,
         needs=CLS_HEAD,
+        foreign=OTHER_BACKBONES,
         model=lambda state: classifier(plain(state), state, methods=_methods(state)),
         renames=(*RENAMES, *IN_TUNED_CLASSIFIER),
     ),
@@ -39,6 +48,7 @@ LAYOUTS = (
         'configs/ppt/release/pointmae_shapenetpart.py',
         marker=MARKER,
         needs=PART_DECODER,
+        foreign=f'{OTHER_BACKBONES}|cls_token',
         model=lambda state: plain_segmentor(plain(state, class_token=False), state, methods=_methods(state)),
         renames=(*RENAMES, *IN_TUNED_SEGMENTOR),
     ),
