@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from method_matrix import CELLS, check
 from mmengine.registry import init_default_scope
 from small_models import build_classifier, clouds
 from torch.nn import functional as F
 
 from point_peft.apis import get_config
 from point_peft.registry import MODELS
-
-METHODS = [
-    dict(type='SSF', std=0.02),
-    dict(type='DAPT', hidden_dim=4),
-    dict(type='SelectiveTuning', biases=False, final_norm=False),
-]
-POOL = ('own_prefix', 'kept_mean', 'max')
-
-
-@pytest.mark.parametrize(('name', 'task'), CELLS)
-def test_every_cell(name: str, task: str) -> None:
-    """A prompt of every block reaches the head, which alone has a use for that of the last."""
-    is_read = task == 'classification'
-    scale_shift, adapters, prefix = METHODS
-    methods = [scale_shift, adapters | dict(last_prompt=is_read), prefix]
-    tuned = check(name, task, methods, **(dict(pool=POOL) if is_read else {}))
-    assert tuned.num_kept_tokens == len(tuned.backbone.layers) - (not is_read)
 
 
 def test_against_the_formula() -> None:
