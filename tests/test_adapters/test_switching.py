@@ -192,6 +192,36 @@ def test_other_models(build: Any) -> None:
     assert torch.equal(run(one), changed)
 
 
+class Detector(nn.Module):
+    """As mmdet3d's: an encoder of rooms with a backbone in it, and a head of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, _ = scene()
+        self.bbox_head = nn.Linear(16, 3)
+
+    def forward(self, points: Tensor) -> Tensor:
+        return self.bbox_head(self.backbone(points)['fp_features'][-1].transpose(1, 2))
+
+
+def test_a_backbone_inside_of_an_encoder() -> None:
+    """Neck and head of every adapter are its own."""
+    model = Detector().eval()
+    before = model(clouds())
+    for name in ('one', 'two'):
+        get_peft_model(model, METHODS['bitfit'], name=name)
+        scramble(model.bbox_head, seed=len(name))
+        scramble(model.backbone.neck)
+    assert set(base_fingerprint(model).tensors) <= set(model.state_dict())
+    changed = model(clouds())
+    assert not torch.equal(changed, before)
+    with disable_adapter(model):
+        assert torch.equal(model(clouds()), before)
+    set_adapter(model, 'one')
+    set_adapter(model, 'two')
+    assert torch.equal(model(clouds()), changed)
+
+
 def test_merging() -> None:
     model, outputs = three_adapters()
     set_adapter(model, 'lora')
