@@ -48,6 +48,17 @@ def test_cells(tmp_path: Path) -> None:
     assert tried[0].options['randomness.seed'] not in (0, 1)  # no reported run helped to choose
 
 
+def test_some_settings(tmp_path: Path) -> None:
+    """A comparison is run in parts; the cells are those of the whole."""
+    matrix = load_matrix(write(tmp_path, CONTENT))
+    part = matrix.only(['many'])
+    assert list(part.settings) == ['many'] and part.cells('many', 'ours', {}) == matrix.cells(
+        'many', 'ours', {}
+    )
+    with pytest.raises(ConfigError, match="no setting 'some'; it has 'few', 'many'"):
+        matrix.only(['some'])
+
+
 def test_data_root_reaches_the_described_datasets(tmp_path: Path) -> None:
     """So a comparison of few labels runs where the data is."""
     inner = "{'train_dataloader.dataset': dict(type='FewLabels', dataset=dict(data_root='x'))}"

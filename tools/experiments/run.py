@@ -22,6 +22,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('matrix', type=path, help='matrix file, such as tools/experiments/labels.py')
     parser.add_argument('--work-dir', type=path, help='default: work_dirs/experiments/MATRIX')
     parser.add_argument(
+        '--settings', nargs='+', metavar='SETTING', help='run and report these settings alone, for now'
+    )
+    parser.add_argument(
         '--jobs', type=at_least(1), default=1, help='trainings at once on the CPU, or per GPU (default: 1)'
     )
     parser.add_argument(
@@ -34,6 +37,8 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train what is missing, and print the report."""
     matrix = load_matrix(args.matrix, args.cfg_options)
+    if args.settings:
+        matrix = matrix.only(args.settings)
     root = args.work_dir or Path('work_dirs/experiments') / args.matrix.stem
     compare(matrix, root, tool=TRAIN, devices=find_devices(args.devices) * args.jobs)
     print((root / 'table.md').read_text())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,19 @@ class Matrix:
     candidates: Sequence[Options] = ()
     metric: str = 'overall_accuracy'
     compared: str = 'best_on_val'
+
+    def only(self, settings: Sequence[str]) -> Matrix:
+        """The same comparison in some of its settings.
+
+        Raises:
+            ConfigError: It has no such setting.
+        """
+        unknown = [name for name in settings if name not in self.settings]
+        if unknown:
+            raise ConfigError(
+                f"the matrix has no setting '{unknown[0]}'; it has {', '.join(map(repr, self.settings))}."
+            )
+        return replace(self, settings={name: self.settings[name] for name in settings})
 
     def tuning_cells(self, setting: str, method: str) -> list[Cell]:
         """The runs that try the candidates."""
