@@ -21,10 +21,10 @@ model = dict(
         parts=dict(type='PartObjective', num_parts={{_base_.num_parts}}, weight=0.5)),
     keep=(0.25, 0.5))
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
-# constant for the first two thirds, so that a longer training needs no other beginning
+# constant until the last quarter, so that a longer training needs no other beginning
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-2, begin=0, end=0.25, convert_to_iter_based=True),
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.01, begin=28, end=40, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.01, begin=28, end=36, convert_to_iter_based=True),
 ]
-train_cfg = dict(max_epochs=40)
+train_cfg = dict(max_epochs=36)
 default_hooks = dict(protocol=None, fit=None, delta=dict(full=True), checkpoint=dict(save_best=None))

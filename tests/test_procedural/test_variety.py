@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from point_peft.procedural import ProceduralVariety
+from point_peft.procedural.pieces import drawers
 from point_peft.procedural.shapes import CLASSES as BUILT_IN
 from point_peft.procedural.shapes import PARTS as BUILT_IN_PARTS
 from point_peft.procedural.variety import CLASSES, PARTS, RECIPES, sample_variety
@@ -26,6 +27,14 @@ def test_every_recipe_keeps_its_promises(name: str) -> None:
     assert np.isfinite(first[0]).all()
     assert {PARTS[i].split('/')[0] for i in first[1]} == {name}
     assert np.abs(first[0] - second[0]).max() > 1e-3
+
+
+def test_drawers_of_a_low_block() -> None:
+    """Fronts are smaller than their places and never turned inside out, whatever the gap between them."""
+    for seed in range(300):
+        for _, front in drawers(np.random.default_rng(seed), (0.4, 0.06, 0.4), (0, 0, 0), part='drawer'):
+            points = front.sample(np.random.default_rng(0), 64)
+            assert front.area > 0 and np.ptp(points[:, 1]) > 0.004
 
 
 def test_built_in_classes_and_parts_come_first() -> None:

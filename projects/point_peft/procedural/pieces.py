@@ -120,6 +120,7 @@ def drawers(rng: Generator, size: Sequence[float], center: Sequence[float], *, p
     (width, height, depth), (x, y, z) = size, center
     rows, columns = int(rng.integers(1, 5)), int(rng.integers(1, 4))
     gap, front = between(rng, 0.01, 0.04), between(rng, 0.01, 0.04)
+    gap = min(gap, 0.3 * width / columns, 0.3 * height / rows)  # some blocks are low
     pieces: list[Piece] = []
     for row in range(rows):
         for column in range(columns):
