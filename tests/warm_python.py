@@ -55,6 +55,7 @@ def run(
     cwd: str | Path = ROOT,
     env: Mapping[str, str] | None = None,
     stderr: int = subprocess.PIPE,
+    output: int | None = None,
     timeout: float = 240,
 ) -> subprocess.CompletedProcess:
     """Run ``[sys.executable, FILE or '-c', CODE, *arguments]`` to its end, and keep what it writes, as text.
@@ -64,6 +65,7 @@ def run(
         cwd (str or Path): Its directory.
         env (Mapping, optional): Its environment; by default this process's.
         stderr (int): As for ``subprocess.run``: ``PIPE`` keeps errors apart, ``STDOUT`` puts them between the output.
+        output (int, optional): Descriptor that takes output and errors, such as a terminal's; nothing is kept then.
         timeout (float): Seconds that it may take.
 
     Raises:
@@ -73,12 +75,19 @@ def run(
     env = dict(os.environ if env is None else env)
     shared = {name: env.get(name) for name in SHARED_VARIABLES}
     if not AVAILABLE or words[0] != sys.executable:
-        piped = dict(stdout=subprocess.PIPE, stderr=stderr, text=True)
-        return subprocess.run(words, cwd=cwd, env=env, timeout=timeout, check=False, **piped)
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        streams = (output.fileno(), (output if stderr == subprocess.STDOUT else errors).fileno())
+        piped = (
+            dict(stdout=subprocess.PIPE, stderr=stderr)
+            if output is None
+            else dict(stdout=output, stderr=output)
+        )
+        return subprocess.run(words, cwd=cwd, env=env, timeout=timeout, check=False, text=True, **piped)
+    if output is not None:
+        code = _server(json.dumps(shared)).run(words, str(cwd), env, (output, output), timeout)
+        return subprocess.CompletedProcess(words, code)
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
+        streams = (printed.fileno(), (printed if stderr == subprocess.STDOUT else errors).fileno())
         code = _server(json.dumps(shared)).run(words, str(cwd), env, streams, timeout)
-        return subprocess.CompletedProcess(words, code, _content(output), _content(errors))
+        return subprocess.CompletedProcess(words, code, _content(printed), _content(errors))
 
 
 class Server:
@@ -156,6 +165,9 @@ def serve(sock: socket.socket) -> list[str] | None:
             for number, stream in enumerate(streams, start=1):
                 os.dup2(stream, number)
                 os.close(stream)
+            if os.isatty(1):  # the server's streams were made for files
+                sys.stdout = open(1, 'w', closefd=False)  # noqa: SIM115
+                sys.stderr = open(2, 'w', buffering=1, closefd=False)  # noqa: SIM115
             os.environ.clear()
             os.environ.update(request['env'])
             os.chdir(request['cwd'])

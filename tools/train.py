@@ -20,6 +20,7 @@ from point_peft.engine.runtime.distributed import DEFAULT_TIMEOUT, init_processe
 from point_peft.engine.runtime.output import make_directories
 from point_peft.engine.runtime.resume import checkpoint_directory, find_resumable_checkpoint
 from point_peft.engine.runtime.runner import SparedRunner
+from point_peft.engine.runtime.visualizer import add_backend, check_backends
 from point_peft.engine.runtime.work_dir import locked_work_dir
 from point_peft.io.errors import ConfigError
 
@@ -41,6 +42,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
     )
+    parser.add_argument('--tensorboard', action='store_true', help='record the curves for TensorBoard too')
+    parser.add_argument(
+        '--wandb',
+        nargs='?',
+        const='point_peft',
+        metavar='PROJECT',
+        help='record the curves by Weights & Biases too, in this project (default: point_peft)',
+    )
     parser.add_argument('--seed', type=seed, help='seed of everything random')
     add_common_arguments(parser)
     return parser.parse_args()
@@ -60,6 +69,11 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.get('default_hooks', {}).pop('protocol', None)
+    if args.tensorboard:
+        add_backend(cfg, 'TensorboardVisBackend')
+    if args.wandb is not None:
+        run_name = os.path.basename(os.path.abspath(cfg.work_dir))
+        add_backend(cfg, 'WandbVisBackend', init_kwargs=dict(project=args.wandb, name=run_name))
     if args.auto_scale_lr:
         if cfg.get('auto_scale_lr', {}).get('base_batch_size') is None:
             raise ConfigError(
@@ -98,6 +112,7 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir, notes=notes)
     apply_arguments(cfg, args)
     check_config(cfg)
+    check_backends(cfg)
     check_files(cfg, [name for name in DATALOADERS if cfg.get(name) is not None])
     if args.launcher != 'none':
         init_processes(

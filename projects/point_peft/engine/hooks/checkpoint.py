@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path as osp
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,7 @@ from .own_files import (
     forget_foreign_best,
     is_score,
     note_last,
+    open_directory,
     own_steps,
     refuse_directories,
     remove_outdated,
@@ -43,6 +45,7 @@ class AtomicCheckpointHook(CheckpointHook):
             ``save_best``, ``rule`` ...).
     """
 
+    out_dir: str
     last_ckpt: str | None
 
     def __init__(self, *args: Any, backend_args: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -64,8 +67,11 @@ class AtomicCheckpointHook(CheckpointHook):
         hub = runner.message_hub
         steps = own_steps(hub)
         kept = steps[-self.max_keep_ckpts :] if self.max_keep_ckpts > 0 else []
-        hub.update_info(STEPS, kept)  # MMEngine would delete the files of the others as it finds them
-        super().before_train(runner)
+        hub.update_info(STEPS, kept)
+        self.out_dir, self.file_backend = open_directory(self.out_dir, runner.work_dir, self.backend_args)
+        runner.logger.info(f'Checkpoints will be saved to {self.out_dir}.')
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
         self._in_training = True
         self._resumed = runner._load_from if runner._resume else None
         self._take_up_best(runner)
@@ -206,9 +212,7 @@ class AtomicCheckpointHook(CheckpointHook):
         before = {key: hub.get_info(key) for key in info}
         hub.update_info_dict(dict(info))
         try:
-            runner.save_checkpoint(
-                self.out_dir, file_name, self.file_client_args, backend_args=self.backend_args, **options
-            )
+            runner.save_checkpoint(self.out_dir, file_name, backend_args=self.backend_args, **options)
         except OSError as error:
             for key, value in before.items():
                 hub.pop_info(key)

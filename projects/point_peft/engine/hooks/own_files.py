@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmengine.fileio.backends import BaseStorageBackend
+from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmengine.logging import MessageHub, print_log
 from mmengine.runner import Runner
 
@@ -29,6 +29,22 @@ STEPS = 'keep_ckpt_ids'
 
 SHOWN = 120
 """Characters of a name that a message shows."""
+
+
+def open_directory(
+    out_dir: str | None, work_dir: str, backend_args: dict[str, Any] | None
+) -> tuple[str, BaseStorageBackend]:
+    """The directory of a run's checkpoints and its storage, without the FileClient that MMEngine's hook warns of.
+
+    Args:
+        out_dir (str | None): What the config says: a directory for several runs, or None for the work dir.
+        work_dir (str): The run's work dir, whose last part is the run's name in ``out_dir``.
+        backend_args (dict | None): Storage to write to.
+    """
+    storage = get_file_backend(out_dir or work_dir, backend_args=backend_args)
+    if out_dir is None or out_dir == work_dir:
+        return work_dir, storage
+    return storage.join_path(out_dir, osp.basename(work_dir.rstrip(osp.sep))), storage
 
 
 def own_steps(hub: MessageHub) -> list[int]:

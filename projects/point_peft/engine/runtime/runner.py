@@ -5,21 +5,26 @@ from __future__ import annotations
 import logging
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import mmengine
 import torch
 from mmengine.config import Config
+from mmengine.dist import master_only
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import nn
 
 from ...io.errors import ConfigError, PointPEFTError
 from ...io.spared import spared
 from ..config.required import check_loops
 from ..config.schedule import drop_short_warmups
 from .console import SparedStream
+from .saving import collect_checkpoint, write_checkpoint
+from .screen import keep_lists_off_screen
 
 Step = TypeVar('Step', bound=Callable[..., Any])
 
@@ -87,7 +92,10 @@ def _one_line(error: Exception) -> str:
 
 
 class SparedRunner(Runner):
-    """MMEngine's Runner, but a full disk costs a log or a copy of the config, and one warning, not the run."""
+    """MMEngine's Runner, but a full disk costs a log or a copy of the config, and one warning, not the run.
+
+    Environment, config and hooks are listed in the log file and not on the screen.
+    """
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> Runner:
@@ -107,6 +115,9 @@ class SparedRunner(Runner):
             if isinstance(handler, logging.FileHandler):
                 stream: Any = handler.stream
                 handler.stream = cast(Any, SparedStream(stream, handler.baseFilename))
+        keep_lists_off_screen(logger)
+        if logger.log_file is not None:
+            logger.info(f'environment, config and hooks are listed in {logger.log_file}')
         return logger
 
     def build_param_scheduler(self, scheduler: Any) -> Any:
@@ -115,6 +126,52 @@ class SparedRunner(Runner):
         for note in notes:
             self.logger.warning(note)
         return super().build_param_scheduler(scheduler)
+
+    def train(self) -> nn.Module:
+        """Train; see :class:`mmengine.runner.Runner`."""
+        with self._ending_bars():
+            return super().train()
+
+    def val(self) -> dict:
+        """Validate; see :class:`mmengine.runner.Runner`."""
+        with self._ending_bars():
+            return super().val()
+
+    def test(self) -> dict:
+        """Test; see :class:`mmengine.runner.Runner`."""
+        with self._ending_bars():
+            return super().test()
+
+    @contextmanager
+    def _ending_bars(self) -> Iterator[None]:
+        """Leave the terminal as it was, however the loop ends."""
+        try:
+            yield
+        finally:
+            self.call_hook('end_bars')
+
+    @master_only
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: None = None,
+        save_optimizer: bool = True,
+        save_param_scheduler: bool = True,
+        meta: dict[str, Any] | None = None,
+        by_epoch: bool = True,
+        backend_args: dict[str, Any] | None = None,
+    ) -> None:
+        """Write a checkpoint, as :meth:`mmengine.runner.Runner.save_checkpoint` with its arguments.
+
+        ``file_client_args`` are what MMEngine warns of: ``backend_args`` say the same.
+        """
+        done = dict(epoch=self.epoch + by_epoch, iter=self.iter + (not by_epoch)) | (meta or {})
+        checkpoint = collect_checkpoint(
+            self, done, save_optimizer=save_optimizer, save_param_scheduler=save_param_scheduler
+        )
+        self.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        write_checkpoint(checkpoint, out_dir, filename, backend_args)
 
     def dump_config(self) -> None:
         """Write the config to the work directory."""
