@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_weights_and_biases(tmp_path: Path) -> None:
     (tmp_path / 'packages/wandb.py').write_text(WANDB)
     config = write_config(tmp_path / 'c.py', epochs=1)
     variables = environment()
-    variables['PYTHONPATH'] += f':{tmp_path / "packages"}'
+    variables['PYTHONPATH'] += os.pathsep + str(tmp_path / 'packages')
     command = [sys.executable, 'tools/train.py', config, '--wandb', 'chairs']
     done = warm_python.run(command, env=variables)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
