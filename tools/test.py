@@ -55,6 +55,13 @@ def parse_args() -> argparse.Namespace:
         '--show-score', type=share, default=0.3, help='score from which boxes are shown (default: 0.3)'
     )
     parser.add_argument(
+        '--report',
+        type=path,
+        metavar='DIR',
+        help='of a classifier: directory for accuracy with its interval, confusions, a table of the classes, all '
+        'predictions and a page of the worst mistakes',
+    )
+    parser.add_argument(
         '--votes',
         type=at_least(1),
         metavar='N',
@@ -78,6 +85,11 @@ def apply_arguments(cfg: Config, args: argparse.Namespace) -> None:
         cfg[name] = None
     if args.votes is not None:
         cfg.test_cfg = dict(cfg.test_cfg, type='VotingTestLoop', num_votes=args.votes)
+    if args.report:
+        cfg.custom_hooks = [
+            *(cfg.get('custom_hooks') or []),
+            dict(type='ReportHook', out_dir=str(args.report)),
+        ]
     if args.show_dir:
         show = dict(type='ShowHook', out_dir=str(args.show_dir), num_samples=args.show_num)
         show['score_threshold'] = args.show_score
@@ -90,6 +102,8 @@ def main(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     if args.show_dir:
         check_work_dir(args.show_dir, '--show-dir')
+    if args.report:
+        check_work_dir(args.report, '--report')
     if args.out:
         check_output(args.out, '--out')
     apply_arguments(cfg, args)

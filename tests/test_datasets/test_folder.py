@@ -11,8 +11,9 @@ from mmengine.logging import MMLogger
 
 from point_peft.datasets import PointCloudFolder
 from point_peft.datasets.draw import resample
+from point_peft.datasets.folder import ListedFolder
 from point_peft.datasets.splits import SPLITS
-from point_peft.io.errors import DatasetError, DatasetNotFoundError
+from point_peft.io.errors import DatasetError, DatasetNotFoundError, InvalidValueError
 
 
 @pytest.fixture
@@ -46,6 +47,40 @@ def test_undivided(flat_root: Path) -> None:
     assert len(sources) == len(set(sources)) == 20
     item = parts['test'][0]
     assert item['inputs']['points'].shape == (32, 3) and item['inputs']['points'].norm(dim=1).max() < 1 + 1e-6
+
+
+def test_folds(flat_root: Path) -> None:
+    """Every object is tested in one fold and trained on or validated with in the others; folds are of one size."""
+    (flat_root / 'ball' / '1.ply').write_text('')  # goes where 1.npy goes; nobody reads it here
+    tested = []
+    for fold in range(3):
+        parts = {
+            split: ListedFolder(flat_root, split=split, folds=3, fold=fold)
+            for split in ('train', 'val', 'test')
+        }
+        sources = [source for part in parts.values() for source in part.clouds.sources]
+        assert len(set(sources)) == len(sources) == 21
+        assert all(3 <= count <= 5 for count in parts['test'].class_counts().values())
+        assert all(parts['val'].class_counts().values())
+        stems = [Path(source).with_suffix('') for source in parts['test'].clouds.sources]
+        assert stems.count(flat_root / 'ball' / '1') in (0, 2)
+        tested += parts['test'].clouds.sources
+    assert len(set(tested)) == len(tested) == 21
+
+
+def test_folds_refused(flat_root: Path, tmp_path: Path) -> None:
+    """Of a divided directory, of a class with one object, and folds that are none."""
+    with pytest.raises(InvalidValueError, match='fold 3 of 3 does not exist'):
+        ListedFolder(flat_root, folds=3, fold=3)
+    (flat_root / 'one').mkdir()
+    (flat_root / 'one' / '1.npy').touch()
+    with pytest.raises(DatasetError, match="one' holds a single object"):
+        ListedFolder(flat_root, folds=3)
+    for split in ('train', 'test'):
+        (tmp_path / 'divided' / split / 'a').mkdir(parents=True)
+        (tmp_path / 'divided' / split / 'a' / '1.npy').touch()
+    with pytest.raises(DatasetError, match='has train and test, so it is divided already'):
+        ListedFolder(tmp_path / 'divided', folds=3)
 
 
 def test_split_by_name(flat_root: Path) -> None:

@@ -103,7 +103,7 @@ def mesh(tmp_path: Path) -> Path:
 
 def arguments(checkpoint: Path, *files: Path, **changes: Any) -> argparse.Namespace:
     """The tool's arguments."""
-    defaults = dict(top_k=2, normalize=None, png=None, html=None, category=None, device='cpu')
+    defaults = dict(top_k=2, normalize=None, png=None, html=None, category=None, out=None, device='cpu')
     defaults |= dict(config=CONFIG, cfg_options=OPTIONS)
     return argparse.Namespace(checkpoint=str(checkpoint), files=files, **{**defaults, **changes})
 

@@ -106,7 +106,9 @@ def scores_of_infer(infer: ModuleType, path: Path, *files: Path, **changes: Any)
         return ''
 
     infer.class_table = keep
-    given = dict(top_k=2, normalize=None, png=None, html=None, category=None, device='cpu', cfg_options={})
+    given = dict(
+        top_k=2, normalize=None, png=None, html=None, category=None, out=None, device='cpu', cfg_options={}
+    )
     infer.main(
         argparse.Namespace(
             config=path, checkpoint=str(path.with_suffix('.pth')), files=files, **{**given, **changes}

@@ -1,7 +1,7 @@
-"""A directory of one's own clouds and meshes; set data_root, and num_classes to the number of its classes."""
+"""A directory of one's own clouds and meshes; set data_root (tools/train.py --data)."""
 dataset_type = 'PointCloudFolder'
 data_root = 'data/my_clouds'
-num_classes = 10
+num_classes = None  # those of the directory are counted
 
 data_preprocessor = dict(
     type='PointDataPreprocessor',

@@ -14,7 +14,9 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from ..datasets.class_files import JUNK
 from ..datasets.preparation import Preparation, preparation_of
+from ..datasets.readers import SUFFIXES
 from ..engine.config import DATALOADERS
 from ..io.errors import ConfigError, DatasetError, PointPEFTError
 from ..io.weights import from_plain, load_checkpoint_file
@@ -50,20 +52,53 @@ def preparation_for_files(cfg: Config, normalize: str | None = None) -> Preparat
     return replace(found, normalize=None if normalize == 'none' else normalize)
 
 
-def read_clouds(preparation: Preparation, files: Sequence[Path]) -> list[Tensor]:
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """Files as they are given; of directories, all clouds and meshes in and below them, by name.
+
+    Hidden files, and what systems put into directories, are passed over.
+
+    Raises:
+        DatasetError: A directory has none.
+    """
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = [file for file in sorted(path.rglob('*')) if _is_shown(file.relative_to(path))]
+        clouds = [file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file()]
+        if not clouds:
+            raise DatasetError(f"'{path}' holds no cloud; expected files that end in {', '.join(SUFFIXES)}.")
+        found += clouds
+    return found
+
+
+def read_clouds(
+    preparation: Preparation, files: Sequence[Path], problems: dict[Path, str] | None = None
+) -> list[Tensor]:
     """Read files as the dataset would, with one warning if their place or size is unusual.
 
     Args:
         preparation (Preparation): what the dataset does to a cloud.
         files (Sequence[Path]): clouds or meshes.
+        problems (dict | None): Gets the files that cannot be used, and why, unless there is no other.
 
     Returns:
-        list[Tensor]: clouds (N, 3) float32.
+        list[Tensor]: clouds (N, 3) float32, of the files without problem.
 
     Raises:
         DatasetError: A file cannot be read or used; names it.
     """
-    clouds = [preparation.read(path) for path in files]
+    clouds = []
+    for number, path in enumerate(files, start=1):
+        try:
+            clouds.append(preparation.read(path))
+        except (PointPEFTError, OSError) as error:
+            if problems is None or (number == len(files) and not clouds):
+                raise
+            problems[path] = str(error)
+    if problems:
+        files = [path for path in files if path not in problems]
     if preparation.normalize is None:
         radii = [float(np.linalg.norm(points, axis=1).max()) for points in clouds]
         odd = [index for index, radius in enumerate(radii) if not _is_usual(radius)]
@@ -85,6 +120,7 @@ def predict_files(
     category: int | None = None,
     *,
     batch_size: int = 1,
+    problems: dict[Path, str] | None = None,
 ) -> Iterator[PointDataSample]:
     """Classes or parts of clouds, in batches as a test has them, since float32 rounds otherwise in others.
 
@@ -94,6 +130,7 @@ def predict_files(
         files (Sequence[Path]): Where they came from.
         category (int | None): What the objects are, for part segmentation.
         batch_size (int): Clouds at a time.
+        problems (dict | None): Gets the files that the model cannot take, and why, unless there is only one file.
 
     Yields:
         PointDataSample: ``pred_scores`` (num_classes,) and ``pred_label``, or ``pred_part`` (N,), on the CPU.
@@ -103,11 +140,15 @@ def predict_files(
     """
     for start in range(0, len(files), batch_size):
         part = slice(start, start + batch_size)
-        if len({len(cloud) for cloud in clouds[part]}) == 1:
-            yield from _predict(model, clouds[part], files[part], category)
-        else:
-            for cloud, path in zip(clouds[part], files[part]):
-                yield from _predict(model, [cloud], [path], category)
+        size = len({len(cloud) for cloud in clouds[part]})
+        groups = [part] if size == 1 else [slice(i, i + 1) for i in range(*part.indices(len(files)))]
+        for group in groups:
+            try:
+                yield from _predict(model, clouds[group], files[group], category)
+            except PointPEFTError as error:
+                if problems is None or len(files) == 1:
+                    raise
+                problems.update(dict.fromkeys(files[group], str(error)))  # of one size, so that none fits
 
 
 def dataset_meta(cfg: Config, checkpoint: str) -> dict[str, Any]:
@@ -125,6 +166,11 @@ def class_names(meta: Mapping[str, Any], num_classes: int) -> Sequence[str]:
     """Names of the classes; their numbers where there are none, or of another number."""
     names = meta.get('classes') or ()
     return names if len(names) == num_classes else [str(index) for index in range(num_classes)]
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether a path below a directory is meant to be seen."""
+    return not any(part.startswith('.') or part.lower() in JUNK for part in path.parts)
 
 
 def _is_usual(radius: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from mmengine.logging import print_log
 
+from ..io.errors import DatasetError, InvalidValueError
 from ..io.progress import track
 from ..io.required import require_path
 from ..registry import DATASETS
@@ -19,7 +20,7 @@ from .folder_layout import find_layout
 from .lazy import LazyClouds
 from .preparation import Preparation
 from .readers import SUFFIXES, name_seed
-from .splits import named_split
+from .splits import named_folds, named_split
 
 
 @DATASETS.register_module()
@@ -36,6 +37,9 @@ class PointCloudFolder(PointCloudDataset):
         num_points (int): points per cloud; a larger cloud is thinned at random, a smaller one repeats points.
         normalize (str | None): ``unit_sphere`` or None.
         test_fraction (float): share of every class that is the test set of an undivided directory.
+        folds (int | None): divide an undivided directory into so many parts of one size, of which part ``fold`` is the
+            test set, so that over all folds every object is tested once.
+        fold (int): which part, from 0.
         **kwargs: see :class:`PointCloudDataset`; ``split_seed`` gives another choice of test and val files.
 
     Raises:
@@ -49,19 +53,29 @@ class PointCloudFolder(PointCloudDataset):
         num_points: int = 2048,
         normalize: str | None = 'unit_sphere',
         test_fraction: float = 0.2,
+        folds: int | None = None,
+        fold: int = 0,
         **kwargs: Any,
     ) -> None:
-        root = require_path(
-            Path(data_root),
-            dataset='folder of clouds',
-            origin=f'your own files, as CLASS/FILE with one of the suffixes {", ".join(SUFFIXES)}',
-        )
+        root = _required(data_root)
         self.num_points = num_points
         self.test_fraction = test_fraction
+        self.folds, self.fold = folds, fold
         self.layout = find_layout(root)
         self.classes = self.layout.classes
+        if folds is not None:
+            self._check_folds(folds, fold)
         self.holds_out = 'val' not in self.layout.subsets
         super().__init__(root, normalize=normalize, **kwargs)
+
+    @classmethod
+    def classes_in(cls, data_root: str | Path) -> tuple[str, ...]:
+        """Names of the classes of a directory, of which no cloud is read.
+
+        Raises:
+            DatasetError: as for the dataset.
+        """
+        return find_layout(_required(data_root)).classes
 
     @classmethod
     def preparation_from(cls, settings: Mapping[str, Any]) -> Preparation:
@@ -72,7 +86,7 @@ class PointCloudFolder(PointCloudDataset):
         """List the files of the split; see the base class."""
         if not self.layout.subsets:
             clouds = self._list(None)
-            train, test = self._split(clouds, self.test_fraction)
+            train, test = self._divide(clouds)
             return clouds.subset(test if subset == 'test' else train)
         if self.holds_out or self.split == 'test':
             clouds = self._list(subset)
@@ -92,14 +106,41 @@ class PointCloudFolder(PointCloudDataset):
             sources=[str(path) for path in files],
         )
 
+    def _divide(self, clouds: Clouds) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the clouds of an undivided directory that are for training and for the test."""
+        if self.folds is None:
+            return self._split(clouds, self.test_fraction)
+        names = _names(clouds)
+        for label, name in enumerate(self.classes):
+            if len({key for key, its in zip(names, clouds.labels) if its == label}) < 2:
+                raise DatasetError(
+                    f"'{self.data_root / name}' holds a single object, which cannot be trained on and tested on; add "
+                    'another one, or remove the class.'
+                )
+        found = named_folds(names, clouds.labels, folds=self.folds, salt=str(self.split_seed))
+        return np.flatnonzero(found != self.fold), np.flatnonzero(found == self.fold)
+
+    def _check_folds(self, folds: int, fold: int) -> None:
+        """Refuse folds that are none, and those of a directory that has its own test set."""
+        if folds < 2 or not 0 <= fold < folds:
+            raise InvalidValueError(
+                f'fold {fold} of {folds} does not exist; give at least 2 folds, from 0 on.'
+            )
+        if self.layout.subsets:
+            raise DatasetError(
+                f"'{self.layout.root}' has {' and '.join(self.layout.subsets)}, so it is divided already; leave the "
+                'folds out, or put the classes of all together into one directory.'
+            )
+
     def _hold_out(self, clouds: Clouds) -> tuple[np.ndarray, np.ndarray]:
         """By name, after the test set if that was chosen so too; see the base class."""
-        return self._split(clouds, self.val_fraction, after=0 if self.layout.subsets else self.test_fraction)
+        by_share = not self.layout.subsets and self.folds is None
+        return self._split(clouds, self.val_fraction, after=self.test_fraction if by_share else 0)
 
     def _split(self, clouds: Clouds, fraction: float, *, after: float = 0) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the clouds kept and held out by their class and name without the format."""
-        names = [f'{path.parent.name}/{path.stem}' for path in map(Path, clouds.sources)]
-        return named_split(names, clouds.labels, fraction=fraction, salt=str(self.split_seed), after=after)
+        names, salt = _names(clouds), str(self.split_seed)
+        return named_split(names, clouds.labels, fraction=fraction, salt=salt, after=after)
 
     def _prepare(self, clouds: Clouds) -> Clouds:
         """Read and prepare all clouds (M, num_points, 3); one warning if some were too small."""
@@ -120,3 +161,22 @@ class PointCloudFolder(PointCloudDataset):
             )
         clouds.points = prepared
         return clouds
+
+
+class ListedFolder(PointCloudFolder):
+    """The same, of which no file is read: to see how it is divided. It has no items."""
+
+    def _prepare(self, clouds: Clouds) -> Clouds:
+        """Leave the clouds on the disk."""
+        return clouds
+
+
+def _names(clouds: Clouds) -> list[str]:
+    """Class and name without the format of every cloud, which decide where it goes."""
+    return [f'{path.parent.name}/{path.stem}' for path in map(Path, clouds.sources)]
+
+
+def _required(data_root: str | Path) -> Path:
+    """The directory, which must be there."""
+    origin = f'your own files, as CLASS/FILE with one of the suffixes {", ".join(SUFFIXES)}'
+    return require_path(Path(data_root), dataset='folder of clouds', origin=origin)

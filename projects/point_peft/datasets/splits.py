@@ -91,6 +91,29 @@ def named_split(
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
+def named_folds(names: Sequence[str], labels: np.ndarray, *, folds: int, salt: str) -> np.ndarray:
+    """Deal objects out to folds of about one size, of every class and in all, in an order that their names decide.
+
+    Args:
+        names (Sequence[str]): M names; objects of the same name, in any case or normal form, are dealt out together.
+        labels (np.ndarray): (M,) class of every object.
+        folds (int): number of folds, at least 2.
+        salt (str): another one gives another order.
+
+    Returns:
+        np.ndarray: (M,) int64, the fold of every object.
+    """
+    shares = np.array([share_of(name, salt) for name in names])
+    found = np.empty(len(names), dtype=np.int64)
+    dealt = 0  # goes on from class to class, else the first folds would get the rest of each
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        _, order = np.unique(shares[members], return_inverse=True)
+        found[members] = (dealt + order) % folds
+        dealt += int(order.max()) + 1
+    return found
+
+
 def share_of(name: str, salt: str) -> float:
     """A number in [0, 1) that depends on a name and the salt alone.
 

@@ -91,7 +91,9 @@ class CellRun:
         content = json.loads(path.read_text())
         rows = {row['label']: row for row in content['rows']}
         last = rows.get(LAST)
-        if last is None or last['epoch'] < self.max_epochs or metric not in last['test']:
+        if last is None or metric not in last['test']:
+            return None
+        if last['epoch'] < self.max_epochs and not content.get('stopped_early'):
             return None
         costs = {name: content.get(name) for name in COSTS}
         if self.cell.candidate is not None:

@@ -55,6 +55,11 @@ class PointClsHead(Head):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
+        if num_classes is None:  # as the config of data that are not there has it
+            raise InvalidValueError(
+                'num_classes of the head is not known: set data_root to the directory of your classes '
+                '(tools/train.py --data), or num_classes.'
+            )
         self.num_classes = num_classes
         self.pool = tuple(pool)
         self.label_smoothing = label_smoothing

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from point_peft.engine.config.work_dir import default_work_dir
+from point_peft.engine.config.work_dir import (
+    default_work_dir,
+    fresh_work_dir,
+    newest_work_dir,
+    work_dir_of_data,
+)
 from point_peft.engine.runtime.work_dir import LOCK, check_work_dir, locked_work_dir
 from point_peft.io.errors import ConfigError
 
@@ -111,3 +116,18 @@ def test_what_cannot_be_a_work_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_default(config: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert default_work_dir(config) == Path(expected)
+
+
+def test_fresh(tmp_path: Path) -> None:
+    """A run that begins has a directory without a run; one that goes on has that of the last."""
+    first = tmp_path / 'run'
+    assert fresh_work_dir(first) == newest_work_dir(first) == first
+    first.mkdir()
+    (first / 'note.txt').touch()
+    assert fresh_work_dir(first) == first
+    (first / 'epoch_1.pth').touch()
+    assert fresh_work_dir(first) == tmp_path / 'run_2' and newest_work_dir(first) == first
+    (tmp_path / 'run_2').mkdir()
+    (tmp_path / 'run_2' / 'protocol.json').touch()
+    assert fresh_work_dir(first) == tmp_path / 'run_3' and newest_work_dir(first) == tmp_path / 'run_2'
+    assert work_dir_of_data(first, Path('some/my clouds/')) == tmp_path / 'run_my_clouds'

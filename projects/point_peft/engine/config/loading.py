@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ...io.errors import ConfigError
+from .classes import count_classes
 from .options import apply_option
 from .paths import bind_data_root, expand_home
 from .reading import read_config
@@ -32,7 +33,8 @@ def load_config(
     """Read a config file, or the config of a name.
 
     A ``data_root`` at the top, wherever it is set, holds for all data loaders that do not set another one; ``~`` is the
-    home directory in all paths; schedules of the learning rate that end with the training do so for any length of it.
+    home directory in all paths; schedules of the learning rate that end with the training do so for any length of it;
+    a number of classes that the config leaves open (None) is counted in the directory of the data.
 
     Args:
         path (str | Path): The file, or the name METHOD/BACKBONE_TASK.
@@ -45,6 +47,7 @@ def load_config(
     Raises:
         MissingFileError: There is no such file or name; says similar ones.
         ConfigError: The file cannot be read, a variable or an option has no effect, or a section is of another kind.
+        DatasetError: Classes are to be counted in a directory that has none.
     """
     cfg, files = read_config(path)
     options = dict(options or {})
@@ -66,6 +69,7 @@ def load_config(
     if notes is not None:
         notes += said
     expand_home(cfg)
+    count_classes(cfg)
     drop_absent_hooks(cfg)
     if work_dir is not None:
         cfg.work_dir = str(Path(work_dir).expanduser())

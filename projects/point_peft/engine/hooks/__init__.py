@@ -8,8 +8,10 @@ from .finite import FiniteHook
 from .fit import FitHook
 from .forgetting import ForgettingHook
 from .logger import SparedLoggerHook
+from .patience import PatienceHook
 from .probe import ProbeHook
 from .protocol import ProtocolHook
+from .report import ReportHook
 from .resume_schedule import ResumeScheduleHook
 from .show import ShowHook
 from .sync_batch_norm import SyncBatchNormHook
@@ -24,8 +26,10 @@ __all__ = [
     'FiniteHook',
     'FitHook',
     'ForgettingHook',
+    'PatienceHook',
     'ProbeHook',
     'ProtocolHook',
+    'ReportHook',
     'ResumeScheduleHook',
     'ShowHook',
     'SparedLoggerHook',

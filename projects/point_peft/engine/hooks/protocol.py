@@ -79,8 +79,10 @@ class ProtocolHook(Hook):
             self._record(runner, EpochResult(runner.epoch, val=self._select(metrics)))
 
     def after_train(self, runner: Runner) -> None:
-        """As :meth:`before_train_epoch`, for a run that is resumed after its last epoch."""
+        """As :meth:`before_train_epoch`, for a run that is resumed after its last epoch; test one that was stopped."""
         self._catch_up(runner)
+        if runner.train_loop.stop_training and self.history and not self.history[-1].test:
+            self._record(runner, self.history[-1])
 
     def after_run(self, runner: Runner) -> None:
         """Log the table."""
@@ -110,7 +112,8 @@ class ProtocolHook(Hook):
             other.val[metric] for other in self.history if other.epoch < result.epoch and metric in other.val
         ]
         is_best = metric in result.val and result.val[metric] > max(earlier, default=float('-inf'))
-        return is_best or result.epoch % self.test_interval == 0 or result.epoch >= runner.max_epochs
+        is_last = result.epoch >= runner.max_epochs or runner.train_loop.stop_training
+        return is_best or is_last or result.epoch % self.test_interval == 0
 
     def _evaluate_test(self, runner: Runner, epoch: int) -> dict[str, float]:
         """Run the test loop without a trace in the random generators or in the runner's stage."""
@@ -148,6 +151,7 @@ class ProtocolHook(Hook):
                 dict(label=label, **result.to_dict()) for label, result in rows.items() if result is not None
             ],
             history=[result.to_dict() for result in self.history],
+            stopped_early=bool(runner.train_loop.stop_training),
             **{key: runner.message_hub.get_info(key) for key in SUMMARY_KEYS},
         )
         try:

@@ -1,0 +1,91 @@
+"""The config that a training left in its checkpoints, read without running anything in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..engine.config import DATALOADERS, walk_dicts
+from ..engine.config.names import PACKAGE_CONFIGS
+from ..engine.config.options import apply_option
+from ..io.config_text import read_section
+from ..io.errors import ConfigError
+from ..io.text import printable
+from ..io.weights import from_plain, load_checkpoint_file
+from ..registry import DATASETS, MODELS, TRANSFORMS
+
+INITIALIZERS = {'Pretrained'}
+"""Types of MMEngine that a model may name."""
+
+KEPT = ('dataset', 'batch_size')
+"""What predictions need of a data loader."""
+
+
+def config_of_checkpoint(checkpoint: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """What a model and its predictions need of the config in a checkpoint: model, data preprocessor, datasets.
+
+    The file may come from anywhere. Its text is read as literals, and may name only what the package, or a module that
+    was imported before, has registered; nothing is imported for it.
+
+    Args:
+        checkpoint (str | Path): The file.
+        options (Mapping | None): Changes to the config, as of ``--cfg-options``.
+
+    Raises:
+        ConfigError: The file has no config, or one that names anything else; says what to do.
+        CheckpointError: The file cannot be read.
+    """
+    meta = from_plain(load_checkpoint_file(checkpoint).get('meta') or {})
+    text = meta.get('cfg')
+    model = read_section(text, 'model') if isinstance(text, str) else None
+    advice = f'give the config too: tools/infer.py CONFIG {printable(checkpoint)} ...'
+    if not isinstance(model, Mapping) or not isinstance(text, str):
+        raise ConfigError(
+            f'{printable(checkpoint)} does not hold the config of its training, as files of tools/train.py do; {advice}'
+        )
+    sections: dict[str, Any] = dict(
+        default_scope='point_peft', model=model, data_preprocessor=read_section(text, 'data_preprocessor')
+    )
+    for name in DATALOADERS:
+        loader = read_section(text, name)
+        if isinstance(loader, Mapping) and isinstance(loader.get('dataset'), Mapping):
+            sections[name] = {key: loader[key] for key in KEPT if key in loader}
+    _check_types(sections, f'the config in {printable(checkpoint)}', advice)
+    cfg = Config(sections)
+    _find_shipped_weights(cfg)
+    for key, value in (options or {}).items():
+        apply_option(cfg, key, value)
+    return cfg
+
+
+def _check_types(sections: Mapping[str, Any], source: str, advice: str) -> None:
+    """Refuse types that are not registered: MMEngine would import a module by such a name.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    known = set(INITIALIZERS)
+    for registry in (MODELS, DATASETS, TRANSFORMS):
+        registry.import_from_location()
+        known |= registry.module_dict.keys()
+    for place, node in walk_dicts(sections):
+        kind = node.get('type')
+        if 'type' in node and not (isinstance(kind, str) and kind.removeprefix('point_peft.') in known):
+            raise ConfigError(
+                f'{source} names {place}.type={printable(repr(kind))}, which is not a part of this package, and is not '
+                f'imported because a file says so; {advice}'
+            )
+
+
+def _find_shipped_weights(cfg: Config) -> None:
+    """Take weights that lie in the project, but not below the working directory, from there."""
+    for _, node in walk_dicts(cfg.model):
+        path = node.get('checkpoint')
+        if node.get('type') != 'Pretrained' or not isinstance(path, str) or '://' in path:
+            continue
+        shipped = PACKAGE_CONFIGS.parent / path
+        if not Path(path).expanduser().is_file() and shipped.is_file():
+            node['checkpoint'] = str(shipped)
