@@ -109,8 +109,8 @@ def read_own_data(
     for place, node in walk_dicts(cfg.model, 'model'):
         if node.get('num_classes', classes) != classes:
             raise ConfigError(
-                f"'{printable(data)}' has {classes} classes, but {place}.num_classes is {node['num_classes']}; leave it "
-                'out, and they are counted.'
+                f"'{printable(data)}' has {classes} classes, but {place}.num_classes is {node['num_classes']}; "
+                'leave it out, and they are counted.'
             )
     options |= options_for_size(config, cfg, options)
     cfg = load_config(config, options, work_dir, notes=notes)
