@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from ...datasets.folder import ListedFolder, PointCloudFolder
 from ...io.errors import ConfigError
-from .classes import dataset_class, datasets_of
+from .classes import dataset_class
 from .names import Combination, find_config
 from .walking import DATALOADERS
 
@@ -124,8 +124,3 @@ def is_enough_to_validate(counts: Counts) -> bool:
 def total(counts: Mapping[str, int]) -> int:
     """Objects of all classes."""
     return sum(counts.values())
-
-
-def is_own_data(cfg: Config) -> bool:
-    """Whether a config's data are a directory whose classes can be counted."""
-    return any(hasattr(dataset_class(dataset), 'classes_in') for dataset in datasets_of(cfg))
