@@ -193,13 +193,12 @@ def run_folds(cfg: Config, own: OwnData, args: argparse.Namespace) -> None:
     from point_peft.experiments import find_devices
     from point_peft.experiments.folds import cross_validate
 
-    for flag, value in (('--resume', args.resume), ('--amp', args.amp), ('--no-validate', args.no_validate)):
-        if value:
+    alone = dict(resume=None, amp=False, no_validate=False, launcher='none', tensorboard=False, wandb=None)
+    for name, usual in alone.items():
+        if getattr(args, name) != usual:
             raise ConfigError(
-                f'{flag} does not go with --folds; leave it out. The same command goes on where it was interrupted.'
+                f'--{name.replace("_", "-")} does not go with --folds; leave it out. The same command goes on where it was interrupted.'
             )
-    if args.launcher != 'none':
-        raise ConfigError('--folds trains in processes of its own; leave --launcher out.')
     root = Path(cfg.work_dir)
     if args.work_dir is None:
         root = fresh_work_dir(root.with_name(f'{root.name}_{args.folds}folds'), REPORT)
