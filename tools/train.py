@@ -196,9 +196,8 @@ def run_folds(cfg: Config, own: OwnData, args: argparse.Namespace) -> None:
     alone = dict(resume=None, amp=False, no_validate=False, launcher='none', tensorboard=False, wandb=None)
     for name, usual in alone.items():
         if getattr(args, name) != usual:
-            raise ConfigError(
-                f'--{name.replace("_", "-")} does not go with --folds; leave it out. The same command goes on where it was interrupted.'
-            )
+            flag = f'--{name.replace("_", "-")}'
+            raise ConfigError(f'{flag} does not go with --folds, which goes on by itself; leave it out.')
     root = Path(cfg.work_dir)
     if args.work_dir is None:
         root = fresh_work_dir(root.with_name(f'{root.name}_{args.folds}folds'), REPORT)
