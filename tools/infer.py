@@ -85,9 +85,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', type=device, default='cpu', help='cpu (default), cuda, cuda:1 ..., auto')
     add_config_options(parser)
     args = parser.parse_intermixed_args()
-    with_config = not is_checkpoint(args.given[0])
-    args.config = args.given[0] if with_config else None
-    named = args.given[1:] if with_config else args.given
+    given = vars(args).pop('given')
+    with_config = not is_checkpoint(given[0])
+    args.config = given[0] if with_config else None
+    named = given[1:] if with_config else given
     if len(named) < 2:
         parser.error('give a checkpoint, and at least one file or directory.')
     args.checkpoint, args.files = file_or_url(named[0]), [path(text) for text in named[1:]]

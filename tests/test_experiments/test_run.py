@@ -53,7 +53,7 @@ def tool(load_tool: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
 
 def arguments(tmp_path: Path, content: str = MATRIX, **changes: object) -> Namespace:
     (tmp_path / 'matrix.py').write_text(content)
-    defaults = dict(jobs=2, devices=['cpu'], cfg_options={})
+    defaults = dict(settings=None, jobs=2, devices=['cpu'], cfg_options={})
     return Namespace(matrix=tmp_path / 'matrix.py', work_dir=tmp_path / 'out', **{**defaults, **changes})
 
 

@@ -98,7 +98,8 @@ def logits_and_gradient(
         output = model(dict(points=points))
     F.cross_entropy(output, torch.arange(len(points)) % NUM_CLASSES).backward()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return output.detach(), torch.cat([parameter.grad.flatten() for parameter in trained])
+    # a head that reads no prefix tokens leaves DAPT's last prompt without a gradient
+    return output.detach(), torch.cat([p.grad.flatten() for p in trained if p.grad is not None])
 
 
 def rounded_logits(model: PointClassifier) -> Tensor:

@@ -94,6 +94,7 @@ def arguments(config: Path, show_dir: Path | None, **changes: Any) -> argparse.N
         show_num=4,
         show_score=0.3,
         votes=None,
+        report=None,
         out=None,
         work_dir=None,
         launcher='none',

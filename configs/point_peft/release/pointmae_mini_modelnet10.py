@@ -2,10 +2,9 @@
 
 Docs: docs/paper_vs_release.md.
 """
-_base_ = ['../pointmae_mini_modelnet10.py']
+_base_ = ['../../full/pointmae_mini_modelnet10.py']
 custom_imports = dict(imports=['point_peft.release'])
 model = dict(
-    peft=None,
     backbone=dict(
         _delete_=True,
         type='ReleasePointPEFT',

@@ -48,7 +48,10 @@ class ReleasePointPEFT(ReleaseModel):
         num_regions (int): Regions of the local interaction.
         prior (dict | None): Arguments of the prior, a ``PointMAE``, that differ from pre-training, such as ``init_cfg``
             or ``num_groups``; with pre-trained weights of its own it gives them to the network.
-        **sizes: Further sizes of network and prior, such as ``embed_dim``, ``depth``, ``patch_dims``.
+        embed_dim (int): Token dimension C of network and prior.
+        depth (int): Their blocks; the first half is prompted.
+        num_heads (int): Their attention heads.
+        patch_dims (Sequence[int]): Widths of their patch embeddings' PointNets.
     """
 
     num_tokens = NUM_TOKENS
@@ -62,17 +65,22 @@ class ReleasePointPEFT(ReleaseModel):
         drop_path_rate: float = 0.1,
         num_regions: int = 64,
         prior: dict[str, Any] | None = None,
-        **sizes: Any,
+        embed_dim: int = 384,
+        depth: int = 12,
+        num_heads: int = NUM_HEADS,
+        patch_dims: Sequence[int] = (128, 256, 512),
     ) -> None:
         super().__init__()
+        sizes: dict[str, Any] = dict(
+            embed_dim=embed_dim, depth=depth, num_heads=num_heads, patch_dims=patch_dims
+        )
         plain = PointMAE(num_groups=num_groups, group_size=group_size, drop_path_rate=drop_path_rate, **sizes)
         self.num_groups, self.group_size, self.num_regions = num_groups, group_size, num_regions
         self.encoder, self.pos_embed, self.norm = plain.encoder, plain.pos_embed, plain.norm
         self.cls_token, self.cls_pos = plain.get_parameter('cls_token'), plain.get_parameter('cls_pos')
         rates = drop_path_rates(drop_path_rate, len(plain.layers))
-        heads = sizes.get('num_heads', NUM_HEADS)
         self.blocks = ReleaseStack(
-            [PointMAEBlock(plain.embed_dim, drop_path=rate, num_heads=heads) for rate in rates]
+            [PointMAEBlock(plain.embed_dim, drop_path=rate, num_heads=num_heads) for rate in rates]
         )
         self.prompt_cor = nn.Parameter(torch.zeros(NUM_TOKENS, 3).normal_(std=PROMPT_STD))
         init_transformer(self)
