@@ -17,10 +17,9 @@ from torch import Tensor
 from ..datasets.class_files import JUNK
 from ..datasets.preparation import Preparation, preparation_of
 from ..datasets.readers import SUFFIXES
-from ..engine.config import DATALOADERS
+from ..engine.config.classes import dataset_class, datasets_of
 from ..io.errors import ConfigError, DatasetError, PointPEFTError
 from ..io.weights import from_plain, load_checkpoint_file
-from ..registry import DATASETS
 from ..structures import PointDataSample
 
 USUAL_RADIUS = (0.25, 4.0)
@@ -37,8 +36,7 @@ def preparation_for_files(cfg: Config, normalize: str | None = None) -> Preparat
     Raises:
         ConfigError: No dataset says how, nor does ``normalize``.
     """
-    loaders = [cfg.get(name) or {} for name in reversed(DATALOADERS)]
-    dataset = next((loader['dataset'] for loader in loaders if 'dataset' in loader), None)
+    dataset = next(reversed(datasets_of(cfg)), None)
     try:
         if dataset is None:
             raise DatasetError('the config has no dataset, which would say how a single cloud is prepared.')
@@ -156,8 +154,7 @@ def dataset_meta(cfg: Config, checkpoint: str) -> dict[str, Any]:
     meta = from_plain(load_checkpoint_file(checkpoint).get('meta') or {}).get('dataset_meta')
     if meta:
         return dict(meta)
-    kind = ((cfg.get('test_dataloader') or {}).get('dataset') or {}).get('type')
-    dataset = DATASETS.get(kind) if isinstance(kind, str) else kind
+    dataset = dataset_class((cfg.get('test_dataloader') or {}).get('dataset'))
     found = {name: getattr(dataset, name, None) for name in ('classes', 'parts', 'class_parts')}
     return {name: value for name, value in found.items() if isinstance(value, (tuple, Mapping)) and value}
 

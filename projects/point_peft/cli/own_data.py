@@ -11,7 +11,7 @@ from mmengine.config import Config
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..engine.config import load_config, walk_dicts
+from ..engine.config import DATALOADERS, load_config, walk_dicts
 from ..engine.config.own_data import (
     Counts,
     check_counts,
@@ -99,7 +99,7 @@ def read_own_data(
     work_dir = work_dir or work_dir_of_data(default_work_dir(config), data)
     cfg = load_config(config, options, work_dir)
     if folds:
-        for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for name in DATALOADERS:
             options |= {f'{name}.dataset.{key}': value for key, value in folds.items() if cfg.get(name)}
         cfg = load_config(config, options, work_dir)
     counts = split_counts(cfg)

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from ..io.errors import DatasetError, InvalidValueError
 from ..registry import DATASETS
+from ..registry.built_from import class_of
 from .checks import check_cloud, check_prepared, is_rounded
 from .companions import check_is_cloud
 from .draw import PointDraw, resample
@@ -117,7 +118,7 @@ def preparation_of(config: Mapping[str, Any]) -> Preparation:
     Raises:
         DatasetError: The class of the dataset does not say.
     """
-    kind = DATASETS.get(config['type']) if isinstance(config['type'], str) else config['type']
+    kind = class_of(DATASETS, config['type'])
     if hasattr(kind, 'preparation_from'):
         return kind.preparation_from({**_defaults(kind), **config})
     inner = config.get('dataset', config.get('datasets'))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,6 +19,14 @@ POOLS = ('max', 'mean')
 
 BATCH_SIZE = 64
 """Clouds at a time."""
+
+
+def collated(dataset: Any, description: str) -> Iterator[dict[str, Any]]:
+    """All items of a dataset in its order, in batches as a data loader gives them, with a bar of progress."""
+    for start in track(range(0, len(dataset), BATCH_SIZE), description=description, transient=True):
+        yield pseudo_collate(
+            [dataset[index] for index in range(start, min(start + BATCH_SIZE, len(dataset)))]
+        )
 
 
 @torch.no_grad()
@@ -38,9 +47,7 @@ def pooled_features(
     values: list[Tensor] = []
     labels: list[Tensor] = []
     try:
-        for start in track(range(0, len(dataset), BATCH_SIZE), description=description, transient=True):
-            items = [dataset[index] for index in range(start, min(start + BATCH_SIZE, len(dataset)))]
-            batch = pseudo_collate(items)
+        for batch in collated(dataset, description):
             points = torch.stack([cloud[:num_points] for cloud in batch['inputs']['points']]).to(device)
             features: BackboneFeatures = backbone(points)
             values.append(pool_tokens(features, POOLS).float().cpu())

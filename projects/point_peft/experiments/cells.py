@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..engine.config import load_config
+from ..engine.config import DATALOADERS, load_config
 from ..engine.config.check import check_config
 from ..engine.config.required import check_loops
 from ..engine.preflight import check_files
@@ -134,9 +134,7 @@ def prepare_cell(cell: Cell, root: Path) -> CellRun:
         print_log(f'{cell.name}: {note}', logger='current', level=logging.WARNING)
     check_config(cfg)
     check_loops(cfg)
-    check_files(
-        cfg, [name for name in ('train_dataloader', 'val_dataloader', 'test_dataloader') if cfg.get(name)]
-    )
+    check_files(cfg, [name for name in DATALOADERS if cfg.get(name)])
     if (cfg.get('default_hooks') or {}).get('protocol') is None:
         raise ConfigError(
             f'{cell.config} has no default_hooks.protocol, which measures the accuracy; add it.'

@@ -29,3 +29,8 @@ def remember_config(module: nn.Module, cfg: Mapping[str, Any]) -> None:
 def config_of(module: nn.Module) -> Mapping[str, Any] | None:
     """The config of a module; None where nobody has noted it."""
     return _configs.get(module)
+
+
+def class_of(registry: Registry, kind: Any) -> Any:
+    """The class that the ``type`` of a config stands for: by its name, None if there is none; or it is one itself."""
+    return registry.get(kind) if isinstance(kind, str) else kind

@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmengine.dataset import pseudo_collate
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from rich.progress import track
 from torch.nn import functional as F
 
 from ..datasets import unrepeated
+from ..evaluation.features import collated
 from ..registry import HOOKS
 from ..registry.wrappers import unwrap
 from .base import ReleaseModel
-
-BATCH_SIZE = 64
-"""Clouds at a time."""
 
 
 @HOOKS.register_module()
@@ -39,9 +35,8 @@ class ReleaseBankHook(Hook):
         was_training = model.training
         model.eval()
         features = []
-        for start in track(range(0, len(dataset), BATCH_SIZE), description='memory bank', transient=True):
-            items = [dataset[index] for index in range(start, min(start + BATCH_SIZE, len(dataset)))]
-            data = model.data_preprocessor(pseudo_collate(items), False)
+        for batch in collated(dataset, 'memory bank'):
+            data = model.data_preprocessor(batch, False)
             features.append(backbone.prior.summarize(backbone.prior.embed(data['inputs']['points'])))
         model.train(was_training)
         backbone.memory_bank = F.normalize(torch.cat(features), dim=1).T.contiguous()

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ...io.errors import ConfigError
 from ...io.text import printable
 from ...registry import DATASETS
+from ...registry.built_from import class_of
 from .walking import DATALOADERS, walk_dicts
 
 
@@ -50,5 +51,4 @@ def datasets_of(cfg: Config) -> list[Mapping[str, Any]]:
 
 def dataset_class(dataset: Mapping[str, Any] | None) -> Any:
     """The class of a dataset's config; None if there is none."""
-    kind = (dataset or {}).get('type')
-    return DATASETS.get(kind) if isinstance(kind, str) else kind
+    return class_of(DATASETS, (dataset or {}).get('type'))

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ...io.errors import ConfigError
 from ...io.text import printable
 from ...registry import DATASETS
+from ...registry.built_from import class_of
 from .files import ConfigFile
 from .signatures import accepted_arguments
 from .walking import DATALOADERS, walk_dicts
@@ -107,6 +108,6 @@ def _datasets_that_take_one(cfg: Config) -> Iterator[dict[str, Any]]:
     for name in DATALOADERS:
         for _, node in walk_dicts(cfg.get(name)):
             kind = node.get('type') if isinstance(node, Mapping) else None
-            cls = DATASETS.get(kind) if isinstance(kind, str) else kind
+            cls = class_of(DATASETS, kind)
             if isinstance(cls, type) and 'data_root' in (accepted_arguments(cls) or ()):
                 yield node

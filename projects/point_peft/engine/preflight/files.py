@@ -14,6 +14,7 @@ from ...io.required import NO_DOWNLOAD_CONFIG
 from ...io.restricted_pickle import read_pickle
 from ...io.text import printable
 from ...registry import DATASETS
+from ...registry.built_from import class_of
 from ..config import DATALOADERS, walk_dicts
 from ..config.tiers import check_tiers
 from ..config.walking import option_key
@@ -79,7 +80,7 @@ def _check_data_root(node: Mapping[str, Any], place: str, key: str) -> None:
     root = node['data_root']
     if not root or Path(root).exists():
         return
-    cls = DATASETS.get(node['type']) if isinstance(node.get('type'), str) else node.get('type')
+    cls = class_of(DATASETS, node.get('type'))
     if getattr(cls, 'writes_data_root', False):
         return
     # A dataset's module says where the data can be had.
