@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from toy_tools import run_python
 
-from point_peft.experiments.costs import Conditions, ratios
-from point_peft.experiments.methods import accuracies, cost_table, plot_costs
+from point_peft.experiments.contestant import Conditions
+from point_peft.experiments.cost_report import accuracies, cost_table, plot_costs
+from point_peft.experiments.costs import ratios
 from point_peft.io.errors import ConfigError, MissingFileError
 
 FULL = dict(
@@ -66,3 +67,10 @@ def test_tool(tmp_path: Path) -> None:
     assert (tmp_path / 'methods.md').is_file() and (tmp_path / 'methods.png').is_file()
     code, output = run_python(tool, 'lorra', '--out', tmp_path)
     assert code == 1 and "there is no method 'lorra'; there are " in output
+    for named, place, said in (
+        ('lora', 'pointmae_mini_shapes_part', 'costs are measured on classification and detection'),
+        ('gaprompt', 'pointmae_votenet_scannet', 'GAPrompt moves the points'),
+        ('lora', 'nothing_here', 'does not exist'),
+    ):
+        code, output = run_python(tool, named, '--on', place, '--out', tmp_path)
+        assert code == 1 and said in output and 'Traceback' not in output

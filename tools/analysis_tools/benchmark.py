@@ -18,7 +18,8 @@ import torch
 from point_peft.cli.arguments import at_least, check_output, device
 from point_peft.cli.tool import run_tool
 from point_peft.engine.runtime.device import check_device
-from point_peft.experiments.costs import Conditions, measure_costs, ratios
+from point_peft.experiments.contestant import Conditions
+from point_peft.experiments.costs import measure_costs, ratios
 
 DEFAULT_CONFIGS = (
     'configs/full/pointmae_scanobjnn.py',

@@ -17,10 +17,13 @@ import torch
 
 from point_peft.cli.arguments import at_least, device, path
 from point_peft.cli.tool import run_tool
+from point_peft.engine.config import load_config
 from point_peft.engine.config.names import part_files
 from point_peft.engine.runtime.device import check_device
-from point_peft.experiments.costs import Conditions, measure_costs, ratios
-from point_peft.experiments.methods import accuracies, cost_table, plot_costs
+from point_peft.experiments.contestant import Conditions
+from point_peft.experiments.cost_report import accuracies, cost_table, plot_costs
+from point_peft.experiments.costs import measure_costs, ratios
+from point_peft.io.atomic import write_atomically
 from point_peft.io.errors import ConfigError
 from point_peft.visualization import save_figure
 
@@ -44,6 +47,22 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _goes(method: str, args: argparse.Namespace) -> bool:
+    """Whether a method goes with backbone and task; of all methods those that do not are left out with a word.
+
+    Raises:
+        PointPEFTError: One that was named does not, or there is no such backbone or task.
+    """
+    try:
+        load_config(f'{method}/{args.on}')
+    except ConfigError as error:
+        if args.methods or method == REFERENCE:
+            raise
+        print(f'{method} is left out: {error}')
+        return False
+    return True
+
+
 def main(args: argparse.Namespace) -> None:
     """Measure the methods and write table, JSON and picture."""
     args.device = check_device(args.device)
@@ -54,25 +73,20 @@ def main(args: argparse.Namespace) -> None:
     if unknown:
         raise ConfigError(f"there is no method '{unknown[0]}'; there are {', '.join(known)}.")
     found = accuracies(args.results) if args.results else {}
-    names = {f'{method}/{args.on}': method for method in methods}
+    names = {f'{method}/{args.on}': method for method in methods if _goes(method, args)}
     costs = {names[config]: row for config, row in measure_costs(list(names), conditions).items()}
     relative = ratios(costs, REFERENCE)
-    args.out.mkdir(parents=True, exist_ok=True)
     table = cost_table(costs, relative, conditions, args.on, found)
-    (args.out / 'methods.md').write_text(table)
-    (args.out / 'methods.json').write_text(
-        json.dumps(
-            {
-                'on': args.on,
-                'settings': asdict(conditions),
-                'torch': torch.__version__,
-                'absolute': costs,
-                'ratios': relative,
-                'accuracy': found,
-            },
-            indent=1,
-        )
-    )
+    result = {
+        'on': args.on,
+        'settings': asdict(conditions),
+        'torch': torch.__version__,
+        'absolute': costs,
+        'ratios': relative,
+        'accuracy': found,
+    }
+    write_atomically(args.out / 'methods.md', table.encode())
+    write_atomically(args.out / 'methods.json', json.dumps(result, indent=1).encode())
     save_figure(plot_costs(relative, costs, found, title=f'Methods on {args.on}'), args.out / 'methods.png')
     print(table)
     print(f'{args.out} holds methods.md, methods.json and methods.png')

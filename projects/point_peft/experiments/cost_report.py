@@ -12,7 +12,8 @@ from ..io.errors import ConfigError, MissingFileError
 from ..io.text import label as literal
 from ..visualization import new_figure
 from ..visualization.figure import draw_legend
-from .costs import Conditions, Costs
+from .contestant import Conditions
+from .costs import Costs
 from .plots import MARKERS
 from .records import FILE_NAME, Records
 from .statistics import mean_and_spread
