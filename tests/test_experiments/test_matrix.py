@@ -52,11 +52,18 @@ def test_some_settings(tmp_path: Path) -> None:
     """A comparison is run in parts; the cells are those of the whole."""
     matrix = load_matrix(write(tmp_path, CONTENT))
     part = matrix.only(['many'])
-    assert list(part.settings) == ['many'] and part.cells('many', 'ours', {}) == matrix.cells(
-        'many', 'ours', {}
-    )
+    assert part.reported == ('many',) and part.cells('many', 'ours', {}) == matrix.cells('many', 'ours', {})
     with pytest.raises(ConfigError, match="no setting 'some'; it has 'few', 'many'"):
         matrix.only(['some'])
+
+
+def test_chosen_in_one_setting(tmp_path: Path) -> None:
+    """Candidates are tried in the setting that is named, or in each; one that is not there is refused."""
+    matrix = load_matrix(write(tmp_path, CONTENT + "chosen_in = 'few'\n"))
+    assert matrix.only(['many']).tuned_in('many') == 'few'
+    assert load_matrix(write(tmp_path, CONTENT)).tuned_in('many') == 'many'
+    with pytest.raises(ConfigError, match="no setting 'some'; it has 'few', 'many'"):
+        load_matrix(write(tmp_path, CONTENT + "chosen_in = 'some'\n"))
 
 
 def test_data_root_reaches_the_described_datasets(tmp_path: Path) -> None:

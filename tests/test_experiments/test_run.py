@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,31 @@ def test_whole(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) 
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out/cells').rglob('*')}
     tool.main(arguments(tmp_path, MATRIX + CANDIDATES))  # a finished comparison is only reported
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'out/cells').rglob('*')} == times
+
+
+def test_chosen_once(tool: ModuleType, tmp_path: Path) -> None:
+    """With ``chosen_in``, one setting's validation split chooses for all, also when another alone is run."""
+    content = MATRIX + CANDIDATES + "chosen_in = 'a'\n"
+    tool.main(arguments(tmp_path, content, settings=['b']))
+    lines = records(tmp_path)
+    assert {line['setting'] for line in lines if line['candidate'] is not None} == {'a'}
+    assert {line['setting'] for line in lines if line['candidate'] is None} == {'b'}
+    assert {line['options'][LR] for line in lines if line['candidate'] is None} == {1e-3}
+    assert "validation split of 'a'" in (tmp_path / 'out/table.md').read_text()
+
+
+def test_records_alone(tool: ModuleType, tmp_path: Path) -> None:
+    """A comparison goes on from its records without the runs' directories; those of other settings are refused."""
+    tool.main(arguments(tmp_path))
+    shutil.rmtree(tmp_path / 'out/cells')
+    file = tmp_path / 'out/results.jsonl'
+    file.write_text(file.read_text().replace('"options": {', '"options": {"data_root": "/elsewhere", '))
+    tool.main(arguments(tmp_path))
+    assert not (tmp_path / 'out/cells').exists()
+    with pytest.raises(
+        ConfigError, match=r'record of a/full/seed_0 .* has options\.train_cfg\.max_epochs=2 where'
+    ):
+        tool.main(arguments(tmp_path, MATRIX.replace("max_epochs': 2", "max_epochs': 3")))
 
 
 def test_other_task(tool: ModuleType, tmp_path: Path) -> None:

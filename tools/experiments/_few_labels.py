@@ -6,12 +6,13 @@ The last epoch counts, so that no labels are spent on choosing one.
 compared = 'last'
 
 _objects = dict(type='ModelNet', data_root='data/ModelNet10', num_classes=10, split='train')
-_few = dict(_delete_=True, type='FewLabels', per_class=20, dataset=_objects)
+_drawn = dict(_delete_=True, type='FewLabels', dataset=_objects)
+_few = dict(_drawn, per_class=20)
 
 options = {
-    'train_cfg.max_epochs': 30,
-    'train_cfg.val_interval': 30,
-    'default_hooks.protocol.test_interval': 30,
+    'train_cfg.max_epochs': 20,
+    'train_cfg.val_interval': 20,
+    'default_hooks.protocol.test_interval': 20,
     'default_hooks.checkpoint.interval': 10,
 }
 draws = {

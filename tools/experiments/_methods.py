@@ -10,4 +10,4 @@ methods = {
     'full fine-tuning': _config.format('full'),
 }
 reference = 'full fine-tuning'
-candidates = [{'optim_wrapper.optimizer.lr': rate} for rate in (3e-4, 1e-3, 3e-3)]
+candidates = [{'optim_wrapper.optimizer.lr': rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2)]

@@ -7,6 +7,14 @@ _base_ = 'furniture.py'
 
 title = 'Furniture, and what is left of ModelNet10, mini Point-MAE'
 
+methods = {
+    '_delete_': True,
+    'LoRA': _base_._config.format('lora'),
+    'Point-PEFT': _base_._config.format('point_peft'),
+    'full fine-tuning': _base_._config.format('full'),
+}
+candidates = []  # accuracy on furniture is the matter of furniture.py
+
 _other = dict(type='ModelNet', data_root='data/ModelNet10', num_classes=10)
 options = {
     'custom_hooks': [

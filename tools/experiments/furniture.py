@@ -9,7 +9,7 @@ title = 'Furniture, five folds, mini Point-MAE'
 compared = 'last'
 
 _file = 'data/eval_furniture.h5'
-_epochs = 40
+_epochs = 20
 _augments = [
     dict(type='ShufflePoints'),
     dict(type='RandomScaleTranslate', scale=(0.8, 1.25), translate=0.1),

@@ -7,6 +7,7 @@ A scan is turned about the up axis and tilted, hidden on one side, amid points o
 _base_ = ['_methods.py', '_few_labels.py']
 
 title = 'Scans of ModelNet10, 20 labels per class, mini Point-MAE'
+chosen_in = 'scans in training and test'
 
 _whole = _base_._objects
 options = {

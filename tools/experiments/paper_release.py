@@ -9,6 +9,7 @@ _base_ = 'furniture.py'
 title = 'Point-PEFT as described and as released, furniture, five folds, mini Point-MAE'
 
 methods = {
+    '_delete_': True,
     'Point-PEFT': _base_._config.format('point_peft'),
     'Point-PEFT, released code': 'configs/point_peft/release/pointmae_mini_modelnet10.py',
 }

@@ -50,8 +50,12 @@ def compare(
         PointPEFTError: A config has a mistake, the directory holds something else, or a training failed.
     """
     check_work_dir(root)
-    pairs = [(setting, method) for setting in matrix.settings for method in matrix.methods]
-    tuning = {pair: [prepare_cell(cell, root) for cell in matrix.tuning_cells(*pair)] for pair in pairs}
+    pairs = [(setting, method) for setting in matrix.reported for method in matrix.methods]
+    choosing = {pair: (matrix.tuned_in(pair[0]), pair[1]) for pair in pairs}
+    tuning = {
+        pair: [prepare_cell(cell, root) for cell in matrix.tuning_cells(*pair)]
+        for pair in dict.fromkeys(choosing.values())
+    }
     runs = {pair: [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen={})] for pair in pairs}
     for run in chain(*runs.values()):  # a mistake in the last cell shows before the first is trained
         if check is not None and run.result(matrix.metric) is None:
@@ -60,7 +64,8 @@ def compare(
         records = Records(root)
         runner = CellRunner(records, metric=matrix.metric, tool=tool, devices=devices)
         runner.run(list(chain(*tuning.values())))
-        chosen = {pair: choose(matrix, tried, records) for pair, tried in tuning.items() if tried}
+        found = {pair: choose(matrix, tried, records) for pair, tried in tuning.items() if tried}
+        chosen = {pair: found[choosing[pair]] for pair in pairs if choosing[pair] in found}
         for pair, options in chosen.items():
             runs[pair] = [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen=options)]
         reported = list(chain(*runs.values()))

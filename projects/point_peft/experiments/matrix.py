@@ -15,7 +15,7 @@ from ..io.errors import ConfigError, MissingFileError
 
 KEYS = (
     *('title', 'methods', 'reference', 'settings', 'seeds', 'draws', 'candidates'),
-    *('metric', 'compared', 'options'),
+    *('chosen_in', 'metric', 'compared', 'options'),
 )
 
 COMPARED = ('best_on_val', 'last')
@@ -64,8 +64,10 @@ class Matrix:
         reference (str): Method that the others are compared with, draw by draw.
         settings (Mapping[str, Options]): Changes that hold for all methods, by name; one row group each.
         draws (Mapping[str, Options]): Seeds or folds.
-        candidates (Sequence[Options]): Changes among which each method's are chosen on the validation split, once per
-            setting; the same for all methods, so that each has the same budget. Empty: as the configs are.
+        candidates (Sequence[Options]): Changes among which each method's are chosen on the validation split; the same
+            for all methods, so that each has the same budget. Empty: as the configs are.
+        chosen_in (str | None): The setting in which they are chosen for all; None for each setting by itself.
+        reported (Sequence[str]): The settings that are run and reported; all by default.
         metric (str): Name of the accuracy.
         compared (str): Which epoch's accuracy is compared: ``best_on_val``, or ``last`` where no labels are to be spent
             on choosing one.
@@ -77,8 +79,15 @@ class Matrix:
     settings: Mapping[str, Options]
     draws: Mapping[str, Options]
     candidates: Sequence[Options] = ()
+    chosen_in: str | None = None
+    reported: Sequence[str] = ()
     metric: str = 'overall_accuracy'
     compared: str = 'best_on_val'
+
+    def __post_init__(self) -> None:
+        """All settings are reported unless some are named."""
+        if not self.reported:
+            object.__setattr__(self, 'reported', tuple(self.settings))
 
     def only(self, settings: Sequence[str]) -> Matrix:
         """The same comparison in some of its settings.
@@ -86,12 +95,13 @@ class Matrix:
         Raises:
             ConfigError: It has no such setting.
         """
-        unknown = [name for name in settings if name not in self.settings]
-        if unknown:
-            raise ConfigError(
-                f"the matrix has no setting '{unknown[0]}'; it has {', '.join(map(repr, self.settings))}."
-            )
-        return replace(self, settings={name: self.settings[name] for name in settings})
+        for name in settings:
+            self._check_setting(name)
+        return replace(self, reported=tuple(name for name in self.settings if name in settings))
+
+    def tuned_in(self, setting: str) -> str:
+        """The setting whose validation split chooses for this one."""
+        return setting if self.chosen_in is None else self.chosen_in
 
     def tuning_cells(self, setting: str, method: str) -> list[Cell]:
         """The runs that try the candidates."""
@@ -107,6 +117,12 @@ class Matrix:
         return [
             self._cell(setting, method, draw, {**chosen, **of_draw}) for draw, of_draw in self.draws.items()
         ]
+
+    def _check_setting(self, name: str) -> None:
+        if name not in self.settings:
+            raise ConfigError(
+                f"the matrix has no setting '{name}'; it has {', '.join(map(repr, self.settings))}."
+            )
 
     def _cell(
         self, setting: str, method: str, draw: str, last: Options, candidate: int | None = None
@@ -172,6 +188,7 @@ def load_matrix(path: str | Path, options: Options | None = None) -> Matrix:
         settings=settings,
         draws=draws,
         candidates=tuple(content.get('candidates', ())),
+        chosen_in=content.get('chosen_in'),
         metric=content.get('metric', 'overall_accuracy'),
         compared=content.get('compared', 'best_on_val'),
     )
@@ -179,6 +196,8 @@ def load_matrix(path: str | Path, options: Options | None = None) -> Matrix:
         raise ConfigError(
             f"matrix '{path}' has compared={matrix.compared!r}; give one of {', '.join(COMPARED)}."
         )
+    if matrix.chosen_in is not None:
+        matrix._check_setting(matrix.chosen_in)
     _check_names(matrix, path)
     return matrix
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..engine.config import walk_dicts
 from ..io.atomic import write_atomically
 from ..io.errors import ConfigError
-from .cells import CellRun
+from .cells import CellRun, first_difference
+from .matrix import Cell
 
 FILE_NAME = 'results.jsonl'
 
@@ -46,7 +49,15 @@ class Records:
             ConfigError: The directory has that cell with another config.
         """
         run.check_directory()
-        return self.lines.get(run.cell.name)
+        entry = self.lines.get(run.cell.name)
+        if entry is not None:
+            difference = first_difference(_compared(entry), _compared(_described(run.cell)))
+            if difference is not None:
+                raise ConfigError(
+                    f"the record of {run.cell.name} in '{self.path}' has {difference}; give another --work-dir, or the "
+                    'settings of that run to go on with it.'
+                )
+        return entry
 
     def add(self, run: CellRun, result: dict[str, Any], *, device: str) -> dict[str, Any]:
         """Note a finished run."""
@@ -57,8 +68,7 @@ class Records:
             method=cell.method,
             draw=cell.draw,
             candidate=cell.candidate,
-            config=cell.config,
-            options=dict(cell.options),
+            **_described(cell),
             device=device,
             **environment(),
             **result,
@@ -67,6 +77,19 @@ class Records:
         text = ''.join(json.dumps(line, default=str) + '\n' for line in self.lines.values())
         write_atomically(self.path, text.encode())
         return entry
+
+
+def _described(cell: Cell) -> dict[str, Any]:
+    return dict(config=cell.config, options=dict(cell.options))
+
+
+def _compared(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes two runs the same, as JSON has it: config and changes, but not the place of the data."""
+    whole = json.loads(json.dumps({name: described[name] for name in ('config', 'options')}, default=str))
+    for _, node in walk_dicts(whole):
+        for key in [key for key in node if key.rsplit('.', 1)[-1] == 'data_root']:
+            del node[key]
+    return whole
 
 
 def environment() -> dict[str, Any]:

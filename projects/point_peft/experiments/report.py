@@ -80,7 +80,7 @@ def summarize(
         chosen (Mapping): Changes that validation chose, by setting and method.
     """
     reports = []
-    for setting in matrix.settings:
+    for setting in matrix.reported:
         by_method = {
             method: [entry for entry in entries if (entry['setting'], entry['method']) == (setting, method)]
             for method in matrix.methods
@@ -98,7 +98,7 @@ def markdown_report(matrix: Matrix, reports: Sequence[SettingReport]) -> str:
     """Tables in Markdown, one per setting, with what the numbers are."""
     budget = (
         f"Each method's settings were chosen among the same {len(matrix.candidates)} candidates, by one run each on "
-        'the validation split.'
+        f'the validation split{"" if matrix.chosen_in is None else f" of {matrix.chosen_in!r}"}.'
         if matrix.candidates
         else 'All methods have the settings of their configs; nothing was tuned here.'
     )

@@ -10,6 +10,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS as MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
@@ -69,6 +70,14 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     locations=['point_peft.engine.runtime.optimizers'],
 )
 """Builders of the optimizer's parameter groups."""
+
+OPTIM_WRAPPERS = Registry(
+    'optimizer wrapper',
+    parent=MMENGINE_OPTIM_WRAPPERS,
+    scope='point_peft',
+    locations=['point_peft.engine.runtime.optimizers'],
+)
+"""Wrappers of the optimizer, which say in what precision a step is taken."""
 
 VISUALIZERS = Registry(
     'visualizer',

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from mmengine.logging import MMLogger
 from torch import nn
 
-from point_peft.engine.runtime.optimizers import PointOptimWrapperConstructor, is_without_decay
+from point_peft.engine.runtime.optimizers import (
+    BFloat16OptimWrapper,
+    PointOptimWrapperConstructor,
+    is_without_decay,
+)
 from point_peft.io.errors import ConfigError
 
 ADAMW = dict(optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.05))
@@ -114,3 +118,18 @@ def test_bad_options() -> None:
         PointOptimWrapperConstructor(ADAMW, dict(lr_mult=dict(haed=2.0)))(Network())
     with pytest.raises(ConfigError, match='no lr to multiply'):
         PointOptimWrapperConstructor(dict(optimizer=dict(type='AdamW')), dict(lr_mult=dict(head=2.0)))
+
+
+def test_steps_in_bfloat16() -> None:
+    """The forward is rounded, weights and gradients are not; a config's ``optim_wrapper.type`` chooses it."""
+    model = Network()
+    cfg = dict(ADAMW, type='BFloat16OptimWrapper', clip_grad=dict(max_norm=10.0))
+    wrapper = PointOptimWrapperConstructor(cfg)(model)
+    assert isinstance(wrapper, BFloat16OptimWrapper)
+    before = model.tokenizer.weight.detach().clone()
+    with wrapper.optim_context(model):
+        features = model.tokenizer(torch.randn(2, 3))
+    assert features.dtype == torch.bfloat16
+    wrapper.update_params(features.float().square().sum())
+    assert model.tokenizer.weight.dtype == torch.float32 and not torch.equal(model.tokenizer.weight, before)
+    assert model.tokenizer(torch.randn(2, 3)).dtype == torch.float32
