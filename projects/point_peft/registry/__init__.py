@@ -72,7 +72,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
 """Builders of the optimizer's parameter groups."""
 
 OPTIM_WRAPPERS = Registry(
-    'optimizer wrapper',
+    'optim_wrapper',
     parent=MMENGINE_OPTIM_WRAPPERS,
     scope='point_peft',
     locations=['point_peft.engine.runtime.optimizers'],
