@@ -43,7 +43,11 @@ LIBRARIES = (
 )
 """What the server imports."""
 
-OF_DETECTION = ('mmdet3d.models', 'mmdet3d.datasets', 'mmdet3d.evaluation') if find_spec('mmdet3d') else ()
+OF_DETECTION = (
+    ('point_peft.detection', 'mmdet3d.models', 'mmdet3d.datasets', 'mmdet3d.evaluation')
+    if find_spec('mmdet3d')
+    else ()
+)
 """What it imports of the detection tier, where that is installed."""
 
 Command = Sequence[object]

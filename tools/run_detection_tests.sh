@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# Install the detection tier into .venv-detection (the first time mmcv is compiled, about ten minutes) and run the tests
-# that need it:
+# Install the detection tier into .venv-detection and run the tests that need it:
 #   bash tools/run_detection_tests.sh [arguments of pytest]
 # A test that is skipped for a missing package fails here. Ends with pytest's closing line.
 set -euo pipefail

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Create .venv and install this project into it; quick when nothing has changed since:
 #   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), tests, detection
-# The detection tier (docs/install.md) compiles mmcv, about ten minutes on two cores; name runtime with it.
+# The detection tier (docs/install.md): name runtime with it. Where CUDA's compiler nvcc is, mmcv's operations are compiled
+# for it, which takes a while; MMCV=compiled or MMCV=lite decides otherwise.
 # PYTHON names the interpreter, VENV the environment to make (.venv), CONSTRAINTS the file of pinned versions
 # (requirements/constraints.txt). pip's own settings work too; for example
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu   spares a machine without a GPU torch's CUDA packages.
@@ -11,6 +12,8 @@ cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
 CONSTRAINTS=${CONSTRAINTS:-requirements/constraints.txt}
 TIERS=("${@:-runtime}")
+MMCV=${MMCV:-$(command -v nvcc >/dev/null && echo compiled || echo lite)}
+MMCV_VERSION=$(sed -n 's/^mmcv-lite==//p' requirements/detection.txt)
 OLDEST="(3, 10)"
 NEWEST_FOR_DETECTION="(3, 12)"  # mmdet3d's dependencies want numpy 1, which has no wheels for newer ones
 
@@ -110,12 +113,12 @@ compiled_files() {
 
 # There are no wheels of mmcv for the PyTorch that is pinned here, so its operations are compiled.
 compile_mmcv() {
-    local mmcv
-    mmcv=$(grep '^mmcv==' requirements/detection.txt)
+    local mmcv="mmcv==$MMCV_VERSION"
     ! has_operations "$mmcv" || return 0
     command -v "${CXX:-c++}" >/dev/null ||
         fail "$mmcv has to be compiled, and there is no C++ compiler; install one (Debian, Ubuntu: apt install build-essential)"
-    echo "== compiling $mmcv: about ten minutes on two cores; pip keeps the wheel for next time"
+    echo "== compiling $mmcv: ten minutes to an hour; pip keeps the wheel for next time"
+    "$VENV/bin/python" -m pip uninstall --yes mmcv-lite
     install wheel ninja psutil
     MMCV_WITH_OPS=1 install --verbose --no-build-isolation "$mmcv" 2>&1 | tee "$VENV/mmcv.log" | compiled_files || {
         tail -n 40 "$VENV/mmcv.log" >&2
@@ -125,8 +128,18 @@ compile_mmcv() {
         fail "$mmcv came without its operations; run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
 }
 
+# Compiled operations that are there stay.
+install_detection() {
+    if [ "$MMCV" = lite ] && ! has_operations "mmcv==$MMCV_VERSION"; then
+        install -r requirements/detection.txt
+    else
+        compile_mmcv
+        grep -v '^mmcv-lite' requirements/detection.txt | install -r /dev/stdin
+    fi
+}
+
 wanted_state() {
-    echo "${TIERS[*]}"
+    echo "${TIERS[*]} $MMCV"
     cat "$CONSTRAINTS" pyproject.toml projects/point_peft/version.py
     local tier
     for tier in "${TIERS[@]}"; do
@@ -151,12 +164,15 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$(wanted_state | cksum)" ]; then
     install torch  # first and pinned: the others ask for any torch, and pip might then take the newest
     install "setuptools<81"
     for tier in "${TIERS[@]}"; do
-        [ "$tier" != detection ] || compile_mmcv
-        install -r "requirements/$tier.txt"
+        if [ "$tier" = detection ]; then
+            install_detection
+        else
+            install -r "requirements/$tier.txt"
+        fi
     done
     install --no-deps --no-build-isolation --editable .
     check_opencv
-    ! has_detection || "$VENV/bin/python" -c 'import mmcv.ops, mmdet3d' ||
+    ! has_detection || "$VENV/bin/python" -c 'import point_peft.detection' ||
         fail "the detection tier does not load, see above; pip may have kept an mmcv for another PyTorch: run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
     wanted_state | cksum >"$STAMP"
 fi

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from mmengine.registry import DefaultScope
 
+from point_peft.ops.mmcv_extension import supply_extension
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+supply_extension()  # tests import mmdet3d themselves
 
 
 @pytest.fixture

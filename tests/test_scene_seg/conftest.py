@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from point_peft.ops.mmcv_extension import supply_extension
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+supply_extension()  # tests import mmdet3d themselves
 
 HAS_TIER = all(importlib.util.find_spec(name) for name in ('mmcv', 'mmdet', 'mmdet3d'))
 

@@ -6,16 +6,17 @@ from importlib import import_module
 from typing import Any
 
 from ...io.errors import PointPEFTError
+from ...ops.mmcv_extension import supply_extension
 from . import DATALOADERS, walk_dicts
 
 INSTALL = 'bash tools/setup_env.sh runtime detection'
-"""Command that installs the tier; mmcv is compiled, so it takes minutes (docs/install.md)."""
+"""Command that installs the tier (docs/install.md)."""
 
 DETECTION_TIER = frozenset(('mmcv', 'mmdet', 'mmdet3d'))
 """Scopes whose packages the tier installs."""
 
 NEEDED = ('mmcv.ops', 'mmdet3d.registry')
-"""Modules that must be importable; ``mmcv.ops`` is missing in mmcv-lite and where the compilation failed."""
+"""Modules that must be importable."""
 
 OURS = 'point_peft.detection'
 """What this project adds to them; never imported without them."""
@@ -54,6 +55,7 @@ def check_tiers(cfg: Any) -> None:
 
 def _import_detection_tier(needed_by: str) -> None:
     """Import what the tier consists of."""
+    supply_extension()
     for module in NEEDED:
         try:
             import_module(module)
