@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Create .venv and install this project into it; quick when nothing has changed since:
 #   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), tests, detection
-# The detection tier (docs/install.md): name runtime with it. Where CUDA's compiler nvcc is, mmcv's operations are compiled
-# for it, which takes a while; MMCV=compiled or MMCV=lite decides otherwise.
+# The detection tier (docs/install.md): name runtime with it. Where PyTorch sees a GPU, mmcv's operations are compiled for it,
+# which takes a while; MMCV=compiled or MMCV=lite decides otherwise.
 # PYTHON names the interpreter, VENV the environment to make (.venv), CONSTRAINTS the file of pinned versions
 # (requirements/constraints.txt). pip's own settings work too; for example
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu   spares a machine without a GPU torch's CUDA packages.
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 VENV=${VENV:-.venv}
 CONSTRAINTS=${CONSTRAINTS:-requirements/constraints.txt}
 TIERS=("${@:-runtime}")
-MMCV=${MMCV:-$(command -v nvcc >/dev/null && echo compiled || echo lite)}
+MMCV=${MMCV:-auto}
 MMCV_VERSION=$(sed -n 's/^mmcv-lite==//p' requirements/detection.txt)
 OLDEST="(3, 10)"
 NEWEST_FOR_DETECTION="(3, 12)"  # mmdet3d's dependencies want numpy 1, which has no wheels for newer ones
@@ -128,13 +128,22 @@ compile_mmcv() {
         fail "$mmcv came without its operations; run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
 }
 
+wants_operations() {
+    case "$MMCV" in
+        compiled) true ;;
+        lite) false ;;
+        auto) "$VENV/bin/python" -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' 2>/dev/null ;;
+        *) fail "MMCV=$MMCV is not known; give MMCV=compiled or MMCV=lite, or leave it out" ;;
+    esac
+}
+
 # Compiled operations that are there stay.
 install_detection() {
-    if [ "$MMCV" = lite ] && ! has_operations "mmcv==$MMCV_VERSION"; then
-        install -r requirements/detection.txt
-    else
+    if wants_operations || has_operations "mmcv==$MMCV_VERSION"; then
         compile_mmcv
         grep -v '^mmcv-lite' requirements/detection.txt | install -r /dev/stdin
+    else
+        install -r requirements/detection.txt
     fi
 }
 

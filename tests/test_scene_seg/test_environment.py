@@ -87,6 +87,11 @@ def test_compilation_that_fails(tmp_path: Path) -> None:
     assert 'Building wheels' in (tmp_path / 'venv/mmcv.log').read_text()
 
 
+def test_unknown_kind_of_mmcv(tmp_path: Path) -> None:
+    done = set_up(tmp_path, 'runtime', 'detection', mmcv='full')
+    assert done.returncode == 1 and 'MMCV=full is not known; give MMCV=compiled or MMCV=lite' in done.stderr
+
+
 @pytest.mark.parametrize('has_operations', [False, True])
 def test_nothing_to_compile_without_a_gpu(has_operations: bool, tmp_path: Path) -> None:
     """A machine without CUDA's compiler needs none; operations that are there stay."""
