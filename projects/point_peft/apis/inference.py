@@ -20,6 +20,7 @@ from ..engine.config.check import check_config
 from ..engine.fitting import find_fitted
 from ..engine.runtime.device import check_device
 from ..io.errors import MissingFileError
+from ..io.shipped import find_weights
 from ..registry import MODELS
 
 
@@ -121,7 +122,7 @@ def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool)
     """
     named = [node.get('init_cfg') for _, node in walk_dicts(cfg.model) if node.get('init_cfg')]
     paths = [init['checkpoint'] for init in named if init.get('type') == 'Pretrained']
-    missing = next((path for path in paths if not Path(path).expanduser().is_file()), None)
+    missing = next((path for path in paths if not find_weights(path).is_file()), None)
     if missing is not None and not allow_random:
         raise MissingFileError(
             f"pre-trained checkpoint '{missing}' does not exist, so the model would be random; see docs/model_zoo.md "

@@ -9,7 +9,6 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.config import DATALOADERS, walk_dicts
-from ..engine.config.names import PACKAGE_CONFIGS
 from ..engine.config.options import apply_option
 from ..io.config_text import read_section
 from ..io.errors import ConfigError
@@ -55,7 +54,6 @@ def config_of_checkpoint(checkpoint: str | Path, options: Mapping[str, Any] | No
             sections[name] = {key: loader[key] for key in KEPT if key in loader}
     _check_types(sections, f'the config in {printable(checkpoint)}', advice)
     cfg = Config(sections)
-    _find_shipped_weights(cfg)
     for key, value in (options or {}).items():
         apply_option(cfg, key, value)
     return cfg
@@ -78,14 +76,3 @@ def _check_types(sections: Mapping[str, Any], source: str, advice: str) -> None:
                 f'{source} names {place}.type={printable(repr(kind))}, which is not a part of this package, and is not '
                 f'imported because a file says so; {advice}'
             )
-
-
-def _find_shipped_weights(cfg: Config) -> None:
-    """Take weights that lie in the project, but not below the working directory, from there."""
-    for _, node in walk_dicts(cfg.model):
-        path = node.get('checkpoint')
-        if node.get('type') != 'Pretrained' or not isinstance(path, str) or '://' in path:
-            continue
-        shipped = PACKAGE_CONFIGS.parent / path
-        if not Path(path).expanduser().is_file() and shipped.is_file():
-            node['checkpoint'] = str(shipped)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..io.errors import MissingFileError, UnmatchedCheckpointError
 from ..io.required import NO_DOWNLOAD_CONFIG
+from ..io.shipped import find_weights
 from ..io.text import shorten
 from ..io.weights import OWN_KEY, check_finite, load_checkpoint_file
 from ..io.weights.names import rename, strip_prefix, unwrap_state_dict
@@ -55,7 +56,8 @@ def load_pretrained(
         OtherNetworkError: If the file says that its network has another number of attention heads.
         NonFiniteWeightsError: If a tensor has a NaN.
     """
-    if not Path(path).is_file():
+    path = find_weights(path)
+    if not path.is_file():
         raise MissingFileError(
             f'pre-trained checkpoint {path} does not exist; see docs/model_zoo.md for where to get it, or start from '
             f'{NO_DOWNLOAD_CONFIG}, whose weights are shipped.'

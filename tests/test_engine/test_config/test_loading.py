@@ -89,7 +89,7 @@ def test_missing_config_names_similar_ones(tmp_path: Path) -> None:
     write(tmp_path / 'pointmae_modelnet10.py')
     with pytest.raises(MissingFileError, match=r'does not exist; did you mean .*pointmae_modelnet10\.py'):
         load_config(tmp_path / 'pointmae_modelnet1.py')
-    with pytest.raises(MissingFileError, match='see configs/ for what there is'):
+    with pytest.raises(MissingFileError, match='list_configs.py lists what there is'):
         load_config(tmp_path / 'zzzz')
 
 

@@ -307,12 +307,6 @@ def test_unknown_names(name: str, message: str) -> None:
         load_config(name)
 
 
-def test_installation_without_configs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('point_peft.engine.config.names.PACKAGE_CONFIGS', Path('nowhere'))
-    with pytest.raises(MissingFileError, match='does not exist; configs come with a clone of the repository'):
-        load_config('lora/recon_shapes')
-
-
 def test_files_that_inherit_each_other() -> None:
     write('a.py', "_base_ = 'b.py'\n" + PARTS)
     write('b.py', "_base_ = 'a.py'\n")

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...io.errors import ConfigError, MissingFileError
+from ...io.shipped import CONFIGS
 from ...io.text import printable
 
 GROUPS = dict(backbone='backbones', task='tasks', method='methods')
 """Folders of the parts in ``configs/_base_``, in the order in which they are laid over one another."""
-
-PACKAGE_CONFIGS = Path(__file__).resolve().parents[4] / 'configs'
 
 
 class Combination(NamedTuple):
@@ -119,7 +118,7 @@ def combinations() -> list[Combination]:
 
 def config_folders() -> tuple[Path, Path]:
     """The folder ``configs`` of the working directory, which may not be there, and the project's."""
-    return Path('configs').resolve(), PACKAGE_CONFIGS
+    return Path('configs').resolve(), CONFIGS
 
 
 def _similar(path: Path) -> str:
@@ -128,6 +127,8 @@ def _similar(path: Path) -> str:
     beside = [files[name] for name in difflib.get_close_matches(path.name, files, n=3, cutoff=0.7)]
     name = '/'.join(path.parts[-2:]).removesuffix('.py')
     near = beside or difflib.get_close_matches(name, map(str, combinations()), n=3, cutoff=0.7)
-    if not near and not any(folder.is_dir() for folder in config_folders()):
-        return 'configs come with a clone of the repository: work in it, or install it with pip install -e.'
-    return f'did you mean {" or ".join(map(printable, near))}?' if near else 'see configs/ for what there is.'
+    return (
+        f'did you mean {" or ".join(map(printable, near))}?'
+        if near
+        else 'tools/misc/list_configs.py lists what there is.'
+    )

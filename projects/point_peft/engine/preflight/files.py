@@ -12,6 +12,7 @@ from mmengine.config import Config
 from ...io.errors import ConfigError, MissingFileError
 from ...io.required import NO_DOWNLOAD_CONFIG
 from ...io.restricted_pickle import read_pickle
+from ...io.shipped import find_weights
 from ...io.text import printable
 from ...registry import DATASETS
 from ...registry.built_from import class_of
@@ -68,7 +69,7 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
 
 def _check_weights(path: Any, place: str) -> None:
     """Report a checkpoint on this machine that does not exist."""
-    if isinstance(path, str) and '://' not in path and not Path(path).expanduser().is_file():
+    if isinstance(path, str) and '://' not in path and not find_weights(path).is_file():
         raise MissingFileError(
             f"checkpoint '{path}' ({place}) does not exist; see docs/model_zoo.md for where to get it, or "
             f'start with {NO_DOWNLOAD_CONFIG}, whose weights are shipped.'

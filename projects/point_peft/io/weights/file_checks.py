@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from ..errors import CheckpointError, CorruptCheckpointError, MissingFileError
+from ..shipped import find_weights
 
 MAX_HEADER = 32 * 2**20
 """Bytes of a safetensors header; that of a network with ten thousand tensors has about one million."""
@@ -31,7 +32,7 @@ def existing_file(path: str | Path) -> Path:
         CheckpointError: It is a directory, a pipe or a device.
         CorruptCheckpointError: It is empty.
     """
-    path = Path(path).expanduser()
+    path = find_weights(path)
     try:
         status = os.stat(path)
     except (OSError, ValueError) as error:  # not there, no access, a name that is too long or has a zero byte

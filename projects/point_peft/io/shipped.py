@@ -1,0 +1,45 @@
+"""The files that the project ships beside its code: configs, tools, and the weights of the mini backbone.
+
+They lie in the repository, in directories of its root, and in an installed package below ``point_peft/.mim``, where
+OpenMMLab's packages have theirs. A path such as ``checkpoints/pointmae_mini.safetensors`` in a config stays as it is
+written, whatever is read or saved, and is looked up when the file is opened: so a config says the same on any machine.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MIM = '.mim'
+"""Directory of the installed package for what is not code."""
+
+WEIGHTS = 'checkpoints'
+
+
+def shipped_root(package: Path) -> Path:
+    """Where configs, tools and weights are.
+
+    Args:
+        package (Path): Directory of the package; a wheel has them in it, a repository two levels above.
+    """
+    inside = package / MIM
+    return inside if inside.is_dir() else package.parents[1]
+
+
+ROOT = shipped_root(Path(__file__).resolve().parents[1])
+CONFIGS = ROOT / 'configs'
+TOOLS = ROOT / 'tools'
+
+
+def find_weights(path: str | Path) -> Path:
+    """Where a file of weights is: below the working directory or, without one there, among those that are shipped.
+
+    Args:
+        path (str | Path): Any path; ``~`` is the home directory. Only ``checkpoints/NAME`` can be a shipped file.
+
+    Returns:
+        Path: The path itself if it exists, or if no such file is shipped either.
+    """
+    given = Path(path).expanduser()
+    shipped = ROOT / given
+    is_shipped = given.parts[:1] == (WEIGHTS,) and len(given.parts) == 2 and shipped.is_file()
+    return shipped if is_shipped and not given.exists() else given
