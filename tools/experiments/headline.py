@@ -1,6 +1,6 @@
 """ModelNet10 with all labels, every method, three seeds.
 
-The learning rate of every method is chosen on the validation split in shorter trainings, the epoch in the reported ones.
+The learning rate of every method is chosen on the validation split in shorter trainings, the epoch in those reported.
 """
 
 _base_ = '_methods.py'
