@@ -1,6 +1,6 @@
 """Every method on 393 pieces of furniture, five folds.
 
-The cells of the methods that ``furniture.py`` has are the same, so the lines of its ``results.jsonl`` may be taken over.
+The cells of the methods that ``furniture.py`` has are the same: the lines of its ``results.jsonl`` may be taken over.
 """
 
 _base_ = 'furniture.py'
