@@ -149,7 +149,7 @@ install_detection() {
 
 wanted_state() {
     echo "${TIERS[*]} $MMCV"
-    cat "$CONSTRAINTS" pyproject.toml projects/point_peft/version.py
+    cat "$CONSTRAINTS" pyproject.toml setup.py projects/point_peft/version.py
     local tier
     for tier in "${TIERS[@]}"; do
         cat "requirements/$tier.txt"
