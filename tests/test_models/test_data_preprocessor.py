@@ -80,6 +80,18 @@ def test_seeded() -> None:
     assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
 
 
+def test_mixed_precision_does_not_round_coordinates() -> None:
+    """A training step prepares its batch under autocast, where a product with a rotation would be in half precision."""
+    preprocess = PointDataPreprocessor(num_points=16, augments=[dict(type='RandomRotate', axis='z')])
+
+    def draw(*, autocast: bool) -> torch.Tensor:
+        torch.manual_seed(0)
+        with torch.autocast('cpu', dtype=torch.bfloat16, enabled=autocast):
+            return preprocess(batch(clouds()), training=True)['inputs']['points']
+
+    assert torch.equal(draw(autocast=True), draw(autocast=False))
+
+
 def test_different_sizes() -> None:
     """The message names the source and both sizes."""
     data = batch(clouds(3))

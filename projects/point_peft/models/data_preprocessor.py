@@ -64,10 +64,11 @@ class PointDataPreprocessor(BaseDataPreprocessor):
         points = _stack(data['inputs']['points'], data.get('data_samples')).to(self.device, non_blocking=True)
         if 'category' in data['inputs']:
             self._check_order_is_kept(points.shape[1])
-        points = self._subsample(points, training)
-        if training:
-            for augment in self.augments:
-                points = augment(points)
+        with torch.autocast(points.device.type, enabled=False):  # coordinates are not rounded
+            points = self._subsample(points, training)
+            if training:
+                for augment in self.augments:
+                    points = augment(points)
         others = {
             name: self._gather_input(value) for name, value in data['inputs'].items() if name != 'points'
         }
