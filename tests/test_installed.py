@@ -153,7 +153,8 @@ def test_from_a_folder_to_predictions(installed: Installation) -> None:
     assert installed('list', *chosen) == 'linear_probe/pointmae_mini_folder\n'
 
     short = ['--cfg-options', 'train_cfg.max_epochs=1', 'train_dataloader.num_workers=0']
-    installed('train', 'linear_probe/pointmae_mini_folder', '--data', 'clouds', '--work-dir', 'run', *short)
+    given = ['--data', 'clouds', '--work-dir', 'run', *short]
+    assert 'to use it: point-peft infer ' in installed('train', 'linear_probe/pointmae_mini_folder', *given)
     (checkpoint,) = (installed.home / 'run').glob('epoch_*.pth')
     texts = [path.read_text() for path in (installed.home / 'run').rglob('*.py')]
     assert texts and all('checkpoints/pointmae_mini.safetensors' in text for text in texts)

@@ -55,5 +55,5 @@ def test_model(tmp_path: Path) -> None:
 )
 def test_refused(tmp_path: Path, text: str | None, message: str) -> None:
     """What is no config, or names what is not registered; in one sentence with what to do."""
-    with pytest.raises(ConfigError, match=f'{message}.*give the config too: tools/infer.py CONFIG'):
+    with pytest.raises(ConfigError, match=f'{message}.*give the config too: python tools/infer.py CONFIG'):
         config_of_checkpoint(write(tmp_path / 'x.pth', text))

@@ -10,7 +10,7 @@ import torch
 from point_peft.apis import init_model
 from point_peft.engine.config import load_config
 from point_peft.engine.preflight import check_files
-from point_peft.io.shipped import CONFIGS, ROOT, TOOLS, find_weights, shipped_root
+from point_peft.io.shipped import CONFIGS, ROOT, TOOLS, call_of, find_weights, shipped_root
 from point_peft.io.weights import load_checkpoint_file
 
 MINI = 'checkpoints/pointmae_mini.safetensors'
@@ -47,3 +47,13 @@ def test_config_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     state = load_checkpoint_file(MINI)['state_dict']
     loaded = {name: value for name, value in model.backbone.backbone.base_state().items()}
     assert loaded and all(torch.equal(value, state[name].float()) for name, value in loaded.items())
+
+
+def test_call_of_a_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a message says can be typed in as it stands, in a repository and without one."""
+    tools = 'infer.py', 'build_memory_bank.py', 'misc/print_config.py', 'experiments/run.py'
+    assert [call_of(tool) for tool in tools] == [f'python tools/{tool}' for tool in tools]
+    monkeypatch.setattr('point_peft.io.shipped.ROOT', Path('site-packages/point_peft/.mim'))
+    assert [call_of(tool) for tool in tools] == [
+        f'point-peft {command}' for command in ('infer', 'bank', 'print-config', 'experiment')
+    ]

@@ -12,6 +12,7 @@ from ..engine.config import DATALOADERS, walk_dicts
 from ..engine.config.options import apply_option
 from ..io.config_text import read_section
 from ..io.errors import ConfigError
+from ..io.shipped import call_of
 from ..io.text import printable
 from ..io.weights import from_plain, load_checkpoint_file
 from ..registry import DATASETS, MODELS, TRANSFORMS
@@ -40,10 +41,11 @@ def config_of_checkpoint(checkpoint: str | Path, options: Mapping[str, Any] | No
     meta = from_plain(load_checkpoint_file(checkpoint).get('meta') or {})
     text = meta.get('cfg')
     model = read_section(text, 'model') if isinstance(text, str) else None
-    advice = f'give the config too: tools/infer.py CONFIG {printable(checkpoint)} ...'
+    advice = f'give the config too: {call_of("infer.py")} CONFIG {printable(checkpoint)} ...'
     if not isinstance(model, Mapping) or not isinstance(text, str):
         raise ConfigError(
-            f'{printable(checkpoint)} does not hold the config of its training, as files of tools/train.py do; {advice}'
+            f'{printable(checkpoint)} does not hold the config of its training, as files of {call_of("train.py")} '
+            f'do; {advice}'
         )
     sections: dict[str, Any] = dict(
         default_scope='point_peft', model=model, data_preprocessor=read_section(text, 'data_preprocessor')

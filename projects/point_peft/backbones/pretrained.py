@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..io.errors import MissingFileError, UnmatchedCheckpointError
 from ..io.required import NO_DOWNLOAD_CONFIG
-from ..io.shipped import find_weights
+from ..io.shipped import call_of, find_weights
 from ..io.text import shorten
 from ..io.weights import OWN_KEY, check_finite, load_checkpoint_file
 from ..io.weights.names import rename, strip_prefix, unwrap_state_dict
@@ -67,7 +67,7 @@ def load_pretrained(
     if (meta.get(OWN_KEY) or {}).get('format') == 'delta':
         raise UnmatchedCheckpointError(
             f'{path} is an adapter, which holds only what training changed, and no pre-trained network; name the file '
-            'that it was trained on, or join both first (tools/model_converters/join_adapter.py).'
+            f'that it was trained on, or join both first ({call_of("model_converters/join_adapter.py")}).'
         )
     check_heads(module, meta, str(path))
     state = rename(unwrap_state_dict(content), renames)
@@ -78,7 +78,7 @@ def load_pretrained(
     if not matched:
         raise UnmatchedCheckpointError(
             f'no tensor of {path} fits {type(module).__name__} by name and shape; convert the file with '
-            'tools/model_converters/convert_official.py or name another checkpoint.'
+            f'{call_of("model_converters/convert_official.py")} or name another checkpoint.'
         )
     missing = [name for name in own if name not in matched]
     _check_whole(

@@ -13,22 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
-from ..io.shipped import TOOLS
+from ..io.shipped import TOOLS, command_of
 from ..io.text import printable
 from ..version import __version__
 
 PROGRAM = 'point-peft'
 
-SHORT = dict(
-    list_configs='list', browse_dataset='browse', build_memory_bank='bank', convert_official='convert'
-)
-"""Names of tools that have another one as a command."""
-
 FIRST = ('train', 'test', 'infer', 'list', 'browse', 'bank', 'convert')
 """Commands at the top of the list."""
 
 COMPARISONS = 'experiments'
-"""Folder of tools whose files are what ``run.py`` in it reads; that one is the command ``experiment``."""
+"""Folder of tools whose files are what ``run.py`` in it reads."""
 
 MISUSED = 2
 """Exit code of a command line that cannot be understood, as argparse has it."""
@@ -64,8 +59,7 @@ def main() -> int:
 def find_tools() -> dict[str, Path]:
     """All tools by the name of their command."""
     files = [file for file in (*TOOLS.glob('*.py'), *TOOLS.glob('*/*.py')) if file.parent.name != COMPARISONS]
-    named = {SHORT.get(file.stem, file.stem.replace('_', '-')): file for file in sorted(files)}
-    named['experiment'] = TOOLS / COMPARISONS / 'run.py'
+    named = {command_of(file): file for file in (*sorted(files), TOOLS / COMPARISONS / 'run.py')}
     return {name: named[name] for name in (*FIRST, *sorted(named.keys() - set(FIRST)))}
 
 

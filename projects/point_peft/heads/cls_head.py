@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ..backbones import AnyBackbone
 from ..backbones.layers import BatchNorm1d
 from ..io.errors import InvalidValueError
+from ..io.shipped import call_of
 from ..registry import MODELS
 from ..structures import BackboneFeatures, PointDataSample
 from .base import Head, given_or_new
@@ -58,7 +59,7 @@ class PointClsHead(Head):
         if num_classes is None:  # as the config of data that are not there has it
             raise InvalidValueError(
                 'num_classes of the head is not known: set data_root to the directory of your classes '
-                '(tools/train.py --data), or num_classes.'
+                f'({call_of("train.py")} --data), or num_classes.'
             )
         self.num_classes = num_classes
         self.pool = tuple(pool)

@@ -29,6 +29,30 @@ ROOT = shipped_root(Path(__file__).resolve().parents[1])
 CONFIGS = ROOT / 'configs'
 TOOLS = ROOT / 'tools'
 
+COMMANDS = {
+    'list_configs': 'list',
+    'browse_dataset': 'browse',
+    'build_memory_bank': 'bank',
+    'convert_official': 'convert',
+    'experiments/run': 'experiment',
+}
+"""Tools whose command of ``point-peft`` has another name than their file."""
+
+
+def command_of(tool: Path) -> str:
+    """The command of ``point-peft`` that runs a tool."""
+    names = tool.stem, f'{tool.parent.name}/{tool.stem}'
+    return next((COMMANDS[name] for name in names if name in COMMANDS), tool.stem.replace('_', '-'))
+
+
+def call_of(tool: str) -> str:
+    """How a user runs a tool: by its file in a repository, by its command where the package is installed.
+
+    Args:
+        tool (str): Its path in ``tools``, such as ``misc/print_config.py``.
+    """
+    return f'point-peft {command_of(Path(tool))}' if ROOT.name == MIM else f'python tools/{tool}'
+
 
 def find_weights(path: str | Path) -> Path:
     """Where a file of weights is: below the working directory or, without one there, among those that are shipped.

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..io.errors import InvalidValueError
+from ..io.shipped import call_of
 
 NORMALIZATION = 'l2'
 """Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
@@ -66,7 +67,7 @@ class MemoryBank(nn.Module):
         if features.dim() != 2 or features.shape[1] != self.dim:
             raise InvalidValueError(
                 f'memory bank of shape {tuple(features.shape)} does not fit this backbone, which needs '
-                f'(N, {self.dim}); build one with tools/build_memory_bank.py.'
+                f'(N, {self.dim}); build one with {call_of("build_memory_bank.py")}.'
             )
         row = _row_without_direction(features)
         if row is not None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..io.errors import InvalidValueError
+from ..io.shipped import call_of
 from ..registry import MODELS
 from ..structures import PointTokens
 from .bottleneck import Bottleneck
@@ -49,7 +50,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
 
     fitted_name = 'memory bank'
     fitted_key = 'bank'
-    fitted_advice = 'build one with tools/build_memory_bank.py'
+    fitted_advice = f'build one with {call_of("build_memory_bank.py")}'
     unfitted_note = 'the memory bank is empty, so prompts are not enhanced'
 
     def __init__(
@@ -146,7 +147,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
             if self.training and torch.is_grad_enabled() and get_world_size() > 1:
                 raise InvalidValueError(
                     'the memory bank is empty, so a part of the Point-prior Prompt gets no gradient, which several '
-                    'processes cannot train; let default_hooks.fit build it, or tools/build_memory_bank.py.'
+                    f'processes cannot train; let default_hooks.fit build it, or {call_of("build_memory_bank.py")}.'
                 )
             self.warn_unfitted()
             return None

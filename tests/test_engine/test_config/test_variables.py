@@ -35,7 +35,7 @@ def leaf(tmp_path: Path, text: str, name: str = 'leaf.py') -> Path:
         ('resume_from=x', r'did you mean load_from and resume=True\?'),
         ('eta_min=0', r'did you mean param_scheduler\.1\.eta_min\?'),
         ('modle.backbone.depth=2', r'did you mean model\.backbone\.depth\?'),
-        ('zzzzz=1', "has no 'zzzzz'; look with tools/misc/print_config.py"),
+        ('zzzzz=1', "has no 'zzzzz'; look with python tools/misc/print_config.py"),
         (
             'num_classes=5',
             r'has no effect, as the variable .num_classes. was used up .* set model\.head\.num_classes',

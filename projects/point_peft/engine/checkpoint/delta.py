@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ...io.errors import BaseWeightsMismatchError
+from ...io.shipped import call_of
 from ...io.weights.structure_rules import OWN_KEY
 from ...registry.network import network_of
 from ...registry.wrappers import unwrap
@@ -97,7 +98,7 @@ def check_base(
     raise BaseWeightsMismatchError(
         f'{source} is an adapter for base weights {wanted}, but the model {found}; set the pre-trained '
         "checkpoint of the backbone's init_cfg to the one the adapter was trained on, or use a "
-        f'file with both (tools/model_converters/join_adapter.py){hint}.'
+        f'file with both ({call_of("model_converters/join_adapter.py")}){hint}.'
     )
 
 

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ...io.errors import BaseWeightsMismatchError, CheckpointError, UnmatchedCheckpointError
+from ...io.shipped import call_of
 from ...io.text import shorten
 from ...io.weights.structure_rules import OWN_KEY
 from .fingerprint import base_fingerprint
@@ -57,7 +58,7 @@ def check_shapes(
         raise UnmatchedCheckpointError(
             f'none of the {len(state)} tensors of {source} is in the model (the file has '
             f'{shorten(state)}; the model has {shorten(own)}); use the config it was trained '
-            'with, or convert it with tools/model_converters/convert_official.py.'
+            f'with, or convert it with {call_of("model_converters/convert_official.py")}.'
         )
     for name in common:
         given, wanted = state[name], own[name]

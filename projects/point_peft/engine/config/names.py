@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...io.errors import ConfigError, MissingFileError
-from ...io.shipped import CONFIGS
+from ...io.shipped import CONFIGS, call_of
 from ...io.text import printable
 
 GROUPS = dict(backbone='backbones', task='tasks', method='methods')
@@ -130,5 +130,5 @@ def _similar(path: Path) -> str:
     return (
         f'did you mean {" or ".join(map(printable, near))}?'
         if near
-        else 'tools/misc/list_configs.py lists what there is.'
+        else f'{call_of("misc/list_configs.py")} lists what there is.'
     )

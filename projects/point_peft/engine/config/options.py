@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ...io.errors import ConfigError
+from ...io.shipped import call_of
 from ...io.text import printable
 from .paths import PATH_KEYS, set_data_root
 from .signatures import takes_text
@@ -81,7 +82,7 @@ def apply_option(cfg: Config, key: str, value: Any) -> Any:
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f'{FLAG} {printable(key)}: the config has nothing there that could be changed; '
-            'look with tools/misc/print_config.py.'
+            f'look with {call_of("misc/print_config.py")}.'
         ) from error
     return value
 

@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ...io.errors import ConfigError
+from ...io.shipped import call_of
 from ...io.text import printable
 from .files import ConfigFile
 from .options import FLAG
@@ -76,13 +77,12 @@ def check_options(cfg: Config, files: Sequence[ConfigFile], options: Mapping[str
             continue
         if name not in cfg:
             meant = setting_for(name) or _suggest(cfg, key)
-            hint = f'did you mean {meant}?' if meant else 'look with tools/misc/print_config.py.'
+            hint = f'did you mean {meant}?' if meant else f'look with {call_of("misc/print_config.py")}.'
             raise ConfigError(f"{FLAG} {printable(key)}: the config has no '{printable(name)}'; {hint}")
         if {name, f'_base_.{name}'} & used:
             meant = _suggest(cfg, key)
-            hint = (
-                f'set {meant}.' if meant else 'set what it stands for; tools/misc/print_config.py shows it.'
-            )
+            shown = f'set what it stands for; {call_of("misc/print_config.py")} shows it.'
+            hint = f'set {meant}.' if meant else shown
             raise ConfigError(
                 f"{FLAG} {printable(key)} has no effect, as the variable '{name}' was used up when the config was "
                 f'read; {hint}'

@@ -14,6 +14,7 @@ from mmengine.structures import BaseDataElement
 
 from ...evaluation.class_report import ClassReport, Prediction
 from ...io.errors import ConfigError
+from ...io.shipped import call_of
 from ...io.spared import spared
 from ...registry import HOOKS
 from ...registry.wrappers import unwrap
@@ -110,7 +111,7 @@ class ReportHook(Hook):
             runner.logger.info(f'{", ".join(names)} are in {out_dir}')
         if self._trained and (path := self._about.get('checkpoint')):
             runner.logger.info(
-                f'to use it: python tools/infer.py {path} FILES_OR_DIRECTORY --out predictions.csv'
+                f'to use it: {call_of("infer.py")} {path} FILES_OR_DIRECTORY --out predictions.csv'
             )
 
     def after_run(self, runner: Runner) -> None:
