@@ -24,6 +24,7 @@ FLOORS = (
     'models',
     'datasets',
     'procedural',
+    'deployment',
     'detection',
     'evaluation',
     'visualization',
