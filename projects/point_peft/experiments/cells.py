@@ -16,15 +16,12 @@ from ..engine.config import DATALOADERS, load_config
 from ..engine.config.check import check_config
 from ..engine.config.required import check_loops
 from ..engine.preflight import check_files
-from ..engine.runtime.protocol import BEST_ON_TEST, BEST_ON_VAL, LAST
+from ..engine.runtime.protocol import BEST_ON_VAL, LAST, ROWS
 from ..io.errors import ConfigError
 from .matrix import Cell
 
 COST_HOOK = dict(type='TrainingCostHook')
 """Measures time and memory of a run."""
-
-ROWS = {'last': LAST, 'best_on_val': BEST_ON_VAL, 'best_on_test': BEST_ON_TEST}
-"""Names of the results, and the rows of ``protocol.json`` that hold them."""
 
 COSTS = (
     *('trainable_parameters', 'all_parameters', 'adapter_mb', 'fitted_mb'),

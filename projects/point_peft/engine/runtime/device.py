@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from mmengine.device import utils as mmengine_device
 
@@ -42,8 +45,19 @@ def check_device(name: str) -> str:
     return name
 
 
+@contextmanager
+def selected_device(device: str) -> Iterator[None]:
+    """Keep MMEngine to a device while a block runs; see :func:`select_device`."""
+    before = mmengine_device.DEVICE
+    select_device(device)
+    try:
+        yield
+    finally:
+        mmengine_device.DEVICE = before
+
+
 def select_device(device: str) -> None:
-    """Keep MMEngine to a device.
+    """Keep MMEngine to a device, from now on.
 
     Args:
         device (str): ``auto``, ``cpu`` or ``cuda``.

@@ -9,6 +9,9 @@ LAST = 'last'
 BEST_ON_VAL = 'best on val'
 BEST_ON_TEST = 'best on test (as papers report; never used for selection)'
 
+ROWS = {'last': LAST, 'best_on_val': BEST_ON_VAL, 'best_on_test': BEST_ON_TEST}
+"""Short names of the results, and the rows of ``protocol.json`` that hold them."""
+
 
 @dataclass
 class EpochResult:
