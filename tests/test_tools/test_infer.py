@@ -20,13 +20,15 @@ from matplotlib.image import imread
 from mmengine.config import Config
 from small_models import BACKBONE, scramble, small_config
 
-from point_peft.apis import init_model
+from point_peft.apis import inferencer, init_model
+from point_peft.apis.answers import class_names
+from point_peft.apis.inputs import listed, read_clouds
+from point_peft.apis.prediction import dataset_meta, find_category, preparation_for_files
 from point_peft.datasets.normalize import unit_sphere
 from point_peft.datasets.preparation import Preparation
 from point_peft.engine.checkpoint import full_state
 from point_peft.engine.config import load_config
 from point_peft.io.errors import ConfigError, DatasetError, PointPEFTError
-from point_peft.io.weights import save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs/linear_probe/pointmae_mini_shapes.py'
@@ -108,6 +110,11 @@ def arguments(checkpoint: Path, *files: Path, **changes: Any) -> argparse.Namesp
     return argparse.Namespace(checkpoint=str(checkpoint), files=files, **{**defaults, **changes})
 
 
+def read(preparation: Preparation, *files: Path) -> list[torch.Tensor]:
+    """Clouds as the model gets them."""
+    return [answer.points for answer in read_clouds(preparation, listed(list(files)))]
+
+
 def test_command_line(tmp_path: Path, checkpoint: Path, cloud: Path, mesh: Path) -> None:
     """A process without a display prints the classes of a cloud and a mesh, and draws both."""
     picture, page = tmp_path / 'picture.png', tmp_path / 'page.html'
@@ -153,29 +160,35 @@ def test_same_as_the_model(infer: ModuleType, checkpoint: Path, cloud: Path) -> 
     """The probabilities are those of the model on the normalised cloud, whatever its unit and place."""
     cfg = load_config(CONFIG, OPTIONS)
     model = init_model(cfg, checkpoint)
-    preparation = infer.preparation_for_files(cfg)
+    preparation = preparation_for_files(cfg)
     moved = cloud.with_name('moved.npy')
     np.save(moved, np.load(cloud) * 5 - 100)
-    (points,) = infer.read_clouds(preparation, [cloud])
+    (answer,) = infer.Inferencer(model).answers(cloud)
+    points, sample = answer.points, answer.sample
     assert points.shape == (1024, 3)  # as many as the built-in shapes have, whose density the model knows
     assert points.norm(dim=1).max() == pytest.approx(1, abs=1e-6)
-    (sample,) = infer.predict_files(model, [points], [cloud])
     assert sample.pred_scores.sum() == pytest.approx(1, abs=1e-5)
     batch = model.data_preprocessor({'inputs': {'points': [points]}}, False)
     with torch.no_grad():
         torch.testing.assert_close(sample.pred_scores, model(batch['inputs']).softmax(dim=-1)[0])
     rows = np.load(cloud).astype(np.float32)
-    (kept,) = infer.read_clouds(replace(preparation, normalize=None), [cloud])
+    (kept,) = read(replace(preparation, normalize=None), cloud)
     assert set(map(tuple, kept.tolist())) <= set(map(tuple, rows.tolist()))
-    again = infer.read_clouds(replace(preparation, num_points=None), [cloud, moved])
+    again = read(replace(preparation, num_points=None), cloud, moved)
     torch.testing.assert_close(*again, atol=1e-6, rtol=0)
 
 
 def test_parts(
-    infer: ModuleType, tmp_path: Path, part_config: Config, part_checkpoint: Path, cloud: Path, mesh: Path
+    infer: ModuleType,
+    tmp_path: Path,
+    part_config: Config,
+    part_checkpoint: Path,
+    cloud: Path,
+    mesh: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The parts are those of the model for this category, on as many points as it was trained on; all is drawn."""
-    (points,) = infer.read_clouds(infer.preparation_for_files(part_config), [cloud])
+    (points,) = read(preparation_for_files(part_config), cloud)
     assert points.shape == (100, 3)
     model = init_model(part_config, part_checkpoint)
     with torch.no_grad():
@@ -186,7 +199,8 @@ def test_parts(
     torch.save(dict(state_dict=full_state(model), meta=dict(dataset_meta=META)), part_checkpoint)
 
     page, picture, shown = tmp_path / 'page.html', tmp_path / 'picture.png', []
-    infer.write_page = lambda clouds, path, title: shown.extend(clouds) or path.touch()
+    keep = lambda clouds, path, title: shown.extend(clouds) or path.touch()  # noqa: E731
+    monkeypatch.setattr('point_peft.visualization.write_page', keep)
     given = dict(config=tmp_path / 'parts.py', cfg_options={}, category='Mug', png=picture, html=page)
     infer.main(arguments(part_checkpoint, cloud, mesh, **given))
     assert page.is_file()
@@ -201,21 +215,19 @@ def test_category(
     infer: ModuleType, tmp_path: Path, checkpoint: Path, part_checkpoint: Path, cloud: Path
 ) -> None:
     """Name in any case, or index; what is missing, unknown or out of place is said in one sentence."""
-    assert [infer.find_category(name, META, 'c.py') for name in ('mug', 'CAP', '1')] == [1, 0, 1]
-    assert infer.find_category('7', {}, 'c.py') == 7
+    assert [find_category(name, META['classes'], 2) for name in ('mug', 'CAP', '1', 1)] == [1, 0, 1, 1]
+    assert find_category('7', (), 8) == 7
     config = tmp_path / 'parts.py'
     for category, message in (
-        (None, r'parts.py segments the parts of objects .*; give --category, one of cap, mug\.'),
-        ('teapot', r"--category 'teapot' is unknown; give one of cap, mug\."),
-        ('2', r"--category '2' is unknown; give one of cap, mug\."),
+        (None, r'the model segments the parts of objects .*; give the category, one of cap, mug\.'),
+        ('teapot', r"category 'teapot' is unknown; give one of cap, mug\."),
+        ('2', r"category '2' is unknown; give one of cap, mug\."),
     ):
         with pytest.raises(ConfigError, match=message):
             infer.main(arguments(part_checkpoint, cloud, config=config, cfg_options={}, category=category))
     with pytest.raises(ConfigError, match="'x' is unknown; give its index, as the checkpoint has no names"):
-        infer.find_category('x', {}, 'c.py')
-    with pytest.raises(
-        ConfigError, match='--category is for part segmentation, but the model of .* is a PointCl'
-    ):
+        find_category('x', (), 2)
+    with pytest.raises(ConfigError, match='a category is for part segmentation, but the model is a PointCl'):
         infer.main(arguments(checkpoint, cloud, category='mug'))
 
 
@@ -228,16 +240,16 @@ def test_category_outside_the_head(
     for name in ('test_dataloader', 'test_cfg', 'test_evaluator'):
         part_config[name] = None
     part_config.dump(tmp_path / 'bare.py')
-    with pytest.raises(ConfigError, match='--category 2 is too large; the model has 2 categories'):
+    with pytest.raises(ConfigError, match='category 2 is too large; the model has 2 categories'):
         infer.main(arguments(bare, cloud, config=tmp_path / 'bare.py', cfg_options={}, category='2'))
 
 
 @pytest.mark.parametrize('normalize', ['none', 'unit_sphere', None])
-def test_normalisation_can_be_chosen(infer: ModuleType, cloud: Path, log, normalize: str | None) -> None:
+def test_normalisation_can_be_chosen(cloud: Path, log, normalize: str | None) -> None:
     """The flag counts, else the dataset; coordinates far from the unit sphere are said to be kept."""
     cfg = load_config(CONFIG, OPTIONS)
     cfg.test_dataloader.dataset = dict(type='ScanObjectNN', data_root='nowhere', split='test')
-    (points,) = infer.read_clouds(infer.preparation_for_files(cfg, normalize), [cloud])
+    (points,) = read(preparation_for_files(cfg, normalize), cloud)
     expected = np.load(cloud)
     if normalize == 'unit_sphere':
         expected = unit_sphere(expected)
@@ -246,29 +258,27 @@ def test_normalisation_can_be_chosen(infer: ModuleType, cloud: Path, log, normal
     assert len(warned) == (normalize != 'unit_sphere')
 
 
-def test_nothing_says_how_to_prepare(infer: ModuleType, cloud: Path) -> None:
+def test_nothing_says_how_to_prepare() -> None:
     """Without a dataset the flag is needed."""
     cfg = load_config(CONFIG, OPTIONS)
     cfg.train_dataloader = cfg.val_dataloader = cfg.test_dataloader = None
     with pytest.raises(ConfigError, match='no dataset, which would say .*; give --normalize'):
-        infer.preparation_for_files(cfg)
-    assert infer.preparation_for_files(cfg, 'unit_sphere') == Preparation('unit_sphere')
+        preparation_for_files(cfg)
+    assert preparation_for_files(cfg, 'unit_sphere') == Preparation('unit_sphere')
     cfg.test_dataloader = dict(dataset=dict(type=list))
     with pytest.raises(ConfigError, match="'list'> does not say .*; give --normalize"):
-        infer.preparation_for_files(cfg)
+        preparation_for_files(cfg)
 
 
 def test_tables_by_hand(infer: ModuleType) -> None:
     """The highest first; a file is named once; no more rows than classes."""
-    table = infer.class_table([Path('a'), Path('b')], [torch.tensor([0.2, 0.8])] * 2, ['x', 'y'], 5)
+    table = infer.class_table(['a', 'b'], [torch.tensor([0.2, 0.8])] * 2, ['x', 'y'], 5)
     assert [list(column.cells) for column in table.columns] == [
         ['a', '', 'b', ''],
         ['y', 'x'] * 2,
         ['0.8000', '0.2000'] * 2,
     ]
-    table = infer.part_table(
-        [Path('a'), Path('b')], [torch.tensor([3, 2, 3, 3]), torch.tensor([4])], META['parts']
-    )
+    table = infer.part_table(['a', 'b'], [torch.tensor([3, 2, 3, 3]), torch.tensor([4])], META['parts'])
     assert [list(column.cells) for column in table.columns] == [
         ['a', '', 'b'],
         ['2', '3', '4'],
@@ -280,7 +290,7 @@ def test_tables_by_hand(infer: ModuleType) -> None:
 
 def test_names_do_not_act(infer: ModuleType, capsys: pytest.CaptureFixture) -> None:
     """Markup and control characters in the names of files, classes and parts are printed letter by letter."""
-    files, names = [Path('[red]a[/b]\x1b[2J.npy')], ['[bold]x\x07', ':smile:']
+    files, names = ['[red]a[/b]\x1b[2J.npy'], ['[bold]x\x07', ':smile:']
     console = infer.plain_console()
     console.print(infer.class_table(files, [torch.tensor([0.2, 0.8])], names, 5))
     console.print(infer.part_table(files, [torch.tensor([0, 1])], names))
@@ -290,18 +300,17 @@ def test_names_do_not_act(infer: ModuleType, capsys: pytest.CaptureFixture) -> N
     assert '\x1b' not in printed and '\x07' not in printed
 
 
-def test_names(infer: ModuleType, tmp_path: Path, checkpoint: Path) -> None:
+def test_names() -> None:
     """Names come from the training, else from the dataset; numbers stand in for missing or other ones."""
-    bare, cfg = tmp_path / 'bare.safetensors', load_config(CONFIG, OPTIONS)
-    save_checkpoint(bare, {'x': torch.zeros(1)}, {})
-    assert infer.dataset_meta(cfg, str(checkpoint)) == dict(classes=CLASSES)
-    assert infer.dataset_meta(cfg, str(bare))['classes'][:2] == ('airplane', 'bed')
+    cfg = load_config(CONFIG, OPTIONS)
+    assert dataset_meta(cfg, dict(dataset_meta=dict(classes=CLASSES))) == dict(classes=CLASSES)
+    assert dataset_meta(cfg, {})['classes'][:2] == ('airplane', 'bed')
     cfg.test_dataloader.dataset.type = 'ProceduralParts'
-    assert infer.dataset_meta(cfg, str(bare))['class_parts']['bottle'] == (14, 15, 16)
+    assert dataset_meta(cfg, {})['class_parts']['bottle'] == (14, 15, 16)
     cfg.test_dataloader = None
-    assert infer.dataset_meta(cfg, str(bare)) == {}
-    assert infer.class_names(dict(classes=CLASSES), 16) == CLASSES
-    assert infer.class_names(dict(classes=CLASSES), 3) == infer.class_names({}, 3) == ['0', '1', '2']
+    assert dataset_meta(cfg, {}) == {}
+    assert class_names(dict(classes=CLASSES), 16) == CLASSES
+    assert class_names(dict(classes=CLASSES), 3) == class_names({}, 3) == ['0', '1', '2']
 
 
 def test_bad_files(infer: ModuleType, tmp_path: Path, checkpoint: Path, mesh: Path) -> None:
@@ -330,7 +339,7 @@ def test_too_few_points(infer: ModuleType, tmp_path: Path, checkpoint: Path, log
     assert any(
         'few.npy' in text and 'has 10 points, fewer than the 1024' in text for text in log.at('WARNING')
     )
-    monkeypatch.setattr(infer, 'preparation_for_files', lambda *_: Preparation('unit_sphere'))
+    monkeypatch.setattr(inferencer, 'preparation_for_files', lambda *_: Preparation('unit_sphere'))
     with pytest.raises(PointPEFTError, match='few.npy.* cannot be processed: num_points=10 < num_groups=64'):
         infer.main(arguments(checkpoint, few))
 

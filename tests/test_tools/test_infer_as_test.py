@@ -101,8 +101,8 @@ def scores_of_infer(infer: ModuleType, path: Path, *files: Path, **changes: Any)
     """Scores of the other tool by the name of the file."""
     found: dict[str, Tensor] = {}
 
-    def keep(paths: list[Path], scores: list[Tensor], *_: Any) -> str:
-        found.update(zip([path.name for path in paths], scores))
+    def keep(paths: list[str], scores: list[Tensor], *_: Any) -> str:
+        found.update(zip([Path(path).name for path in paths], scores))
         return ''
 
     infer.class_table = keep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..engine.config.work_dir import fresh_work_dir
 from ..io.errors import ConfigError
@@ -48,13 +49,13 @@ def run_folds(flags: TrainingFlags, folds: int) -> Path:
         root = fresh_work_dir(root.with_name(f'{root.name}_{folds}folds'), REPORT)
     result = own.result(flags.patience)
     own.show(cfg, result)
-    hooks = [dict(type='ReportHook', result=result)]
+    hooks: list[dict[str, Any]] = [dict(type='ReportHook', result=result)]
     if flags.patience is not None:
         hooks.append(dict(type='PatienceHook', patience=flags.patience))
-    options = dict(own.options) if flags.seed is None else {**own.options, 'randomness.seed': flags.seed}
+    seeded = {} if flags.seed is None else {'randomness.seed': flags.seed}
     text = cross_validate(
         flags.config,
-        options,
+        {**own.options, **seeded},
         folds=folds,
         root=root,
         result=result,

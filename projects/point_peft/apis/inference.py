@@ -22,6 +22,7 @@ from ..engine.runtime.device import check_device
 from ..io.errors import MissingFileError
 from ..io.shipped import find_weights
 from ..registry import MODELS
+from .prediction import dataset_meta
 
 
 def get_config(name: str | Path, **options: Any) -> Config:
@@ -66,7 +67,8 @@ def init_model(
             names is missing, to look at a model rather than to use it.
 
     Returns:
-        BaseModel: In eval mode; ``model(dict(points=x), mode='tensor')`` with x (B, N, 3) returns raw logits.
+        BaseModel: In eval mode; ``model(dict(points=x), mode='tensor')`` with x (B, N, 3) returns raw logits. Its
+            ``cfg`` and ``dataset_meta`` are the config, and the names of classes and parts.
 
     Raises:
         PointPEFTError: If a file is missing, unsafe or does not fit, or the config has a typo.
@@ -82,6 +84,7 @@ def init_model(
     init_default_scope(cfg.get('default_scope', 'point_peft'))
     check_config(cfg)
     model = MODELS.build({'data_preprocessor': cfg.get('data_preprocessor'), **cfg.model})
+    noted: Mapping[str, Any] = {}
     if checkpoint is None:
         _start_without_checkpoint(model, cfg, allow_random or torch.device(device).type == 'meta')
     else:
@@ -96,6 +99,8 @@ def init_model(
             named=_hook(cfg, 'fit').get('file'),
             allow_other=allowed['allow_other_state'],
         )
+        noted = report.meta
+    vars(model).update(cfg=cfg, dataset_meta=dataset_meta(cfg, noted))  # as mmdet3d's models have them
     return model.to(device).eval()
 
 
@@ -126,7 +131,8 @@ def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool)
     if missing is not None and not allow_random:
         raise MissingFileError(
             f"pre-trained checkpoint '{missing}' does not exist, so the model would be random; see docs/model_zoo.md "
-            'for where to get it, give a checkpoint of the whole model, or call init_model(..., allow_random=True).'
+            'for where to get it, give a checkpoint of the whole model, or have it random: '
+            'init_model(..., allow_random=True), get_model(..., pretrained=False).'
         )
     found = bool(paths) and missing is None
     if found:

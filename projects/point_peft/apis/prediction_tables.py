@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,10 +11,10 @@ from torch import Tensor
 
 from ..evaluation.class_report import probability_columns
 from ..io.text import printable
-from ..structures import PointDataSample
+from .answers import Answer, class_names
 
 
-def class_table(files: Sequence[Path], scores: Sequence[Tensor], classes: Sequence[str], top_k: int) -> Table:
+def class_table(files: Sequence[str], scores: Sequence[Tensor], classes: Sequence[str], top_k: int) -> Table:
     """The ``top_k`` classes of every file with their probabilities, highest first."""
     table = Table('file', 'class', 'probability', box=SIMPLE_HEAD)
     for file, score in zip(files, scores):
@@ -26,7 +25,7 @@ def class_table(files: Sequence[Path], scores: Sequence[Tensor], classes: Sequen
     return table
 
 
-def part_table(files: Sequence[Path], parts: Sequence[Tensor], names: Sequence[str]) -> Table:
+def part_table(files: Sequence[str], parts: Sequence[Tensor], names: Sequence[str]) -> Table:
     """The parts of every file with their points and the share of them."""
     table = Table('file', 'part', 'name', 'points', 'share', box=SIMPLE_HEAD)
     for file, labels in zip(files, parts):
@@ -38,38 +37,27 @@ def part_table(files: Sequence[Path], parts: Sequence[Tensor], names: Sequence[s
     return table
 
 
-def result_rows(
-    found: Mapping[Path, tuple[PointDataSample, Tensor]], meta: Mapping[str, Any], *, parts_in_full: bool
-) -> dict[Path, list[dict[str, Any]]]:
-    """Rows by file, as ``--out`` gets them: one with the class, or one for each part.
+def result_rows(answer: Answer, meta: Mapping[str, Any], *, parts_in_full: bool) -> list[dict[str, Any]]:
+    """Rows of a file without a problem, as ``--out`` gets them: one with the class, or one for each part.
 
     Args:
-        found (Mapping): Sample and cloud of each file.
+        answer (Answer): What the model says of the file.
         meta (Mapping): Names of the classes and parts.
         parts_in_full (bool): Whether parts are given for every point, in one row.
     """
-    rows: dict[Path, list[dict[str, Any]]] = {}
-    for file, (sample, cloud) in found.items():
-        if 'pred_part' not in sample:
-            scores = sample.pred_scores.tolist()
-            best = int(sample.pred_scores.argmax())
-            row = dict(file=str(file), **{'class': meta['classes'][best]}, probability=round(scores[best], 6))
-            rows[file] = [dict(row, error=None, **probability_columns(meta['classes'], scores))]
-            continue
-        names, labels = meta.get('parts') or (), sample.pred_part
-        if parts_in_full:
-            given = dict(parts=dict(enumerate(names)), points=cloud.tolist(), labels=labels.tolist())
-            rows[file] = [dict(file=str(file), error=None, **given)]
-            continue
-        parts, counts = labels.unique(return_counts=True)
-        rows[file] = [
-            dict(
-                file=str(file),
-                part=part,
-                name=names[part] if part < len(names) else '',
-                points=count,
-                error=None,
-            )
-            for part, count in zip(parts.tolist(), counts.tolist())
-        ]
-    return rows
+    assert answer.sample is not None and answer.points is not None
+    sample, file = answer.sample, answer.source
+    if 'pred_part' not in sample:
+        scores = sample.pred_scores.tolist()
+        names, best = class_names(meta, len(scores)), int(sample.pred_scores.argmax())
+        row = dict(file=file, **{'class': names[best]}, probability=round(scores[best], 6))
+        return [dict(row, error=None, **probability_columns(names, scores))]
+    names, labels = list(meta.get('parts') or ()), sample.pred_part
+    if parts_in_full:
+        given = dict(parts=dict(enumerate(names)), points=answer.points.tolist(), labels=labels.tolist())
+        return [dict(file=file, error=None, **given)]
+    parts, counts = labels.unique(return_counts=True)
+    return [
+        dict(file=file, part=part, name=names[part] if part < len(names) else '', points=count, error=None)
+        for part, count in zip(parts.tolist(), counts.tolist())
+    ]

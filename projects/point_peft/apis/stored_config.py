@@ -41,7 +41,10 @@ def config_of_checkpoint(checkpoint: str | Path, options: Mapping[str, Any] | No
     meta = from_plain(load_checkpoint_file(checkpoint).get('meta') or {})
     text = meta.get('cfg')
     model = read_section(text, 'model') if isinstance(text, str) else None
-    advice = f'give the config too: {call_of("infer.py")} CONFIG {printable(checkpoint)} ...'
+    advice = (
+        f'give the config too: {call_of("infer.py")} CONFIG {printable(checkpoint)} ..., '
+        'Inferencer(CONFIG, CHECKPOINT)'
+    )
     if not isinstance(model, Mapping) or not isinstance(text, str):
         raise ConfigError(
             f'{printable(checkpoint)} does not hold the config of its training, as files of {call_of("train.py")} '

@@ -87,18 +87,34 @@ class Preparation:
         Raises:
             DatasetError: The file cannot be read or used; names it.
         """
-        place = full(path)
-        raw = self.read_file(path)
-        points = self(raw, f"'{path}'", seed=name_seed(place))
+        return self.item(self.read_file(path), f"'{path}'", full(path))
+
+    def item(self, raw: np.ndarray, source: str, place: Path) -> np.ndarray:
+        """Prepare one cloud as an item of the dataset, and say what it loses or repeats.
+
+        Args:
+            raw (np.ndarray): (N, 3) as the file has them.
+            source (str): name of the cloud, for errors and messages.
+            place (Path): its name and that of its directory are the seed.
+
+        Returns:
+            np.ndarray: (M, 3) float32.
+
+        Raises:
+            DatasetError: The cloud cannot be used.
+        """
+        points = self(raw, source, seed=name_seed(place))
         if self.draw is not None:
             points = points[self.draw(len(points), f'/{place.parent.name}/{place.name}').numpy()]
         if len(raw) < len(points):
             _warn(
-                path,
+                source,
                 f'has {len(raw)} points, fewer than the {len(points)} of the dataset; some are repeated.',
             )
         if self.max_points is not None and self.num_points is None and len(raw) > self.max_points:
-            _warn(path, f'has {len(raw)} points, of which the first {self.max_points} are used (max_points).')
+            _warn(
+                source, f'has {len(raw)} points, of which the first {self.max_points} are used (max_points).'
+            )
         return points
 
     def read_file(self, path: Path) -> np.ndarray:
@@ -147,6 +163,6 @@ def _defaults(kind: type) -> dict[str, Any]:
     return found
 
 
-def _warn(path: Path, what: str) -> None:
-    """Log what a single file loses or repeats."""
-    print_log(f"'{path}' {what}", logger='current', level=30)
+def _warn(source: str, what: str) -> None:
+    """Log what a single cloud loses or repeats."""
+    print_log(f'{source} {what}', logger='current', level=30)

@@ -20,6 +20,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -117,6 +118,29 @@ def read_method(name: str, *, backbone: str, model: str, whose: str) -> dict[str
     return lay_over([*layers, *_conditional(layers, words, Path(whose))])
 
 
+def supported(wanted: Iterable[Combination]) -> list[Combination]:
+    """Those whose parts say that they work together, as :func:`~.reading.reason_against` finds out one by one.
+
+    Every part is read once, for lists of thousands of names.
+    """
+    files = {group: part_files(group) for group in GROUPS}
+    said = {path: _said_in(path) for named in files.values() for path in named.values()}
+
+    def works(combination: Combination) -> bool:
+        parts = [said[files[group][getattr(combination, group)]] for group in GROUPS]
+        words = {*combination}.union(*(tags for tags, _ in parts))
+        return not any(_met(condition, words) for _, conditions in parts for condition in conditions)
+
+    return [combination for combination in wanted if works(combination)]
+
+
+def _said_in(path: Path) -> tuple[list[str], list[str]]:
+    """Tags of a part, and the conditions under which it does not work."""
+    layers = read_layers(path)
+    conditions = [condition for layer in layers for condition in _dict(layer, 'supports', str)]
+    return _listed(layer.values.get('tags', ()) for layer in layers), conditions
+
+
 def _words_of(folder: str, kind: str) -> set[str]:
     """Names and tags of the files that build a type; tags count if all of them have them."""
     files = {path.stem: path for base in config_folders() for path in (base / '_base_' / folder).glob('*.py')}
@@ -178,15 +202,25 @@ def _holds(condition: Any, words: set[str], path: Path) -> bool:
     """
     place = f'{printable(path)}: {condition!r}'
     try:
-        code = compile(condition, place, 'eval')
-        met = bool(eval(code, {'__builtins__': {}}, {word: word in words for word in code.co_names}))
+        met = _met(condition, words)
     except Exception as error:  # it is Python, which may fail in any way
         raise ConfigError(f"{place} is no condition, such as 'a', 'not a' or 'a and (b or c)'.") from error
-    for word in set(code.co_names) - words:
+    for word in set(_compiled(condition).co_names) - words:
         near = difflib.get_close_matches(word, words, n=1, cutoff=0.8)
         if near and word not in _known_words():
             raise ConfigError(f"{place}: no part has the name or tag '{word}'; did you mean '{near[0]}'?")
     return met
+
+
+def _met(condition: Any, words: set[str]) -> bool:
+    """Whether a condition is met."""
+    code = _compiled(condition)
+    return bool(eval(code, {'__builtins__': {}}, {word: word in words for word in code.co_names}))
+
+
+@cache
+def _compiled(condition: Any) -> CodeType:
+    return compile(condition, 'condition', 'eval')
 
 
 def _listed(found: Iterable[Any]) -> list[str]:

@@ -1,0 +1,194 @@
+"""What clouds may be given as: files, directories and arrays, in any order; and how they are read and prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+
+from ..datasets.checks import check_cloud
+from ..datasets.class_files import JUNK
+from ..datasets.companions import MIN_POINTS
+from ..datasets.preparation import Preparation
+from ..datasets.readers import MESH_POINTS, SUFFIXES
+from ..io.errors import DatasetError, InvalidValueError, PointPEFTError
+from ..io.text import printable
+from .answers import Answer
+
+Cloud: TypeAlias = 'str | Path | np.ndarray | Tensor'
+Inputs: TypeAlias = 'Cloud | Sequence[Cloud]'
+
+USUAL_RADIUS = (0.25, 4.0)
+"""Distances of the farthest point from the origin that clouds near the unit sphere have."""
+
+ARRAY = Path('/array')
+"""Name from which arrays have the seed of their resampling: one for all, so that only the points count."""
+
+
+class Given(NamedTuple):
+    """One cloud that was given.
+
+    Attributes:
+        position (int): Which of the inputs it is, or lies in.
+        item (Path | np.ndarray): File, or array as it was given.
+    """
+
+    position: int
+    item: Path | np.ndarray
+
+    @property
+    def source(self) -> str:
+        """What it is called."""
+        return str(self.item) if isinstance(self.item, Path) else f'array {self.position}'
+
+
+def read_cloud(path: str | Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
+    """Read one cloud or mesh, of any format that the data sets read.
+
+    Args:
+        path (str | Path): The file; ``~`` is the home directory.
+        mesh_points (int): Points to sample on the surface of a mesh, with a seed made from the file's name.
+
+    Returns:
+        np.ndarray: (N, 3) float64, the coordinates as the file has them: neither moved nor scaled.
+
+    Raises:
+        DatasetNotFoundError: There is no such file.
+        DatasetError: It cannot be read, or holds no cloud; names the file.
+    """
+    return Preparation(num_points=mesh_points).read_file(Path(path).expanduser())
+
+
+def listed(inputs: Inputs, suffixes: Sequence[str] = SUFFIXES) -> list[Given]:
+    """Clouds one by one, in the order of the inputs; the files of a directory by name.
+
+    Args:
+        inputs: A path, an array (N, 3), several of them as (B, N, 3), or a list of paths and arrays (N, 3).
+        suffixes (Sequence[str]): Of the files that count in a directory.
+
+    Raises:
+        DatasetError: A directory has no cloud.
+        InvalidValueError: There is nothing, or something else.
+    """
+    if isinstance(inputs, (np.ndarray, Tensor)):
+        several = inputs.ndim == 3
+        items: list[Any] = list(inputs) if several else [inputs]
+    else:
+        items = (
+            [inputs] if isinstance(inputs, (str, Path)) or not isinstance(inputs, Sequence) else list(inputs)
+        )
+    if not items:
+        raise InvalidValueError(
+            'there is no cloud; give a file, a directory or an array (number of points, 3).'
+        )
+    found = []
+    for position, item in enumerate(items):
+        if isinstance(item, (str, Path)):
+            found += [Given(position, path) for path in find_files([Path(item).expanduser()], suffixes)]
+        elif isinstance(item, (np.ndarray, Tensor)):
+            found.append(Given(position, _as_array(item)))
+        else:
+            raise InvalidValueError(
+                f'input {position} is a {type(item).__name__}; give a path, or an array or tensor of shape (number of '
+                'points, 3).'
+            )
+    return found
+
+
+def find_files(paths: Sequence[Path], suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Files as they are given; of directories, all clouds and meshes in and below them, by name.
+
+    Hidden files, and what systems put into directories, are passed over.
+
+    Raises:
+        DatasetError: A directory has none.
+    """
+    found = []
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = [file for file in sorted(path.rglob('*')) if _is_shown(file.relative_to(path))]
+        clouds = [file for file in inside if file.suffix.lower() in suffixes and file.is_file()]
+        if not clouds:
+            raise DatasetError(f"'{path}' holds no cloud; expected files that end in {', '.join(suffixes)}.")
+        found += clouds
+    return found
+
+
+def read_clouds(preparation: Preparation, given: Sequence[Given]) -> list[Answer]:
+    """Clouds as the dataset would have them, with one warning if their place or size is unusual.
+
+    Args:
+        preparation (Preparation): What the dataset does to a cloud.
+        given (Sequence[Given]): The clouds.
+
+    Returns:
+        list[Answer]: With ``points`` (N, 3) float32, or with the problem of a file.
+
+    Raises:
+        DatasetError: An array cannot be used; names it.
+    """
+    answers = []
+    for one in given:
+        answer = Answer(one.source, one.position, in_memory=not isinstance(one.item, Path))
+        answers.append(answer)
+        if not isinstance(one.item, Path):
+            check_array(one.item, one.source)
+            item = preparation.item(one.item.astype(np.float64), one.source, ARRAY)
+            answer.points = torch.from_numpy(item)
+            continue
+        try:
+            answer.points = torch.from_numpy(preparation.read(one.item))
+        except (PointPEFTError, OSError) as error:
+            answer.problem = error
+    if preparation.normalize is None:
+        _warn_of_sizes([answer for answer in answers if answer.points is not None])
+    return answers
+
+
+def check_array(points: np.ndarray, source: str) -> None:
+    """Check that an array is a cloud.
+
+    Raises:
+        DatasetError: It has another shape, a NaN, no extent, or too few points.
+    """
+    check_cloud(points, source)
+    if len(points) < MIN_POINTS:
+        raise DatasetError(f'{source} has {len(points)} points; a cloud has at least {MIN_POINTS}.')
+
+
+def _as_array(item: np.ndarray | Tensor) -> np.ndarray:
+    """A tensor of any device and precision as an array."""
+    if not isinstance(item, Tensor):
+        return item
+    item = item.detach().cpu()
+    return (item.double() if item.is_floating_point() else item).numpy()
+
+
+def _warn_of_sizes(answers: Sequence[Answer]) -> None:
+    """Say once that clouds are far from the unit sphere and stay so."""
+    radii = {
+        answer.source: float(answer.points.norm(dim=1).max())
+        for answer in answers
+        if answer.points is not None
+    }
+    odd = [source for source, radius in radii.items() if not USUAL_RADIUS[0] <= radius <= USUAL_RADIUS[1]]
+    if odd:
+        print_log(
+            f"{len(odd)} of {len(answers)} clouds, '{printable(odd[0])}' among them, reach {radii[odd[0]]:.4g} from "
+            'the origin and stay so, as the dataset does not normalise; if its own files are in the unit sphere, give '
+            "--normalize unit_sphere (in Python normalize='unit_sphere').",
+            logger='current',
+            level=30,
+        )
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether a path below a directory is meant to be seen."""
+    return not any(part.startswith('.') or part.lower() in JUNK for part in path.parts)

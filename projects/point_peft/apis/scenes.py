@@ -1,0 +1,151 @@
+"""Predictions on whole rooms, by the detectors and scene segmentors of the detection tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model import BaseModel
+
+from ..datasets.checks import check_cloud
+from ..datasets.readers import SUFFIXES
+from ..engine.config.classes import datasets_of
+from ..engine.runtime.randomness import preserved_rng
+from ..io.errors import ConfigError, DatasetError, PointPEFTError
+from .answers import Answer
+from .inputs import Given, read_cloud
+
+RAW = '.bin'
+"""Files as mmdet3d's datasets have them: float32, row by row."""
+
+SCENE_SUFFIXES = (*SUFFIXES, RAW)
+
+LOADING = 'mmdet3d.LoadPointsFromFile'
+
+
+@dataclass(frozen=True)
+class ScenePreparation:
+    """What the test pipeline of a config does to a room, whose coordinates stay in metres.
+
+    Attributes:
+        pipeline (Sequence[Mapping]): Configs of the transforms; the first one loads the file.
+        columns (int): Numbers of a point in a file.
+        needed (int): How many of them at least are used.
+        box_type (str): Of the dataset.
+    """
+
+    pipeline: Sequence[Mapping[str, Any]]
+    columns: int
+    needed: int
+    box_type: str
+
+    @classmethod
+    def of(cls, model: BaseModel, cfg: Config, normalize: str | None) -> ScenePreparation:
+        """That of a config.
+
+        Raises:
+            PointPEFTError: The model is for something else than rooms or objects, or rooms are to be normalised.
+        """
+        dataset = next(reversed(datasets_of(cfg)), None) or {}
+        pipeline = dataset.get('pipeline') or ()
+        if not pipeline or pipeline[0].get('type') != LOADING:
+            raise PointPEFTError(
+                f'{type(model).__name__} says nothing of a single cloud, or its config does not say how one is loaded; '
+                'give a classifier, a part segmentor, or a detector or scene segmentor with its config.'
+            )
+        if normalize not in (None, 'none'):
+            raise ConfigError(f"normalize='{normalize}' is for objects; rooms stay in metres: leave it out.")
+        loading = pipeline[0]
+        use = loading.get('use_dim', [0, 1, 2])
+        needed = use if isinstance(use, int) else max(use) + 1
+        return cls(pipeline, loading.get('load_dim', 6), needed, dataset.get('box_type_3d', 'Depth'))
+
+    def read_clouds(self, given: Sequence[Given]) -> list[Answer]:
+        """Rooms with all of their columns, (N, columns) float32, or with the problem of a file.
+
+        Raises:
+            DatasetError: An array cannot be used; names it.
+        """
+        answers = []
+        for one in given:
+            answer = Answer(one.source, one.position, in_memory=not isinstance(one.item, Path))
+            answers.append(answer)
+            try:
+                points = self._read(one.item) if isinstance(one.item, Path) else one.item
+                answer.points = torch.from_numpy(self._padded(points, one.source))
+            except (PointPEFTError, OSError) as error:
+                if answer.in_memory:
+                    raise
+                answer.problem = error
+        return answers
+
+    def _read(self, path: Path) -> np.ndarray:
+        """What a file has: all columns of a raw one, else the coordinates."""
+        if path.suffix.lower() != RAW:
+            return read_cloud(path)
+        values = np.fromfile(path, dtype=np.float32)
+        if values.size == 0 or values.size % self.columns:
+            raise DatasetError(
+                f"'{path}' holds {values.size} numbers; expected {self.columns} for every point."
+            )
+        return values.reshape(-1, self.columns)
+
+    def _padded(self, points: np.ndarray, source: str) -> np.ndarray:
+        """A room with zeros in the columns that nothing uses."""
+        if points.ndim != 2 or not self.needed <= points.shape[1] <= self.columns:
+            raise DatasetError(
+                f'{source} has shape {points.shape}; the model uses {self.needed} columns, so give (number of points, '
+                f'{self.needed} to {self.columns}), coordinates in metres first, z up.'
+            )
+        check_cloud(points[:, :3], source)
+        if not np.isfinite(points).all():
+            raise DatasetError(f'{source} has a NaN or an infinite value; repair or remove this cloud.')
+        room = np.zeros((len(points), self.columns), dtype=np.float32)
+        room[:, : points.shape[1]] = points
+        return room
+
+
+def predict_scenes(
+    model: BaseModel, answers: Sequence[Answer], preparation: ScenePreparation
+) -> Iterator[None]:
+    """Let a model say what is in rooms, one by one, with the same draws of points for each.
+
+    Args:
+        model (BaseModel): The model, in evaluation mode.
+        answers (Sequence[Answer]): Rooms; each gets its ``sample`` and the ``points`` that the model saw.
+        preparation (ScenePreparation): What the test does to them.
+
+    Yields:
+        None: Once for every room.
+    """
+    from mmdet3d.structures import get_box_type  # the model needs it, so it is installed
+
+    box_type, box_mode = get_box_type(preparation.box_type)
+    transforms = Compose(preparation.pipeline)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, f'room{RAW}')
+        for answer in answers:
+            assert answer.points is not None
+            answer.points.numpy().tofile(file)
+            info = dict(
+                lidar_points=dict(lidar_path=str(file)),
+                axis_align_matrix=np.eye(4),  # a single file is taken as it lies
+                box_type_3d=box_type,
+                box_mode_3d=box_mode,
+            )
+            with preserved_rng(), torch.no_grad():
+                np.random.seed(0)
+                torch.manual_seed(0)
+                data = transforms(info)
+                (sample,) = model.test_step(pseudo_collate([data]))
+            answer.points = data['inputs']['points'].cpu()
+            answer.sample = sample.cpu()
+            answer.sample.set_metainfo(dict(lidar_path=answer.source))
+            yield
