@@ -129,13 +129,13 @@ def supported(wanted: Iterable[Combination]) -> list[Combination]:
     def works(combination: Combination) -> bool:
         parts = [said[files[group][getattr(combination, group)]] for group in GROUPS]
         words = {*combination}.union(*(tags for tags, _ in parts))
-        return not any(_met(condition, words) for _, conditions in parts for condition in conditions)
+        return all(_met(condition, words) for _, conditions in parts for condition in conditions)
 
     return [combination for combination in wanted if works(combination)]
 
 
 def _said_in(path: Path) -> tuple[list[str], list[str]]:
-    """Tags of a part, and the conditions under which it does not work."""
+    """Tags of a part, and the conditions without which it does not work."""
     layers = read_layers(path)
     conditions = [condition for layer in layers for condition in _dict(layer, 'supports', str)]
     return _listed(layer.values.get('tags', ()) for layer in layers), conditions
