@@ -15,6 +15,7 @@ from rich.table import Table
 from point_peft.cli.tool import run_tool
 from point_peft.engine.config import Combination, part_files, reason_against
 from point_peft.engine.config.names import GROUPS
+from point_peft.engine.config.parts import supported
 from point_peft.io.errors import ConfigError
 from point_peft.io.progress import plain_console
 
@@ -34,15 +35,16 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Try every combination, and print the table or the names."""
     chosen = {group: select(group, getattr(args, group)) for group in GROUPS}
-    reasons = {
-        combination: reason_against(combination)
+    combinations = [
+        Combination(method, backbone, task)
         for task in chosen['task']
         for backbone in chosen['backbone']
-        for combination in (Combination(method, backbone, task) for method in chosen['method'])
-    }
+        for method in chosen['method']
+    ]
     if args.names:
-        print('\n'.join(str(combination) for combination, reason in reasons.items() if reason is None))
+        print('\n'.join(map(str, supported(combinations))))
         return
+    reasons = {combination: reason_against(combination) for combination in combinations}
     notes = list(dict.fromkeys(reason for reason in reasons.values() if reason is not None))
     table = Table('task', *chosen['backbone'], title='METHOD/BACKBONE_TASK')
     for task in chosen['task']:

@@ -52,7 +52,7 @@ def as_result(answer: Answer, meta: Mapping[str, Any]) -> dict[str, Any]:
         return result
     result['points'] = answer.points.numpy()
     if 'pred_scores' in sample:
-        scores = sample.pred_scores
+        scores = sample.pred_scores.float()
         best = int(scores.argmax())
         name = str(class_names(meta, len(scores))[best])
         result |= dict(pred_label=best, pred_class=name, pred_score=float(scores[best]))
