@@ -47,5 +47,7 @@ def test_bad_cloud(trained: TrainingResult, data: Path, tmp_path: Path) -> None:
     (tmp_path / 'a.xyz').write_text('1 2\n')
     with pytest.raises(DatasetError, match='a.xyz.* is not a table of numbers'):
         extract_features(trained.checkpoint, [tmp_path / 'a.xyz', data / 'rod'])
+    with pytest.raises(InvalidValueError, match='an inferencer has its device and normalisation'):
+        extract_features(Inferencer(trained.checkpoint), data / 'rod', normalize='none')
     with pytest.raises(InvalidValueError, match='pool parts .*median'):
         extract_features(trained.checkpoint, data / 'rod', pool=['median'])

@@ -103,6 +103,7 @@ def test_arrays(inferencer: Inferencer, tmp_path: Path) -> None:
         (points, 0),
         (list(points), 0),
         (tuple(tensor), 0),
+        ((cloud for cloud in points), 0),
         (tensor.clone().requires_grad_(), 0),
         ([read_cloud(tmp_path / 'a.npy'), str(tmp_path / 'b.npy')], 0),
         (tensor.float(), 1e-5),

@@ -11,7 +11,7 @@ from mmengine.device import utils as mmengine_device
 from small_models import small_config
 
 from point_peft.apis import TrainingResult, train
-from point_peft.io.errors import ConfigError, DatasetError
+from point_peft.io.errors import ConfigError, DatasetError, PointPEFTError
 from point_peft.io.weights import load_checkpoint_file
 
 CONFIG = 'point_peft/pointmae_mini_folder'
@@ -72,4 +72,13 @@ def test_slips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         train(CONFIG, 'x')
     with pytest.raises(ConfigError, match='has no effect, as ProceduralShapes reads no files'):
         train('lora/pointmae_mini_shapes', 'x')
+    for arguments, message in (
+        (dict(device='cuda:1'), "device='cuda:1' is unknown; give one of auto, cpu, cuda"),
+        (dict(launcher='ssh'), "launcher='ssh' is unknown; give one of none, pytorch"),
+        (dict(patience=0), 'patience=0'),
+        (dict(seed=-1), 'randomness.seed is -1'),
+        (dict(seed='many'), "randomness.seed is 'many'"),
+    ):
+        with pytest.raises(PointPEFTError, match=message):
+            train('lora/pointmae_mini_shapes', **arguments)
     assert not (tmp_path / 'work_dirs').exists()

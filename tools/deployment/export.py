@@ -16,7 +16,8 @@ from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from point_peft.apis import init_model
-from point_peft.apis.prediction import class_names, dataset_meta, preparation_for_files
+from point_peft.apis.answers import class_names
+from point_peft.apis.prediction import preparation_for_files
 from point_peft.cli.arguments import at_least, check_output, file_or_url, path
 from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.deployment import ExportError, compare_with_onnx, export_program, write_onnx
@@ -62,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     clouds = _clouds(num_points)
     with torch.inference_mode():
         num_classes = model({'points': clouds[0]}, mode='tensor').shape[1]
-    names = list(class_names(dataset_meta(cfg, args.checkpoint), num_classes))
+    names = class_names(model.dataset_meta, num_classes)
     if args.torch_export:
         _write_program(program, args.torch_export)
         loaded = program.module()

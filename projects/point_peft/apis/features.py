@@ -53,6 +53,8 @@ def extract_features(
     """
     if isinstance(model, (str, Path)) and not is_checkpoint(model):
         model = get_model(model)
+    if isinstance(model, Inferencer) and (device is not None or normalize is not None):
+        raise InvalidValueError('an inferencer has its device and normalisation; leave them out.')
     inferencer = (
         model if isinstance(model, Inferencer) else Inferencer(model, device=device, normalize=normalize)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,7 +21,7 @@ from ..io.text import printable
 from .answers import Answer
 
 Cloud: TypeAlias = 'str | Path | np.ndarray | Tensor'
-Inputs: TypeAlias = 'Cloud | Sequence[Cloud]'
+Inputs: TypeAlias = 'Cloud | Iterable[Cloud]'
 
 USUAL_RADIUS = (0.25, 4.0)
 """Distances of the farthest point from the origin that clouds near the unit sphere have."""
@@ -75,13 +75,11 @@ def listed(inputs: Inputs, suffixes: Sequence[str] = SUFFIXES) -> list[Given]:
         DatasetError: A directory has no cloud.
         InvalidValueError: There is nothing, or something else.
     """
+    items: list[Any] = [inputs]
     if isinstance(inputs, (np.ndarray, Tensor)):
-        several = inputs.ndim == 3
-        items: list[Any] = list(inputs) if several else [inputs]
-    else:
-        items = (
-            [inputs] if isinstance(inputs, (str, Path)) or not isinstance(inputs, Sequence) else list(inputs)
-        )
+        items = list(inputs) if inputs.ndim == 3 else items
+    elif isinstance(inputs, Iterable) and not isinstance(inputs, str):
+        items = list(inputs)
     if not items:
         raise InvalidValueError(
             'there is no cloud; give a file, a directory or an array (number of points, 3).'

@@ -27,9 +27,13 @@ from ..engine.runtime.protocol import ROWS, protocol_rows
 from ..engine.runtime.runner import SparedRunner
 from ..engine.runtime.visualizer import check_backends
 from ..engine.runtime.work_dir import locked_work_dir
+from ..io.errors import InvalidValueError
 from ..io.text import printable
 from .own_data import OwnData, read_own_data
 from .training_flags import TrainingFlags, add_hooks, apply_flags
+
+DEVICES = ('auto', 'cpu', 'cuda')
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 _runs = count(1)
 """Trainings of this process: MMEngine tells runs apart by their name and the second of their start."""
@@ -105,6 +109,11 @@ def train(
         >>> result = train('point_peft/pointmae_mini_folder', data='my_clouds')  # doctest: +SKIP
         >>> result.checkpoint, result.accuracy  # doctest: +SKIP
     """
+    for name, value, known in (('device', device, DEVICES), ('launcher', launcher, LAUNCHERS)):
+        if value not in known:
+            raise InvalidValueError(
+                f"{name}='{printable(value)}' is unknown; give one of {', '.join(known)}."
+            )
     flags = TrainingFlags(
         config=str(config),
         data=None if data is None else Path(data).expanduser(),
