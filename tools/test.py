@@ -123,9 +123,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 def needs_base_weights(checkpoint: str) -> bool:
-    """Whether a checkpoint is an adapter on pre-trained weights; one from the internet is not looked into."""
-    if '://' in checkpoint:
-        return False
+    """Whether a checkpoint is an adapter on pre-trained weights."""
     own = (load_checkpoint_file(checkpoint).get('meta') or {}).get(OWN_KEY) or {}
     return own.get('format') == 'delta' and own.get('base_hash') is not None
 

@@ -86,6 +86,7 @@ def test_another_process(tmp_path: Path) -> None:
         expected[name] = logits(model, clouds())
         save_adapter(model, tmp_path / name)
     assert sorted(path.name for path in (tmp_path / 'point_peft').iterdir()) == [
+        'README.md',
         'adapter.safetensors',
         'adapter_config.json',
         'memory_bank.safetensors',

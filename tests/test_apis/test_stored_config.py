@@ -57,3 +57,20 @@ def test_refused(tmp_path: Path, text: str | None, message: str) -> None:
     """What is no config, or names what is not registered; in one sentence with what to do."""
     with pytest.raises(ConfigError, match=f'{message}.*give the config too: python tools/infer.py CONFIG'):
         config_of_checkpoint(write(tmp_path / 'x.pth', text))
+
+
+def test_addresses_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An adapter cannot make this machine ask another one for base weights; its user can; a whole file needs none."""
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    address = 'https://example.org/base.pth'
+    cfg = small_config(tmp_path, method='lora')
+    key = 'model.backbone.backbone.init_cfg'
+    cfg.merge_from_dict({key: dict(type='Pretrained', checkpoint=address)})
+    meta = dict(cfg=cfg.pretty_text, point_peft=dict(format='delta'))
+    torch.save(dict(state_dict={}, meta=meta), tmp_path / 'x.pth')
+    with pytest.raises(
+        ConfigError, match=f'not fetched because a file says so; .* --cfg-options {key}.checkpoint=https'
+    ):
+        config_of_checkpoint(tmp_path / 'x.pth')
+    assert config_of_checkpoint(tmp_path / 'x.pth', {f'{key}.checkpoint': address})
+    assert config_of_checkpoint(write(tmp_path / 'y.pth', cfg.pretty_text))

@@ -3,6 +3,7 @@
 from .adapter import Adapter
 from .errors import AdapterError, PlainModuleError
 from .files import load_adapter, save_adapter
+from .hub import push_to_hub
 from .making import (
     active_adapter,
     adapter_info,
@@ -32,6 +33,7 @@ __all__ = [
     'load_adapter',
     'merge_and_unload',
     'print_trainable_parameters',
+    'push_to_hub',
     'save_adapter',
     'set_adapter',
 ]

@@ -20,6 +20,7 @@ from ..methods import FittedMethod, fitted_methods
 from ..registry.wrappers import unwrap
 from ..version import __version__
 from .adapter import DEFAULT, Adapter
+from .card import write_card
 from .collection import Adapters
 from .errors import AdapterError
 from .folder import CONFIG, TENSORS, find_files, saved_recipe, saved_sites
@@ -38,7 +39,8 @@ def save_adapter(
     """Write an adapter to a folder.
 
     ``adapter.safetensors`` is an adapter checkpoint like those of a training, so ``init_model`` and the tools read it
-    too. What methods fitted before training has files beside it.
+    too. What methods fitted before training has files beside it. ``README.md`` is a model card, see
+    :func:`~.card.write_card`.
 
     Args:
         model (nn.Module): A model with adapters.
@@ -73,6 +75,7 @@ def save_adapter(
         save_checkpoint(folder / TENSORS, state, _plain(meta))
         config = _config_file(adapters, adapter, name, own.get('base_hash'), names)
         write_atomically(folder / CONFIG, (json.dumps(_plain(config), indent=2) + '\n').encode())
+        write_card(folder, _plain(config))
     finally:
         adapters.switch(before)
     adapter.dataset_meta = dict(names)
@@ -86,7 +89,8 @@ def load_adapter(
 
     Args:
         model (nn.Module): As for :func:`~.making.get_peft_model`, with the base weights of the adapter.
-        path (str | Path): A folder of :func:`save_adapter`, or an adapter checkpoint of a training (``epoch_N.pth``).
+        path (str | Path): A folder of :func:`save_adapter`, or an adapter checkpoint of a training (``epoch_N.pth``),
+            or the address of one, such as ``hf://OWNER/REPO`` (:mod:`~point_peft.io.addresses`).
         name (str): What the adapter is called.
         allow_other_base (bool): Only warn when it was trained on other base weights.
 
@@ -99,7 +103,7 @@ def load_adapter(
         OtherClassesError: The names of its classes are not as many as its outputs.
         PointPEFTError: Else a file is missing, damaged, unsafe or not finite, or the name is taken.
     """
-    file, folder, config = find_files(Path(path).expanduser())
+    file, folder, config = find_files(path)
     content = load_checkpoint_file(file)
     meta = from_plain(content.get('meta') or {})
     if (meta.get(OWN_KEY) or {}).get('format') != 'delta':

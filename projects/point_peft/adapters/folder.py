@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..io.addresses import fetch, fetch_folder, is_address, is_folder
 from ..io.errors import CheckpointError, MissingFileError, OtherNetworkError
 from ..io.text import printable
 from ..registry.network import saved_network
@@ -20,8 +21,11 @@ CONFIG, TENSORS = 'adapter_config.json', 'adapter.safetensors'
 MAX_CONFIG_BYTES = 1 << 20
 
 
-def find_files(path: Path) -> tuple[Path, Path, dict[str, Any]]:
+def find_files(path: str | Path) -> tuple[Path, Path, dict[str, Any]]:
     """The file of tensors, the folder of what was fitted, and the config, empty if there is none."""
+    if isinstance(path, str) and is_address(path):
+        path = fetch_folder(path) if is_folder(path) else fetch(path)
+    path = Path(path).expanduser()
     if path.is_file():
         return path, path.parent, {}
     if not path.is_dir():

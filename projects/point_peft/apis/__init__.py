@@ -11,6 +11,7 @@ from ..adapters import (
     load_adapter,
     merge_and_unload,
     print_trainable_parameters,
+    push_to_hub,
     save_adapter,
     set_adapter,
 )
@@ -39,6 +40,7 @@ __all__ = [
     'load_adapter',
     'merge_and_unload',
     'print_trainable_parameters',
+    'push_to_hub',
     'read_cloud',
     'save_adapter',
     'set_adapter',

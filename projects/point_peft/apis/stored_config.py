@@ -10,11 +10,12 @@ from mmengine.config import Config
 
 from ..engine.config import DATALOADERS, walk_dicts
 from ..engine.config.options import apply_option
+from ..io.addresses import is_address, kept_file
 from ..io.config_text import read_section
 from ..io.errors import ConfigError
 from ..io.shipped import call_of
 from ..io.text import printable
-from ..io.weights import from_plain, load_checkpoint_file
+from ..io.weights import OWN_KEY, from_plain, load_checkpoint_file
 from ..registry import DATASETS, MODELS, TRANSFORMS
 
 INITIALIZERS = {'Pretrained'}
@@ -58,10 +59,28 @@ def config_of_checkpoint(checkpoint: str | Path, options: Mapping[str, Any] | No
         if isinstance(loader, Mapping) and isinstance(loader.get('dataset'), Mapping):
             sections[name] = {key: loader[key] for key in KEPT if key in loader}
     _check_types(sections, f'the config in {printable(checkpoint)}', advice)
+    if (meta.get(OWN_KEY) or {}).get('format') == 'delta':
+        _check_addresses(sections, printable(checkpoint), options or {})
     cfg = Config(sections)
     for key, value in (options or {}).items():
         apply_option(cfg, key, value)
     return cfg
+
+
+def _check_addresses(sections: Mapping[str, Any], checkpoint: str, options: Mapping[str, Any]) -> None:
+    """Refuse base weights at an address that the user has neither named nor fetched before.
+
+    Raises:
+        ConfigError: There are such; a file from anywhere would make this machine ask another for something.
+    """
+    for place, node in walk_dicts(sections):
+        address, key = node.get('checkpoint'), f'{place}.checkpoint'
+        is_own = node.get('type') == 'Pretrained' and is_address(address)
+        if is_own and key not in options and kept_file(address) is None:
+            raise ConfigError(
+                f'{checkpoint} is an adapter for weights at {printable(address)}, which are not fetched because a file '
+                f'says so; if you trust the address, add --cfg-options {key}={printable(address)}'
+            )
 
 
 def _check_types(sections: Mapping[str, Any], source: str, advice: str) -> None:

@@ -29,6 +29,10 @@ class MissingFileError(PointPEFTError, FileNotFoundError):
     """A file or directory that the config or the command line names does not exist."""
 
 
+class MissingPackageError(PointPEFTError, ImportError):
+    """Something needs a package that is not installed."""
+
+
 class WriteError(PointPEFTError, OSError):
     """A file cannot be written."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .addresses import fetch, is_address
+
 MIM = '.mim'
 """Directory of the installed package for what is not code."""
 
@@ -58,11 +60,17 @@ def find_weights(path: str | Path) -> Path:
     """Where a file of weights is: below the working directory or, without one there, among those that are shipped.
 
     Args:
-        path (str | Path): Any path; ``~`` is the home directory. Only ``checkpoints/NAME`` can be a shipped file.
+        path (str | Path): Any path; ``~`` is the home directory. Only ``checkpoints/NAME`` can be a shipped file. An
+            address is fetched (:mod:`~point_peft.io.addresses`).
 
     Returns:
         Path: The path itself if it exists, or if no such file is shipped either.
+
+    Raises:
+        CheckpointError: What is at an address cannot be fetched, or has another hash.
     """
+    if is_address(path):
+        return fetch(str(path))
     given = Path(path).expanduser()
     shipped = ROOT / given
     is_shipped = given.parts[:1] == (WEIGHTS,) and len(given.parts) == 2 and shipped.is_file()

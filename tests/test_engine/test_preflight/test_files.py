@@ -12,7 +12,7 @@ from mmengine.config import Config
 from toy_engine import make_config
 
 from point_peft.engine.preflight import check_data, check_files
-from point_peft.io.errors import ConfigError, DatasetError, MissingFileError
+from point_peft.io.errors import CheckpointError, ConfigError, DatasetError, MissingFileError
 
 
 def make(tmp_path: Path, **changes: Any) -> Config:
@@ -48,7 +48,7 @@ def test_data_below_a_wrapper_is_found(tmp_path: Path) -> None:
         check_files(cfg)
 
 
-def test_missing_weights(tmp_path: Path) -> None:
+def test_missing_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cfg = make(tmp_path)
     cfg.model.backbone = dict(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'a.pth')))
     with pytest.raises(
@@ -58,8 +58,11 @@ def test_missing_weights(tmp_path: Path) -> None:
     check_files(cfg, pretrained=False)
     (tmp_path / 'a.pth').touch()
     check_files(cfg)
-    cfg.model.backbone.init_cfg.checkpoint = 'https://example.org/a.pth'
-    check_files(cfg)
+    monkeypatch.setattr('torch.hub.get_dir', lambda: str(tmp_path))
+    cfg.model.backbone.init_cfg.checkpoint = 'http://127.0.0.1:9/a.pth'
+    with pytest.raises(CheckpointError, match='cannot be downloaded'):
+        check_files(cfg)
+    check_files(cfg, pretrained=False)
 
 
 def test_missing_checkpoint_and_model(tmp_path: Path) -> None:

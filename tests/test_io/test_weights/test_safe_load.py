@@ -108,7 +108,7 @@ def test_download_is_read_safely_too(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         torch.hub,
         'download_url_to_file',
-        lambda url, target, progress: write_evil(Path(target), canary, 'zip'),
+        lambda url, target, sha256, progress: write_evil(Path(target), canary, 'zip'),
     )
     with pytest.raises(UnsafeCheckpointError):
         CheckpointLoader.load_checkpoint('https://example.org/evil.pth')

@@ -68,8 +68,8 @@ def check_data(cfg: Config, dataloaders: Sequence[str] = DATALOADERS) -> None:
 
 
 def _check_weights(path: Any, place: str) -> None:
-    """Report a checkpoint on this machine that does not exist."""
-    if isinstance(path, str) and '://' not in path and not find_weights(path).is_file():
+    """Report a checkpoint that does not exist; one at an address is fetched."""
+    if isinstance(path, str) and not find_weights(path).is_file():
         raise MissingFileError(
             f"checkpoint '{path}' ({place}) does not exist; see docs/model_zoo.md for where to get it, or "
             f'start with {NO_DOWNLOAD_CONFIG}, whose weights are shipped.'

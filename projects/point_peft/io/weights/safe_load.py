@@ -39,7 +39,7 @@ def load_checkpoint_file(path: str | Path, map_location: MapLocation = 'cpu') ->
 
     Args:
         path (str | Path): A ``.safetensors`` file, or a file of ``torch.save`` that holds plain tensors and
-            numbers.
+            numbers; or the address of one, which is fetched (:mod:`~point_peft.io.addresses`).
         map_location: Device to put the tensors on, as for ``torch.load``.
 
     Returns:
