@@ -18,6 +18,7 @@ from .inputs import Inputs
 from .model_files import is_checkpoint
 from .models import get_model
 from .prediction import batches, evaluating
+from .scenes import ScenePreparation
 
 
 def extract_features(
@@ -59,7 +60,7 @@ def extract_features(
         model if isinstance(model, Inferencer) else Inferencer(model, device=device, normalize=normalize)
     )
     network = inferencer.model
-    if not isinstance(network, TunedModel):
+    if not isinstance(network, TunedModel) or isinstance(inferencer.preparation, ScenePreparation):
         raise InvalidValueError(
             f'{type(network).__name__} is for rooms; features are those of single objects.'
         )

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
+from ..datasets.preparation import Preparation
 from ..engine.runtime.device import check_device
 from ..io.errors import ConfigError, InvalidValueError
 from ..io.progress import track
@@ -22,7 +23,7 @@ from .inference import init_model
 from .inputs import Inputs, listed, read_clouds
 from .model_files import config_and_checkpoint
 from .prediction import evaluating, find_category, predict, preparation_for_files
-from .scenes import SCENE_SUFFIXES, ScenePreparation, predict_scenes
+from .scenes import SCENE_SUFFIXES, ScenePreparation, loads_rooms, predict_scenes
 
 
 class Inferencer:
@@ -71,11 +72,16 @@ class Inferencer:
         self.cfg: Config = getattr(self.model, 'cfg', Config())
         self.meta: dict[str, Any] = getattr(self.model, 'dataset_meta', {})
         init_default_scope(self.cfg.get('default_scope', 'point_peft'))
-        self.preparation = (
-            preparation_for_files(self.cfg, normalize)
-            if isinstance(self.model, TunedModel)
-            else ScenePreparation.of(self.model, self.cfg, normalize)
-        )
+        self.preparation: Preparation | ScenePreparation
+        if loads_rooms(self.cfg):
+            self.preparation = ScenePreparation.of(self.cfg, normalize)
+        elif isinstance(self.model, TunedModel):
+            self.preparation = preparation_for_files(self.cfg, normalize)
+        else:
+            raise InvalidValueError(
+                f'{type(self.model).__name__} says nothing of a single cloud, or its config does not say how one is '
+                'loaded; give a classifier, a part segmentor, or a detector or scene segmentor with its config.'
+            )
 
     def __call__(
         self,

@@ -29,6 +29,9 @@ SCENE_SUFFIXES = (*SUFFIXES, RAW)
 
 LOADING = 'mmdet3d.LoadPointsFromFile'
 
+OF_LABELS = ('mmdet3d.LoadAnnotations3D', 'mmdet3d.PointSegClassMapping')
+"""Transforms that bring the truth, which a room of one's own does not have."""
+
 
 @dataclass(frozen=True)
 class ScenePreparation:
@@ -47,21 +50,16 @@ class ScenePreparation:
     box_type: str
 
     @classmethod
-    def of(cls, model: BaseModel, cfg: Config, normalize: str | None) -> ScenePreparation:
-        """That of a config.
+    def of(cls, cfg: Config, normalize: str | None) -> ScenePreparation:
+        """That of a config which :func:`loads_rooms`.
 
         Raises:
-            PointPEFTError: The model is for something else than rooms or objects, or rooms are to be normalised.
+            ConfigError: Rooms are to be normalised.
         """
-        dataset = next(reversed(datasets_of(cfg)), None) or {}
-        pipeline = dataset.get('pipeline') or ()
-        if not pipeline or pipeline[0].get('type') != LOADING:
-            raise PointPEFTError(
-                f'{type(model).__name__} says nothing of a single cloud, or its config does not say how one is loaded; '
-                'give a classifier, a part segmentor, or a detector or scene segmentor with its config.'
-            )
         if normalize not in (None, 'none'):
             raise ConfigError(f"normalize='{normalize}' is for objects; rooms stay in metres: leave it out.")
+        dataset = _dataset(cfg)
+        pipeline = [step for step in dataset['pipeline'] if step['type'] not in OF_LABELS]
         loading = pipeline[0]
         use = loading.get('use_dim', [0, 1, 2])
         needed = use if isinstance(use, int) else max(use) + 1
@@ -110,6 +108,17 @@ class ScenePreparation:
         room = np.zeros((len(points), self.columns), dtype=np.float32)
         room[:, : points.shape[1]] = points
         return room
+
+
+def loads_rooms(cfg: Config) -> bool:
+    """Whether the data of a config are loaded by mmdet3d's transforms, as those of rooms are."""
+    pipeline = _dataset(cfg).get('pipeline') or [{}]
+    return pipeline[0].get('type') == LOADING
+
+
+def _dataset(cfg: Config) -> Mapping[str, Any]:
+    """The dataset that a config's model is tested on, or else validated or trained on; empty without one."""
+    return next(reversed(datasets_of(cfg)), None) or {}
 
 
 def predict_scenes(

@@ -114,6 +114,8 @@ def train(
             raise InvalidValueError(
                 f"{name}='{printable(value)}' is unknown; give one of {', '.join(known)}."
             )
+    if patience is not None and (not isinstance(patience, int) or patience < 1):
+        raise InvalidValueError(f'patience={patience!r} must be a whole number of epochs, at least 1.')
     flags = TrainingFlags(
         config=str(config),
         data=None if data is None else Path(data).expanduser(),
