@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from pathlib import Path
 
@@ -18,6 +19,7 @@ COMMANDS = find_tools()
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
     """Exit code of a command line; ``__main__`` is given back afterwards."""
     monkeypatch.setattr(sys, 'argv', ['/somewhere/bin/point-peft', *arguments])
+    monkeypatch.setenv('OMP_WAIT_POLICY', 'PASSIVE')  # or it would be set for the tests to come
     monkeypatch.setitem(sys.modules, '__main__', sys.modules['__main__'])
     try:
         return main()
@@ -75,3 +77,15 @@ def test_ends_as_the_tool_does() -> None:
     assert code == 1 and said.startswith("error: there is no method 'lroa'; there is lora")
     chosen = ['--method', 'lora', '--backbone', 'act', '--task', 'shapes', '--names']
     assert toy_tools.run_python('-c', program, 'list', *chosen) == (0, 'lora/act_shapes\n')
+
+
+@pytest.mark.parametrize('own', [None, 'ACTIVE'])
+def test_waiting_threads_sleep(own: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the user says otherwise."""
+    monkeypatch.setenv('OMP_WAIT_POLICY', own or '')
+    if own is None:
+        monkeypatch.delenv('OMP_WAIT_POLICY')
+    found: list[str | None] = []
+    monkeypatch.setattr('point_peft.cli.main.run', lambda *_: found.append(os.environ.get('OMP_WAIT_POLICY')))
+    monkeypatch.setattr(sys, 'argv', ['point-peft', 'list'])
+    assert main() == 0 and found == [own or 'PASSIVE']

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,6 +53,8 @@ def main() -> int:
             f"error: there is no command '{printable(name)}'; {advice}\n\n{listing(tools)}", file=sys.stderr
         )
         return MISUSED
+    # Read when PyTorch is imported: threads that wait must not take the processor from other programs.
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     run(tools[name], f'{PROGRAM} {name}', arguments)
     return 0
 
