@@ -141,7 +141,8 @@ wants_operations() {
 install_detection() {
     if wants_operations || has_operations "mmcv==$MMCV_VERSION"; then
         compile_mmcv
-        grep -v '^mmcv-lite' requirements/detection.txt | install -r /dev/stdin
+        grep -v '^mmcv-lite' requirements/detection.txt >"$VENV/detection.txt"
+        install -r "$VENV/detection.txt"
     else
         install -r requirements/detection.txt
     fi

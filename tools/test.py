@@ -100,6 +100,7 @@ def main(args: argparse.Namespace) -> None:
     """Check everything that is quickly checked, then test."""
     select_device(args.device)
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
+    check_work_dir(cfg.work_dir)
     if args.show_dir:
         check_work_dir(args.show_dir, '--show-dir')
     if args.report:

@@ -134,7 +134,8 @@ def _start_without_checkpoint(model: BaseModel, cfg: Config, allow_random: bool)
             'for where to get it, give a checkpoint of the whole model, or have it random: '
             'init_model(..., allow_random=True), get_model(..., pretrained=False).'
         )
-    found = bool(paths) and missing is None
+    without_data = any(parameter.is_meta for parameter in model.parameters())
+    found = bool(paths) and missing is None and not without_data
     if found:
         init_pretrained(model)
     state = (
