@@ -7,7 +7,7 @@ set -uo pipefail
 
 TOOLS=$(cd "$(dirname "$0")" && pwd)
 cd "$TOOLS/.." || exit 1
-bash "$TOOLS/setup_env.sh" runtime docs tests || exit 1
+bash "$TOOLS/setup_env.sh" runtime docs onnx tests || exit 1
 BIN=$(cd "${VENV:-.venv}/bin" && pwd)
 export PATH="$BIN:$PATH"
 # One process per core (four at most), with one thread each: tests are many small steps.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Create .venv and install this project into it; quick when nothing has changed since:
-#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), docs, tests, detection
+#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), docs, onnx, tests, detection
 # The detection tier (docs/install.md): name runtime with it. Where PyTorch sees a GPU, mmcv's operations are compiled for it,
 # which takes a while; MMCV=compiled or MMCV=lite decides otherwise.
 # PYTHON names the interpreter, VENV the environment to make (.venv), CONSTRAINTS the file of pinned versions
