@@ -6,4 +6,4 @@ The cells of the methods that ``furniture.py`` has are the same: the lines of it
 _base_ = 'furniture.py'
 
 title = 'Every method, furniture, five folds, mini Point-MAE'
-methods = _base_._others
+methods = _base_._every

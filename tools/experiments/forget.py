@@ -9,9 +9,9 @@ title = 'Furniture, and what is left of ModelNet10, mini Point-MAE'
 
 methods = {
     '_delete_': True,
-    'LoRA': _base_._config.format('lora'),
-    'Point-PEFT': _base_._config.format('point_peft'),
-    'full fine-tuning': _base_._config.format('full'),
+    'LoRA': _base_._every['LoRA'],
+    'Point-PEFT': _base_._every['Point-PEFT'],
+    'full fine-tuning': _base_._every['full fine-tuning'],
 }
 candidates = []  # accuracy on furniture is the matter of furniture.py
 

@@ -6,13 +6,7 @@ For another collection: ``--cfg-options data_root=FILE model.head.num_classes=CL
 _base_ = '_methods.py'
 
 title = 'Furniture, five folds, mini Point-MAE'
-methods = {
-    '_delete_': True,
-    'linear probing': _base_._config.format('linear_probe'),
-    'LoRA': _base_._config.format('lora'),
-    'Point-PEFT': _base_._config.format('point_peft'),
-    'full fine-tuning': _base_._config.format('full'),
-}
+methods = dict(_base_._main, _delete_=True)
 compared = 'last'
 
 _file = 'data/eval_furniture.h5'

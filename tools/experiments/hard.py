@@ -8,13 +8,7 @@ _base_ = ['_methods.py', '_few_labels.py']
 
 title = 'Scans of ModelNet10, 20 labels per class, mini Point-MAE'
 chosen_in = 'scans in training and test'
-methods = {
-    '_delete_': True,
-    'linear probing': _base_._config.format('linear_probe'),
-    'LoRA': _base_._config.format('lora'),
-    'Point-PEFT': _base_._config.format('point_peft'),
-    'full fine-tuning': _base_._config.format('full'),
-}
+methods = dict(_base_._main, _delete_=True)
 
 _whole = _base_._objects
 options = {

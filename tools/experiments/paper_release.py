@@ -10,7 +10,7 @@ title = 'Point-PEFT as described and as released, furniture, five folds, mini Po
 
 methods = {
     '_delete_': True,
-    'Point-PEFT': _base_._config.format('point_peft'),
+    'Point-PEFT': _base_._every['Point-PEFT'],
     'Point-PEFT, released code': 'configs/point_peft/release/pointmae_mini_modelnet10.py',
 }
 reference = 'Point-PEFT, released code'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -132,21 +132,31 @@ def read_clouds(preparation: Preparation, given: Sequence[Given]) -> list[Answer
     Raises:
         DatasetError: An array cannot be used; names it.
     """
+
+    def read(one: Given) -> np.ndarray:
+        if isinstance(one.item, Path):
+            return preparation.read(one.item)
+        check_array(one.item, one.source)
+        return preparation.item(one.item.astype(np.float64), one.source, ARRAY)
+
+    answers = read_each(given, read)
+    if preparation.normalize is None:
+        _warn_of_sizes([answer for answer in answers if answer.points is not None])
+    return answers
+
+
+def read_each(given: Sequence[Given], read: Callable[[Given], np.ndarray]) -> list[Answer]:
+    """Read inputs one by one: the problem of a file is kept with it, that of an array is the caller's and raised."""
     answers = []
     for one in given:
         answer = Answer(one.source, one.position, in_memory=not isinstance(one.item, Path))
         answers.append(answer)
-        if not isinstance(one.item, Path):
-            check_array(one.item, one.source)
-            item = preparation.item(one.item.astype(np.float64), one.source, ARRAY)
-            answer.points = torch.from_numpy(item)
-            continue
         try:
-            answer.points = torch.from_numpy(preparation.read(one.item))
+            answer.points = torch.from_numpy(read(one))
         except (PointPEFTError, OSError) as error:
+            if answer.in_memory:
+                raise
             answer.problem = error
-    if preparation.normalize is None:
-        _warn_of_sizes([answer for answer in answers if answer.points is not None])
     return answers
 
 

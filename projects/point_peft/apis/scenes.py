@@ -18,9 +18,9 @@ from ..datasets.checks import check_cloud
 from ..datasets.readers import SUFFIXES
 from ..engine.config.classes import datasets_of
 from ..engine.runtime.randomness import preserved_rng
-from ..io.errors import ConfigError, DatasetError, PointPEFTError
+from ..io.errors import ConfigError, DatasetError
 from .answers import Answer
-from .inputs import Given, read_cloud
+from .inputs import Given, read_cloud, read_each
 
 RAW = '.bin'
 """Files as mmdet3d's datasets have them: float32, row by row."""
@@ -71,18 +71,12 @@ class ScenePreparation:
         Raises:
             DatasetError: An array cannot be used; names it.
         """
-        answers = []
-        for one in given:
-            answer = Answer(one.source, one.position, in_memory=not isinstance(one.item, Path))
-            answers.append(answer)
-            try:
-                points = self._read(one.item) if isinstance(one.item, Path) else one.item
-                answer.points = torch.from_numpy(self._padded(points, one.source))
-            except (PointPEFTError, OSError) as error:
-                if answer.in_memory:
-                    raise
-                answer.problem = error
-        return answers
+
+        def read(one: Given) -> np.ndarray:
+            points = self._read(one.item) if isinstance(one.item, Path) else one.item
+            return self._padded(points, one.source)
+
+        return read_each(given, read)
 
     def _read(self, path: Path) -> np.ndarray:
         """What a file has: all columns of a raw one, else the coordinates."""
