@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import torch
@@ -104,19 +107,31 @@ def test_points_in_boxes() -> None:
     assert inside.tolist() == [[1, 1, 0, 0, 1, 0], [1, 1, 0, 1, 0, 1]]
 
 
-def test_in_place_of_the_extension(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mmcv's names are all there; those that nothing here computes say how to get them; a compiled mmcv stays."""
-    monkeypatch.delitem(sys.modules, 'mmcv._ext', raising=False)
-    monkeypatch.setattr(mmcv_extension, 'find_spec', lambda name: object() if name == 'mmcv' else None)
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An mmcv that is not compiled, the only one that can be imported."""
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'mmcv']:
+        monkeypatch.delitem(sys.modules, name)
+    (tmp_path / 'mmcv').mkdir()
+    (tmp_path / 'mmcv' / '__init__.py').touch()
+    monkeypatch.syspath_prepend(tmp_path)
     mmcv_extension.supply_extension()
-    extension = sys.modules['mmcv._ext']
-    assert mmcv_extension.is_supplied()
+    return tmp_path / 'mmcv'
+
+
+def test_in_place_of_the_extension(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mmcv's names are all there; those that nothing here computes say how to get them."""
+    extension = import_module('mmcv._ext')
+    monkeypatch.delitem(sys.modules, 'mmcv._ext')
     assert extension.box_iou_rotated is box_iou_rotated
     with pytest.raises(NotImplementedError, match=r'ball_query_forward is not compiled here.*MMCV=compiled'):
         extension.ball_query_forward(1, 2, x=3)
-    assert not hasattr(extension, '__path__')
+    assert find_spec('mmcv._ext') is not None and find_spec('mmcv._other') is None
 
-    monkeypatch.delitem(sys.modules, 'mmcv._ext')
-    monkeypatch.setattr(mmcv_extension, 'find_spec', lambda name: object())
+
+def test_a_compiled_one_stays(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extension of mmcv comes first; asking twice for ours changes nothing."""
+    (package / '_ext.py').write_text('compiled = True')
     mmcv_extension.supply_extension()
-    assert 'mmcv._ext' not in sys.modules and not mmcv_extension.is_supplied()
+    assert import_module('mmcv._ext').compiled
+    monkeypatch.delitem(sys.modules, 'mmcv._ext')

@@ -17,6 +17,7 @@ from rich.progress import track
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..io.errors import PointPEFTError
 from .contestant import Conditions, Contestant
 
 MEGABYTE = 2**20
@@ -87,15 +88,24 @@ def measure_memory(config: str, conditions: Conditions) -> float:
 
 
 def memory_in_own_process(config: str, conditions: Conditions) -> float:
-    """Peak MB of a config, measured by a new process."""
+    """Peak MB of a config, measured by a new process.
+
+    Raises:
+        PointPEFTError: It did not get to its end; says its last line.
+    """
     program = (
         f'from {__name__} import Conditions, measure_memory; import json, sys, torch; '
         'conditions = Conditions(**json.loads(sys.argv[2])); torch.set_num_threads(conditions.threads); '
         'print(measure_memory(sys.argv[1], conditions))'
     )
     command = [sys.executable, '-c', program, config, json.dumps(asdict(conditions))]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(output.strip().splitlines()[-1])
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ['it said nothing']
+        raise PointPEFTError(
+            f'the memory of {config} could not be measured, its process ended with {done.returncode}: {said[-1]}'
+        )
+    return float(done.stdout.strip().splitlines()[-1])
 
 
 def measure_costs(configs: Sequence[str], conditions: Conditions) -> dict[str, Costs]:

@@ -1,16 +1,17 @@
 """What mmdet3d needs of mmcv's compiled operations on a CPU, in PyTorch: nothing has to be compiled for detection.
 
 mmcv looks its operations up in the extension ``mmcv._ext``, which only the compiled mmcv has; mmcv-lite is the same
-Python code without it. :func:`supply_extension` puts a module of that name in its place. It has the two operations with
-which mmdet3d measures boxes on a CPU; any other one says, when it is called, that mmcv has to be compiled.
+Python code without it. After :func:`supply_extension` a module of that name is found there too. It has the two
+operations with which mmdet3d measures boxes on a CPU; any other one says, when it is called, that mmcv has to be
+compiled.
 ``point_peft.detection.portable_ops`` has those that mmcv itself knows on a GPU only.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -27,15 +28,22 @@ SLACK = 1e-9
 
 
 def supply_extension() -> None:
-    """Let ``mmcv.ops`` load where mmcv is not compiled; where it is, or mmcv is missing, nothing changes."""
-    if find_spec('mmcv') is not None and NAME not in sys.modules and find_spec(NAME) is None:
-        sys.modules[NAME] = module = _Extension(NAME)
-        module.__spec__ = ModuleSpec(NAME, None)  # for those who ask whether there is such a module
+    """Let ``mmcv.ops`` load where mmcv is not compiled, whoever imports it first; a compiled mmcv is not touched."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.append(_Finder())  # the last, asked only for what the others have not found
 
 
-def is_supplied() -> bool:
-    """Whether mmcv's operations are those of this module."""
-    return isinstance(sys.modules.get(NAME), _Extension)
+class _Finder(MetaPathFinder, Loader):
+    """Finds and loads the extension."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        return ModuleSpec(NAME, self) if fullname == NAME else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Extension(NAME)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """The operations are looked up when they are asked for."""
 
 
 class _Extension(ModuleType):

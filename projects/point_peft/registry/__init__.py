@@ -16,7 +16,10 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
+from ..ops.mmcv_extension import supply_extension
 from .built_from import build_and_remember
+
+supply_extension()  # a registry imports mmdet3d when it is first asked for a class of it
 
 MODELS = Registry(
     'model',

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import Any
 
 from ...io.errors import PointPEFTError
-from ...ops.mmcv_extension import supply_extension
 from . import DATALOADERS, walk_dicts
 
 INSTALL = 'bash tools/setup_env.sh runtime detection'
@@ -55,7 +54,6 @@ def check_tiers(cfg: Any) -> None:
 
 def _import_detection_tier(needed_by: str) -> None:
     """Import what the tier consists of."""
-    supply_extension()
     for module in NEEDED:
         try:
             import_module(module)
