@@ -91,6 +91,25 @@ def test_no_gradient_through_the_prior() -> None:
     assert len(rows) == 2 and all(not row.requires_grad and row.grad_fn is None for row in rows)
 
 
+def test_its_own_row_is_left_out() -> None:
+    """In training the clouds of the bank do not find themselves; in evaluation nothing is left out."""
+    model = build_classifier([dict(HOOK, leave_out_nearest=True, dropout=0.0)])
+    points = clouds(7)
+    fitted, found = model.backbone.methods[0], []
+    backbone = model.backbone.backbone
+    fitted.bank.fill(backbone.summarize(backbone.embed(points).first(8)).detach())
+    fitted.bank.register_forward_hook(lambda *args: found.append(args[2].index))
+    logits(model, points)
+    model.train()
+    model(dict(points=points))
+    evaluated, trained = found
+    assert evaluated[:, 0].tolist() == list(range(7)) and trained.shape == (7, 4)
+    assert torch.equal(trained[:, :3], evaluated[:, 1:])
+    with pytest.raises(ValueError, match='holds 4 clouds but 5 are to be retrieved'):
+        fill_bank(model, rows=4)
+        fitted.check_ready()
+
+
 def test_learns() -> None:
     """Prompts and bottlenecks get a gradient, and the loss falls."""
     model = build_classifier([HOOK], fresh=True, drop_path_rate=0.0)

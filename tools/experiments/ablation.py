@@ -23,6 +23,12 @@ _pieces = {
     'prompts in all blocks': (dict(_prompt, layers='all'), _bottleneck, _geometry, _biases),
     '2 retrieved rows': (dict(_prompt, num_tokens=4), _bottleneck, _geometry, _biases),
     '16 retrieved rows': (dict(_prompt, num_tokens=18), _bottleneck, _geometry, _biases),
+    'without its own row in training': (
+        dict(_prompt, leave_out_nearest=True),
+        _bottleneck,
+        _geometry,
+        _biases,
+    ),
     'a prior of 32 groups': (dict(_prompt, num_prior_groups=32), _bottleneck, _geometry, _biases),
     'pooled features in a layer norm': (_prompt, _bottleneck, dict(_geometry, pool_norm='layer'), _biases),
     'pooled features that start at zero': (_prompt, _bottleneck, dict(_geometry, zero_init=True), _biases),

@@ -91,7 +91,7 @@ class MemoryBank(nn.Module):
         if row is not None:
             raise InvalidValueError(f'row {row} of the memory bank is zero or not finite.')
 
-    def forward(self, query: Tensor, k: int) -> Retrieval:
+    def forward(self, query: Tensor, k: int, *, left_out: int = 0) -> Retrieval:
         """Attend to the ``k`` most similar clouds, without parameters (section 3.2, equations 3 to 5).
 
         In the precision of the keys whatever autocast says: in bfloat16 a third of the first neighbours are wrong.
@@ -99,15 +99,17 @@ class MemoryBank(nn.Module):
         Args:
             query (Tensor): (B, C) global features of the input clouds.
             k (int): Number of neighbours.
+            left_out (int): Nearer ones that are passed over.
 
         Raises:
-            ValueError: If the bank holds fewer than ``k`` clouds.
+            ValueError: If the bank holds fewer clouds than that.
         """
-        if len(self) < k:
-            raise InvalidValueError(too_few_clouds(len(self), k))
+        if len(self) < k + left_out:
+            raise InvalidValueError(too_few_clouds(len(self), k + left_out))
         with torch.autocast(query.device.type, enabled=False):
             query = F.normalize(query.to(self.keys.dtype), dim=1)
-            similarity, index = (query @ self.keys.T).topk(k, dim=1)
+            similarity, index = (query @ self.keys.T).topk(k + left_out, dim=1)
+            similarity, index = similarity[:, left_out:], index[:, left_out:]
             values = self.keys[index] * self.dim**0.5  # (B, k, C)
             weights = (similarity / self.temperature).softmax(dim=1)
             attended = (weights.unsqueeze(1) @ values).squeeze(1)

@@ -46,6 +46,8 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
             point sampling is incremental. 64, as in pre-training; None means all.
         dropout (float): Dropout of prompts and bottlenecks; 0.1 in the release.
         temperature (float): Temperature of the attention over the bank.
+        leave_out_nearest (bool): Whether training does without the nearest row. It is the cloud itself, which no cloud
+            of the test finds.
     """
 
     fitted_name = 'memory bank'
@@ -62,6 +64,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         num_prior_groups: int | None = 64,
         dropout: float = 0.1,
         temperature: float = 1.0,
+        leave_out_nearest: bool = False,
     ) -> None:
         if isinstance(layers, str) and layers not in ('first_half', 'all'):
             raise InvalidValueError(
@@ -77,6 +80,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         self.hidden_dim = hidden_dim
         self.num_prior_groups = num_prior_groups
         self.temperature = temperature
+        self.leave_out_nearest = leave_out_nearest
         self.dropout = nn.Dropout(dropout)
 
     @property
@@ -94,7 +98,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         super().setup(backbone)
         dims = [backbone.layer_dims[layer] for layer in self.prompted_layers(backbone)]
         self.bank = MemoryBank(backbone.embed_dim, temperature=self.temperature)
-        self.min_clouds = self.num_retrieved
+        self.min_clouds = self.num_retrieved + self.leave_out_nearest
         self.described_groups = min(self.num_prior_groups or backbone.num_groups, backbone.num_groups)
         self.embeddings = nn.ParameterList(
             nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for dim in dims
@@ -131,8 +135,8 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
                 'the memory bank is empty, with which several processes cannot train; set default_hooks.fit to '
                 "dict(type='FitHook'), which builds it, or train in one process."
             )
-        if 0 < rows < self.num_retrieved:
-            raise InvalidValueError(too_few_clouds(rows, self.num_retrieved))
+        if 0 < rows < self.min_clouds:
+            raise InvalidValueError(too_few_clouds(rows, self.min_clouds))
 
     def begin(self, context: TuningContext) -> Tensor | None:
         """Query the bank once per forward.
@@ -152,7 +156,8 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
             self.warn_unfitted()
             return None
         query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
-        found = self.bank(query, self.num_retrieved)
+        left_out = int(self.training and self.leave_out_nearest)
+        found = self.bank(query, self.num_retrieved, left_out=left_out)
         rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
         return torch.cat(rows, dim=1)  # (B, T, C)
 
