@@ -1,21 +1,10 @@
-"""ModelNet10 with all labels, every method, three seeds.
+"""ModelNet10 with 10 labels per class and with all: six methods, and Point-PEFT as its released code has it.
 
-The learning rate of every method is chosen on the validation split in shorter trainings, the epoch in those reported.
+The cells of the methods that ``labels.py`` has are the same, so the lines of its ``results.jsonl`` may be taken over.
 """
 
-_base_ = '_methods.py'
+_base_ = 'labels.py'
 
-title = 'ModelNet10, all labels, mini Point-MAE'
-_rates = (3e-4, 1e-3, 3e-3, 1e-2)
-candidates = [
-    {'optim_wrapper.optimizer.lr': rate, 'train_cfg.max_epochs': 2, 'default_hooks.protocol.test_interval': 2}
-    for rate in _rates
-]
-draws = {
-    f'seed {seed}': {
-        'randomness.seed': seed,
-        'train_cfg.max_epochs': 5,
-        'default_hooks.protocol.test_interval': 5,
-    }
-    for seed in (0, 1, 2)
-}
+title = 'ModelNet10, few labels and all, mini Point-MAE'
+methods = {'Point-PEFT, released code': 'configs/point_peft/release/pointmae_mini_modelnet10.py'}
+settings = {'_delete_': True, **{name: _base_.settings[name] for name in ('10 per class', '100 %')}}
