@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 
 import pytest
 from markdown_blocks import code_blocks
-
-from point_peft.cli.tool import add_common_arguments, add_config_options
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -37,20 +34,6 @@ def test_links_and_paths(page: Path) -> None:
         assert not anchor or anchor in anchors(path), f'{page.name} links to {target}#{anchor}'
     missing = [name for name in NAMED.findall(text) if not (ROOT / name).exists()]
     assert not missing
-
-
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_name_their_flags(page: Path) -> None:
-    """Every flag of a command in a page is one that its tool has."""
-    for block in code_blocks(page, 'bash'):
-        for line in block.replace('\\\n', ' ').splitlines():
-            command = line.partition('#')[0].split()
-            tools = [word for word in command if re.fullmatch(r'tools/\S+\.py', word)]
-            source = ''.join((ROOT / tool).read_text() for tool in tools)
-            for helper in (add_common_arguments, add_config_options):  # the former calls the latter
-                source += inspect.getsource(helper) if helper.__name__ in source else ''
-            flags = [word for word in command if word.startswith('--') and tools]
-            assert all(f"'{flag}'" in source for flag in flags), line
 
 
 def test_example(monkeypatch: pytest.MonkeyPatch) -> None:
