@@ -1,11 +1,13 @@
-"""Code blocks of markdown files."""
+"""Code blocks of markdown files, and the tests that run them."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r'^```(\w+)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
 
@@ -25,3 +27,12 @@ def write_files(blocks: Sequence[str], root: Path) -> list[Path]:
             path.write_text(block)
             written.append(path)
     return written
+
+
+def has_test(name: str) -> bool:
+    """Whether a test ``FILE::FUNCTION`` is there."""
+    file, _, function = name.partition('::')
+    if not (ROOT / file).is_file():
+        return False
+    tree = ast.parse((ROOT / file).read_text())
+    return function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

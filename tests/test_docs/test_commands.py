@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import re
 import sys
@@ -13,6 +12,7 @@ from types import ModuleType
 import desk
 import pytest
 from command_rules import RULES, TIER, Elsewhere, NotRun, Rule, Runs, Stops
+from markdown_blocks import has_test
 from shell_commands import ROOT, Command, all_commands, words_of
 
 from point_peft.engine.config import load_config
@@ -50,7 +50,7 @@ def test_page(
             assert not [name for name in named if not (ROOT / name).is_file()], command
             continue
         if isinstance(rule, Elsewhere):
-            assert exists(rule.test), f'{rule.test}, which is to run {command}, is gone'
+            assert has_test(rule.test), f'{rule.test}, which is to run {command}, is gone'
         words = [desk.MEANT.get(word, word) for word in words_of(command.text, place)]
         if words[0] != 'python' or 'my_project' in command.text:
             continue
@@ -72,11 +72,3 @@ def test_every_rule_is_needed() -> None:
     """A rule whose commands have gone goes too."""
     used = {rule_for(command) for commands in COMMANDS.values() for command in commands}
     assert not [rule for rule in RULES if rule not in used]
-
-
-def exists(name: str) -> bool:
-    """Whether a test ``FILE::FUNCTION`` is there."""
-    file, _, function = name.partition('::')
-    return function in {
-        node.name for node in ast.parse((ROOT / file).read_text()).body if isinstance(node, ast.FunctionDef)
-    }
