@@ -13,8 +13,11 @@ import pytest
 ALWAYS = r'needs a GPU|\bnot here$|this torch has no fully_shard'
 """Reasons that no package would remedy: hardware, data that may not be passed on, and an older PyTorch."""
 
+NO_BROWSER = 'no browser here, and no apt-get as root'
+"""What tests in a browser say where ``tools/setup_env.sh browser`` cannot help; see :mod:`browser`."""
+
 TIERS = {
-    'core': rf"{ALWAYS}|could not import '(mmcv|mmdet|mmdet3d)'|needs the detection tier",
+    'core': rf"{ALWAYS}|{NO_BROWSER}|could not import '(mmcv|mmdet|mmdet3d)'|needs the detection tier",
     'detection': rf'{ALWAYS}|the detection tier is installed',
 }
 """Reasons for which a test may be skipped, as a regular expression, by tier."""

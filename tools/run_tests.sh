@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Install what the tests need into .venv, then lint, check types and test:
 #   bash tools/run_tests.sh [arguments of pytest]
-# A test that is skipped for a missing package of this tier fails. Ends with pytest's closing line; fails if pytest, ruff
+# A test that is skipped for a missing package of this tier fails, also one in a browser where apt-get could install it. Ends with pytest's closing line; fails if pytest, ruff
 # or mypy does.
 set -uo pipefail
 
 TOOLS=$(cd "$(dirname "$0")" && pwd)
 cd "$TOOLS/.." || exit 1
 bash "$TOOLS/setup_env.sh" runtime docs onnx tests || exit 1
+bash "$TOOLS/setup_env.sh" browser || echo 'without it, the tests in a browser cannot run' >&2
 BIN=$(cd "${VENV:-.venv}/bin" && pwd)
 export PATH="$BIN:$PATH"
 # One process per core (four at most), with one thread each: tests are many small steps.

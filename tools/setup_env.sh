@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Create .venv and install this project into it; quick when nothing has changed since:
-#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), docs, onnx, tests, detection
+#   bash tools/setup_env.sh [TIER ...]        TIER: runtime (default), docs, onnx, tests, browser, detection
 # The detection tier (docs/install.md): name runtime with it. Where PyTorch sees a GPU, mmcv's operations are compiled for it,
 # which takes a while; MMCV=compiled or MMCV=lite decides otherwise.
+# The browser tier also takes Debian's Chromium by apt-get, where there is no browser and the user is root.
 # PYTHON names the interpreter, VENV the environment to make (.venv), CONSTRAINTS the file of pinned versions
 # (requirements/constraints.txt). pip's own settings work too; for example
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu   spares a machine without a GPU torch's CUDA packages.
@@ -148,6 +149,22 @@ install_detection() {
     fi
 }
 
+has_browser() {
+    { command -v chromium || command -v google-chrome || command -v chromium-browser; } >/dev/null &&
+        command -v chromedriver >/dev/null
+}
+
+# Ubuntu has Chromium as a snap only; Google's Chrome with its driver does as well.
+install_browser() {
+    ! has_browser || return 0
+    local packages=(chromium chromium-driver)
+    command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] ||
+        fail "there is no Chromium with its driver, and apt-get as root is what could install it here; install Chromium or Google Chrome, and chromedriver (Debian: sudo apt-get install ${packages[*]})"
+    echo "== installing ${packages[*]}"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}"; } >"$VENV/browser.log" 2>&1 && has_browser ||
+        fail "apt-get could not install ${packages[*]}: $(tail -n 1 "$VENV/browser.log"); install Chromium or Google Chrome, and chromedriver, by hand"
+}
+
 wanted_state() {
     echo "${TIERS[*]} $MMCV"
     cat "$CONSTRAINTS" pyproject.toml setup.py projects/point_peft/version.py
@@ -186,3 +203,5 @@ if [ "$(cat "$STAMP" 2>/dev/null)" != "$(wanted_state | cksum)" ]; then
         fail "the detection tier does not load, see above; pip may have kept an mmcv for another PyTorch: run $VENV/bin/python -m pip cache remove mmcv, delete $VENV, and try again"
     wanted_state | cksum >"$STAMP"
 fi
+
+[[ " ${TIERS[*]} " != *" browser "* ]] || install_browser

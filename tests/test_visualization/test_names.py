@@ -70,7 +70,7 @@ def test_pictures(tmp_path: Path, name: str) -> None:
 def test_page(tmp_path: Path, name: str) -> None:
     write_page(shown(name), tmp_path / 'page.html', title=name)
     page = (tmp_path / 'page.html').read_text(encoding='utf-8')
-    own = page[page.rindex('Plotly.newPlot(') :]
+    own = page[page.rindex('<script type="application/json"') :]
     for letters in ('<script>alert', '<b onmouse', '\x1b', '\x07', '\u2028', '\u202e'):
         assert letters not in own
     assert name not in page[: page.index('</head>')] or name.isprintable()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from point_peft.visualization.palette import FEW, MANY, UNLABELLED, label_colors, shades
+from point_peft.visualization.palette import FEW, MANY, RIGHT, UNLABELLED, WRONG, label_colors, shades
 
 DISTANCE_FEW, DISTANCE_MANY = 24, 16
 """What the module promises."""
@@ -81,6 +81,13 @@ def test_few_colors_differ_for_all_eyes(eye: str) -> None:
     """No two of the colors that parts of an object have look alike."""
     pairs = combinations([to_lab(color, eye) for color in FEW], 2)
     assert min(distance(*pair) for pair in pairs) >= DISTANCE_FEW
+
+
+@pytest.mark.parametrize('eye', EYES)
+def test_right_and_wrong_differ_for_all_eyes(eye: str) -> None:
+    """The colors of titles differ from one another and from the white ground."""
+    colors = [to_lab(color, eye) for color in (RIGHT, WRONG, 'white')]
+    assert min(distance(*pair) for pair in combinations(colors, 2)) >= DISTANCE_FEW
 
 
 def test_many_colors_differ() -> None:

@@ -50,10 +50,11 @@ def test_unknown_labels() -> None:
 
 @pytest.mark.parametrize(('right', 'color'), [(True, RIGHT), (False, WRONG), (None, 'black')])
 def test_classified_clouds(right: bool | None, color: str) -> None:
-    """Without labels there is one panel and no legend; the title's color tells right from wrong."""
+    """Without labels there is one panel and no legend; the title's color and its mark tell right from wrong."""
     clouds = [ShownCloud(f'cloud {index}', POINTS, right=right) for index in range(5)]
     figure = plot_shown(clouds)
-    assert [axes.get_title() for axes in figure.axes] == [cloud.title for cloud in clouds]
+    mark = {True: '\u2713 ', False: '\u2717 ', None: ''}[right]
+    assert [axes.get_title() for axes in figure.axes] == [f'{mark}cloud {index}' for index in range(5)]
     assert {axes.title.get_color() for axes in figure.axes} == {color}
     assert not figure.legends
     assert {axes.get_subplotspec().get_gridspec().get_geometry() for axes in figure.axes} == {(2, 4)}

@@ -8,7 +8,8 @@ import numpy as np
 
 FEW = ('#007869', '#A587FF', '#D2871E', '#A50F00', '#3CD2B4', '#692DC3')
 """Colors that differ by at least 24 (CIEDE2000) from one another, also for eyes that lack one kind of cones. They were
-searched for: among eight colors no such distance is left, among the well-known ones of Okabe and Ito it is 10."""
+searched for, as none of the published has it: of six colors of Okabe and Ito, Tol, IBM or Petroff it is 17 at most.
+Among eight colors no such distance is left."""
 
 MANY = (
     *FEW,
@@ -17,8 +18,9 @@ MANY = (
 )
 """Colors for more labels, as the classes of a scene; they differ by at least 16 for eyes with all cones."""
 
-RIGHT, WRONG = 'seagreen', 'crimson'
-"""Colors of the titles of clouds that are classified right and wrong."""
+RIGHT, WRONG = '#0072B2', '#D55E00'
+"""Colors of the titles of clouds that are classified right and wrong: blue and vermilion of Okabe and Ito (2008), as
+eyes without one kind of cones confuse green and red."""
 
 UNLABELLED = '#BDBDBD'
 """Color of points without a label."""

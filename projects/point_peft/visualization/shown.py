@@ -105,6 +105,16 @@ class ShownCloud:
         return {True: RIGHT, False: WRONG, None: 'black'}[self.right]
 
     @property
+    def mark(self) -> str:
+        """What stands before the title, so that right and wrong differ for eyes without colors too."""
+        return {True: '\u2713', False: '\u2717', None: ''}[self.right]
+
+    @property
+    def heading(self) -> str:
+        """The title with its mark."""
+        return f'{self.mark} {self.title}'.strip()
+
+    @property
     def look(self) -> Look:
         """How it is drawn."""
         return LOOKS[self.up]
@@ -168,10 +178,10 @@ def plot_shown(clouds: Sequence[ShownCloud]) -> Figure:
     for cell, (cloud, panel) in enumerate(cells):
         axes = figure.add_subplot(rows, columns, cell + 1)
         _draw_panel(axes, cloud, panel)
-        title = panel if with_heading else f'{cloud.title}\n{panel}'.strip()
+        title = panel if with_heading else f'{cloud.heading}\n{panel}'.strip()
         axes.set_title(literal(title), fontsize=TITLE_SIZE, color=cloud.title_color)
     if with_heading:
-        figure.suptitle(literal(clouds[0].title), fontsize=HEADING_SIZE, color=clouds[0].title_color)
+        figure.suptitle(literal(clouds[0].heading), fontsize=HEADING_SIZE, color=clouds[0].title_color)
     if legend:
         _draw_legend(figure, list(legend.values()), legend_columns)
     return figure

@@ -1,0 +1,3 @@
+"""Fixtures of the tests of pictures and pages."""
+
+from browser import browser  # noqa: F401
