@@ -7,7 +7,7 @@ import sys
 
 from point_peft.apis.folds import run_folds
 from point_peft.apis.training import run_training
-from point_peft.apis.training_flags import TrainingFlags
+from point_peft.apis.training_flags import AMP_DTYPES, TrainingFlags
 from point_peft.cli.arguments import at_least, path, seed
 from point_peft.cli.tool import add_common_arguments, run_tool
 from point_peft.engine.runtime.device import select_device
@@ -44,7 +44,13 @@ def parse_args() -> argparse.Namespace:
         help='go on from a checkpoint; without a file or with "auto", from the newest usable one in the '
         'work dir, or from the start if there is none',
     )
-    parser.add_argument('--amp', action='store_true', help='train with automatic mixed precision (GPU only)')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--amp-dtype',
+        choices=list(AMP_DTYPES),
+        help='what --amp computes in (default: float16 on a GPU, bfloat16 on a CPU, where it pays if the CPU has '
+        'instructions for it)',
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
@@ -72,6 +78,7 @@ def main(args: argparse.Namespace) -> None:
         patience=args.patience,
         resume=args.resume,
         amp=args.amp,
+        amp_dtype=args.amp_dtype,
         validate=not args.no_validate,
         auto_scale_lr=args.auto_scale_lr,
         tensorboard=args.tensorboard,

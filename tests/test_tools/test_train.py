@@ -122,7 +122,8 @@ def test_signals_end_training_cleanly(tmp_path: Path, number: int, code: int) ->
         (['--cfg-options', 'model.type=ToyModle'], "did you mean 'ToyModel'"),
         (['--cfg-options', 'train_dataloader.dataset.data_root=/nowhere'], "'/nowhere'"),
         (['--resume', 'none.pth'], "checkpoint 'none.pth' (load_from) does not exist"),
-        (['--amp', '--device', 'cpu'], '--amp needs a GPU'),
+        (['--amp', '--amp-dtype', 'float16', '--device', 'cpu'], 'float16 needs a GPU'),
+        (['--amp-dtype', 'bfloat16'], 'give --amp too'),
         (['--launcher', 'pytorch'], 'tools/dist_train.sh'),
     ],
 )

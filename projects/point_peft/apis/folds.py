@@ -16,7 +16,8 @@ REPORT = ('report/report.json',)
 """By which a finished cross-validation is known."""
 
 ALONE = dict(
-    resume=None, amp=False, validate=True, auto_scale_lr=False, launcher='none', tensorboard=False, wandb=None
+    **dict(resume=None, amp=False, amp_dtype=None, validate=True, auto_scale_lr=False, launcher='none'),
+    **dict(tensorboard=False, wandb=None),
 )
 """What every fold decides by itself, so that it cannot be said."""
 

@@ -75,6 +75,7 @@ def train(
     seed: int | None = None,
     device: str = 'auto',
     amp: bool = False,
+    amp_dtype: str | None = None,
     validate: bool = True,
     auto_scale_lr: bool = False,
     tensorboard: bool = False,
@@ -94,7 +95,8 @@ def train(
         resume (str | Path | None): Checkpoint to go on from; ``auto`` for the newest in the work dir.
         seed (int | None): Seed of everything random; None for that of the config.
         device (str): ``auto``, ``cpu`` or ``cuda``.
-        amp (bool): Train in mixed precision (GPU only).
+        amp (bool): Train in mixed precision.
+        amp_dtype (str | None): ``bfloat16`` or ``float16``; None for float16 on a GPU and bfloat16 on a CPU.
         validate (bool): Evaluate during training.
         auto_scale_lr (bool): Scale the learning rate with the batch size.
         tensorboard (bool): Record the curves for TensorBoard too.
@@ -124,6 +126,7 @@ def train(
         patience=patience,
         resume=None if resume is None else str(resume),
         amp=amp,
+        amp_dtype=amp_dtype,
         validate=validate,
         auto_scale_lr=auto_scale_lr,
         tensorboard=tensorboard,

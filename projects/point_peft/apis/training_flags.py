@@ -16,6 +16,9 @@ from ..engine.runtime.resume import checkpoint_directory, find_resumable_checkpo
 from ..engine.runtime.visualizer import add_backend
 from ..io.errors import ConfigError
 
+AMP_DTYPES = dict(bfloat16='BFloat16OptimWrapper', float16='AmpOptimWrapper')
+"""What mixed precision can compute in, and the optimizer wrapper that does."""
+
 
 @dataclass(frozen=True)
 class TrainingFlags:
@@ -29,6 +32,7 @@ class TrainingFlags:
         patience (int | None): Epochs without improvement on validation after which to end; None for all epochs.
         resume (str | None): Checkpoint to go on from; ``auto`` for the newest in the work dir.
         amp (bool): Whether to train in mixed precision.
+        amp_dtype (str | None): ``bfloat16`` or ``float16``; None for float16 on a GPU and bfloat16 on a CPU.
         validate (bool): Whether to evaluate during training.
         auto_scale_lr (bool): Whether to scale the learning rate with the batch size.
         tensorboard (bool): Whether to record the curves for TensorBoard too.
@@ -45,6 +49,7 @@ class TrainingFlags:
     patience: int | None = None
     resume: str | None = None
     amp: bool = False
+    amp_dtype: str | None = None
     validate: bool = True
     auto_scale_lr: bool = False
     tensorboard: bool = False
@@ -70,7 +75,9 @@ def apply_flags(cfg: Config, flags: TrainingFlags) -> None:
     if flags.seed is not None:
         cfg.merge_from_dict({'randomness.seed': flags.seed})
     if flags.amp:
-        _enable_amp(cfg)
+        _enable_amp(cfg, flags.amp_dtype)
+    elif flags.amp_dtype is not None:
+        raise ConfigError('--amp-dtype says what --amp computes in; give --amp too, or leave it out.')
     if not flags.validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.get('default_hooks', {}).pop('protocol', None)
@@ -101,17 +108,21 @@ def add_hooks(cfg: Config, *hooks: dict) -> None:
     cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *hooks]
 
 
-def _enable_amp(cfg: Config) -> None:
+def _enable_amp(cfg: Config, dtype: str | None) -> None:
     """Train in mixed precision.
 
     Raises:
-        ConfigError: The machine has no GPU, or the config has another optimizer wrapper than MMEngine's plain
-            one.
+        ConfigError: float16 without a GPU, an unknown type, or an optimizer wrapper of the config's own.
     """
-    if get_device() != 'cuda':
-        raise ConfigError('--amp needs a GPU, and this run has none; leave it out.')
+    on_gpu = get_device() == 'cuda'
+    dtype = dtype or ('float16' if on_gpu else 'bfloat16')
+    if dtype not in AMP_DTYPES:
+        raise ConfigError(f'amp_dtype={dtype!r} is unknown; give one of {", ".join(AMP_DTYPES)}.')
+    if dtype == 'float16' and not on_gpu:
+        raise ConfigError('--amp-dtype float16 needs a GPU, and this run has none; use bfloat16.')
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if kind not in ('OptimWrapper', *AMP_DTYPES.values()):
         raise ConfigError(f'--amp works with OptimWrapper, but the config has {kind}; leave --amp out.')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    cfg.optim_wrapper.type = AMP_DTYPES[dtype]
+    if dtype == 'float16':
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
