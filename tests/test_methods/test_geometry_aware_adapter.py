@@ -184,19 +184,6 @@ def test_regions_larger_than_the_cloud() -> None:
         logits(build_classifier([dict(HOOK, num_neighbors=20)]), clouds())
 
 
-def test_pooled_features_that_start_at_zero() -> None:
-    """At first a block's tokens change by those of the regions' centers alone, and the norm learns from there."""
-    hook = dict(HOOK, zero_init=True, center_scale=0.0, drop_path=0.0)
-    model, plain = build_classifier([hook], fresh=True), build_classifier([dict(HOOK, propagation_scale=0.0)])
-    for block in plain.backbone.methods[0].adapters:
-        torch.nn.init.zeros_(block.up.weight)
-        torch.nn.init.zeros_(block.up.bias)
-    plain.head.load_state_dict(model.head.state_dict())
-    torch.testing.assert_close(logits(model, clouds()), logits(plain, clouds()))
-    train(model, steps=2, lr=0.01)
-    assert all(norm.weight.abs().sum() > 0 for norm in model.backbone.methods[0].pool_norms)
-
-
 def test_pool_norm() -> None:
     """With a layer norm clouds do not meet in training, with a batch norm they do; an unknown norm is refused."""
     for name in ('layer', 'batch'):

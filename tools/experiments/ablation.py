@@ -31,7 +31,6 @@ _pieces = {
     ),
     'a prior of 32 groups': (dict(_prompt, num_prior_groups=32), _bottleneck, _geometry, _biases),
     'pooled features in a layer norm': (_prompt, _bottleneck, dict(_geometry, pool_norm='layer'), _biases),
-    'pooled features that start at zero': (_prompt, _bottleneck, dict(_geometry, zero_init=True), _biases),
 }
 methods = {
     'Point-PEFT': _config,

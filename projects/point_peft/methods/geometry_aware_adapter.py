@@ -60,8 +60,6 @@ class GeometryAwareAdapter(TuningMethod):
         propagation_scale (float): Weight of the propagated feature; 0.3.
         drop_path (float): Rate at which a region's attention is dropped in the last block, growing from 0; 0.1.
         pool_norm (str): Norm of the pooled features: ``batch`` as released, or ``layer``.
-        zero_init (bool): Whether that norm starts at zero, so that at first regions hand on their center token alone
-            and blocks stay near the pre-trained ones.
     """
 
     unfoldable = 'it mixes neighbouring tokens, differently in every cloud'
@@ -78,7 +76,6 @@ class GeometryAwareAdapter(TuningMethod):
         propagation_scale: float = 0.3,
         drop_path: float = 0.1,
         pool_norm: str = 'batch',
-        zero_init: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < center_ratio <= 1:
@@ -87,7 +84,7 @@ class GeometryAwareAdapter(TuningMethod):
             )
         if pool_norm not in POOL_NORMS:
             raise InvalidValueError(f'pool_norm={pool_norm!r} is unknown; use one of {sorted(POOL_NORMS)}.')
-        self.pool_norm, self.zero_init = pool_norm, zero_init
+        self.pool_norm = pool_norm
         self.center_ratio, self.num_neighbors = center_ratio, num_neighbors
         self.attn_dim, self.num_heads, self.hidden_dim = attn_dim, num_heads, hidden_dim
         self.center_scale, self.propagation_scale = center_scale, propagation_scale
@@ -104,9 +101,6 @@ class GeometryAwareAdapter(TuningMethod):
         rates = drop_path_rates(self.drop_path_rate, len(self.stages))
         self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
         self.pool_norms = nn.ModuleList(POOL_NORMS[self.pool_norm](dim) for dim in backbone.layer_dims)
-        if self.zero_init:
-            for norm in self.pool_norms:
-                nn.init.zeros_(cast(Tensor, norm.weight))
         self.adapters = nn.ModuleList(
             Bottleneck(dim, hidden_dim=self.hidden_dim) for dim in backbone.layer_dims
         )
