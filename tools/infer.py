@@ -14,6 +14,7 @@ from rich.table import Table
 
 from point_peft.apis.answers import Answer, class_names
 from point_peft.apis.inferencer import Inferencer
+from point_peft.apis.inputs import check_exists
 from point_peft.apis.model_files import is_checkpoint
 from point_peft.apis.prediction_tables import class_table, part_table, result_rows
 from point_peft.cli.arguments import at_least, check_output, device, file_or_url, path
@@ -82,6 +83,7 @@ def main(args: argparse.Namespace) -> None:
     if args.top_k < 1:
         raise ConfigError(f'--top-k {args.top_k} prints nothing; give at least 1.')
     check_device(args.device)
+    check_exists(*args.files)
     for file, flag in ((args.png, '--png'), (args.html, '--html'), (args.out, '--out')):
         if file is not None:
             check_output(file, flag)

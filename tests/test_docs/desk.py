@@ -45,16 +45,18 @@ def make(root: Path) -> Path:
     _write_clouds(root)
     for name, task, data in (('mine', 'shapes', FEW), ('parts', 'shapes_part', FEW)):
         (root / f'{name}.py').write_text(CONFIG.format(task=task, sizes=SIZES, data=data))
-        run(['tools/train.py', f'{name}.py', '--work-dir', f'work_dirs/{name}'], root)
+        printed = run(['tools/train.py', f'{name}.py', '--work-dir', f'work_dirs/{name}'], root)
+        (root / f'work_dirs/{name}/screen.txt').write_text(printed)
     return root
 
 
-def run(words: list[str], root: Path) -> None:
-    """Run a tool in a process of its own, on one thread of the CPU; it has to end well."""
+def run(words: list[str], root: Path) -> str:
+    """Run a tool in a process of its own, on one thread of the CPU; it has to end well. What it prints."""
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'MKL_NUM_THREADS': '1', 'DISPLAY': ''}
     environment |= {'PYTHONPATH': str(ROOT / 'projects'), 'CUDA_VISIBLE_DEVICES': ''}
     done = warm_python.run([sys.executable, *words], cwd=root, env=environment)
     assert done.returncode == 0, f'{" ".join(words)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}'
+    return done.stdout
 
 
 def _write_clouds(root: Path) -> None:

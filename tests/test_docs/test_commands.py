@@ -72,3 +72,10 @@ def test_every_rule_is_needed() -> None:
     """A rule whose commands have gone goes too."""
     used = {rule_for(command) for commands in COMMANDS.values() for command in commands}
     assert not [rule for rule in RULES if rule not in used]
+
+
+@pytest.mark.parametrize('name', ['mine', 'parts'])
+def test_little_is_said_before_the_first_loss(name: str, place: Path) -> None:
+    """No lists of the environment and hooks, no list of the config."""
+    lines = (place / f'work_dirs/{name}/screen.txt').read_text().splitlines()
+    assert next(number for number, line in enumerate(lines) if ' loss: ' in line) <= 15

@@ -323,7 +323,8 @@ def test_bad_files(infer: ModuleType, tmp_path: Path, checkpoint: Path, mesh: Pa
         (pose, DatasetError, r'pose.npy.* array of shape \(4, 4\), .* or a matrix'),
         (spoilt, DatasetError, 'spoilt.npy.* has a NaN or infinite coordinate: point 0'),
         (text, DatasetError, 'cloud.what.* has an unknown format; expected one of'),
-        (tmp_path / 'none.ply', FileNotFoundError, 'none.ply.* does not exist'),
+        (tmp_path / 'none.ply', FileNotFoundError, 'none.ply. does not exist; check the path.$'),
+        (tmp_path / 'no_scans', FileNotFoundError, 'no_scans. does not exist; check the path.$'),
     ):
         with pytest.raises(error, match=message):
             infer.main(arguments(checkpoint, path))
@@ -339,6 +340,11 @@ def test_too_few_points(infer: ModuleType, tmp_path: Path, checkpoint: Path, log
     assert any(
         'few.npy' in text and 'has 10 points, fewer than the 1024' in text for text in log.at('WARNING')
     )
+    del log[:]
+    np.save(tmp_path / 'other.npy', np.random.default_rng(1).random((20, 3)))
+    infer.main(arguments(checkpoint, tmp_path))
+    (said,) = log.at('WARNING')
+    assert "2 of 2 clouds, '" in said and "few.npy' among them, have fewer points than the 1024" in said
     monkeypatch.setattr(inferencer, 'preparation_for_files', lambda *_: Preparation('unit_sphere'))
     with pytest.raises(PointPEFTError, match='few.npy.* cannot be processed: num_points=10 < num_groups=64'):
         infer.main(arguments(checkpoint, few))

@@ -79,6 +79,9 @@ def test_training(trained: tuple[Path, str]) -> None:
     """Classes are counted and kept, the splits are said, and the report is about the checkpoint that is named."""
     work_dir, output = trained
     assert 'my clouds: 36 objects of 3 classes' in output
+    lines = output.splitlines()
+    first_loss = next(number for number, line in enumerate(lines) if ' loss: ' in line)
+    assert first_loss <= 20 and '' not in lines[:first_loss]
     assert [line.split() for line in output.splitlines() if line.strip().startswith('all ')][0][0] == 'all'
     assert 'the result is that of the best epoch on validation' in output  # as with every --patience
     report = json.loads((work_dir / 'report' / 'report.json').read_text())

@@ -14,9 +14,9 @@ from torch import Tensor
 from ..datasets.checks import check_cloud
 from ..datasets.class_files import JUNK
 from ..datasets.companions import MIN_POINTS
-from ..datasets.preparation import Preparation
+from ..datasets.preparation import Notes, Preparation, say
 from ..datasets.readers import MESH_POINTS, SUFFIXES
-from ..io.errors import DatasetError, InvalidValueError, PointPEFTError
+from ..io.errors import DatasetError, DatasetNotFoundError, InvalidValueError, PointPEFTError
 from ..io.text import printable
 from .answers import Answer
 
@@ -61,7 +61,20 @@ def read_cloud(path: str | Path, *, mesh_points: int = MESH_POINTS) -> np.ndarra
         DatasetNotFoundError: There is no such file.
         DatasetError: It cannot be read, or holds no cloud; names the file.
     """
-    return Preparation(num_points=mesh_points).read_file(Path(path).expanduser())
+    path = Path(path).expanduser()
+    check_exists(path)
+    return Preparation(num_points=mesh_points).read_file(path)
+
+
+def check_exists(*paths: Path) -> None:
+    """Check that something is there.
+
+    Raises:
+        DatasetNotFoundError: None of the files and directories exists.
+    """
+    if not any(path.exists() for path in paths):
+        others = f', nor does any other of the {len(paths)} paths' if len(paths) > 1 else ''
+        raise DatasetNotFoundError(f"'{printable(paths[0])}' does not exist{others}; check the path.")
 
 
 def listed(inputs: Inputs, suffixes: Sequence[str] = SUFFIXES) -> list[Given]:
@@ -120,7 +133,7 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str] = SUFFIXES) -> lis
 
 
 def read_clouds(preparation: Preparation, given: Sequence[Given]) -> list[Answer]:
-    """Clouds as the dataset would have them, with one warning if their place or size is unusual.
+    """Clouds as the dataset would have them, with one warning if they have too few points, or are of unusual size.
 
     Args:
         preparation (Preparation): What the dataset does to a cloud.
@@ -135,11 +148,13 @@ def read_clouds(preparation: Preparation, given: Sequence[Given]) -> list[Answer
 
     def read(one: Given) -> np.ndarray:
         if isinstance(one.item, Path):
-            return preparation.read(one.item)
+            return preparation.read(one.item, notes)
         check_array(one.item, one.source)
-        return preparation.item(one.item.astype(np.float64), one.source, ARRAY)
+        return preparation.item(one.item.astype(np.float64), one.source, ARRAY, notes)
 
+    notes: Notes = {}
     answers = read_each(given, read)
+    say(notes, len(answers))
     if preparation.normalize is None:
         _warn_of_sizes([answer for answer in answers if answer.points is not None])
     return answers
@@ -152,6 +167,8 @@ def read_each(given: Sequence[Given], read: Callable[[Given], np.ndarray]) -> li
         answer = Answer(one.source, one.position, in_memory=not isinstance(one.item, Path))
         answers.append(answer)
         try:
+            if isinstance(one.item, Path):
+                check_exists(one.item)
             answer.points = torch.from_numpy(read(one))
         except (PointPEFTError, OSError) as error:
             if answer.in_memory:

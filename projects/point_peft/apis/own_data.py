@@ -25,7 +25,7 @@ from ..io.errors import ConfigError
 from ..io.progress import plain_console
 from ..io.text import printable
 
-MOST_ROWS = 12
+MOST_ROWS = 8
 """Classes in the table on the screen."""
 
 
@@ -55,7 +55,7 @@ class OwnData:
         classes = {name: None for split in self.counts.values() for name in split}
         objects = sum(map(total, self.counts.values()))
         console.print(f'{printable(self.root)}: {objects} objects of {len(classes)} classes')
-        table = Table('class', box=SIMPLE_HEAD)
+        table = Table('class', box=SIMPLE_HEAD, show_edge=False)
         for split in self.counts:
             table.add_column(split, justify='right')
         for name in list(classes)[:MOST_ROWS]:

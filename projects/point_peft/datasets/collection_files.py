@@ -9,10 +9,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from rich.progress import track
 
 from ..io.errors import DatasetError
-from .preparation import Preparation
+from ..io.progress import track
+from .preparation import Notes, Preparation, say
 from .readers import SUFFIXES
 
 FOLDER_POINTS = 2048
@@ -95,8 +95,10 @@ def read_folder(root: Path) -> Collection:
         )
     preparation = Preparation(normalize='unit_sphere', num_points=FOLDER_POINTS)
     points = np.empty((len(files), FOLDER_POINTS, 3), dtype=np.float16)
-    for row, path in enumerate(track(files, description=f'Reading {root.name}', transient=True)):
-        points[row] = preparation.read(path)
+    notes: Notes = {}
+    for row, path in enumerate(track(files, f'Reading {root.name}')):
+        points[row] = preparation.read(path, notes)
+    say(notes, len(files))
     return Collection(points, tuple(str(path.relative_to(root)) for path in files))
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
 
 from ..io.errors import DatasetError, InvalidValueError
 from ..io.progress import track
@@ -18,6 +17,7 @@ from .base import PointCloudDataset
 from .clouds import Clouds
 from .folder_layout import find_layout
 from .lazy import LazyClouds
+from .once import warn_once
 from .preparation import Preparation
 from .readers import SUFFIXES, name_seed
 from .splits import named_folds, named_split
@@ -143,7 +143,7 @@ class PointCloudFolder(PointCloudDataset):
         return named_split(names, clouds.labels, fraction=fraction, salt=salt, after=after)
 
     def _prepare(self, clouds: Clouds) -> Clouds:
-        """Read and prepare all clouds (M, num_points, 3); one warning if some were too small."""
+        """Read and prepare all clouds (M, num_points, 3); one warning for all splits if some were too small."""
         size = min(self.num_points, self.max_points or self.num_points)
         prepared = np.empty((len(clouds), size, 3), dtype=np.float32)
         small: list[str] = []
@@ -153,11 +153,10 @@ class PointCloudFolder(PointCloudDataset):
             if len(points) < self.num_points:
                 small.append(source)
         if small:
-            print_log(
-                f'{len(small)} of {len(clouds)} clouds have fewer than num_points={self.num_points} points, '
-                f"'{small[0]}' among them; their points are repeated.",
-                logger='current',
-                level=30,
+            warn_once(
+                f"'{self.data_root}': clouds there, {len(small)} of the {len(clouds)} that were read first, have fewer "
+                f"than num_points={self.num_points} points, '{small[0]}' among them; their points are repeated.",
+                about=('few points', self.data_root, self.num_points),
             )
         clouds.points = prepared
         return clouds

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Hashable
 
 from mmengine.logging import print_log
 
+_said: set[Hashable] = set()
+"""What this process has logged, or what that was about."""
 
-@cache
-def warn_once(text: str) -> None:
-    """Log a warning, unless this process has logged the same before."""
-    print_log(text, logger='current', level=30)
+
+def warn_once(text: str, about: Hashable = None) -> None:
+    """Log a warning, unless this process has logged the same before, or one about the same thing."""
+    key = text if about is None else about
+    if key not in _said:
+        _said.add(key)
+        print_log(text, logger='current', level=30)

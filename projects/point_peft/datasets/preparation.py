@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from mmengine.logging import print_log
@@ -21,6 +21,9 @@ from .draw import PointDraw, resample
 from .normalize import get_normalizer
 from .once import warn_once
 from .readers import MESH_POINTS, name_seed, read_cloud
+
+Notes: TypeAlias = dict[str, list[tuple[str, str]]]
+"""What clouds lose or repeat: what is said of several; and of each its name, and what is said of it alone."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,12 @@ class Preparation:
         check_prepared(points, source)
         return points.astype(np.float32)
 
-    def read(self, path: Path) -> np.ndarray:
+    def read(self, path: Path, notes: Notes | None = None) -> np.ndarray:
         """Read a file as it is read when it belongs to the dataset.
 
         Args:
             path (Path): cloud or mesh; its name and that of its directory are the seed.
+            notes (dict | None): as in :meth:`item`.
 
         Returns:
             np.ndarray: (M, 3) float32.
@@ -87,15 +91,17 @@ class Preparation:
         Raises:
             DatasetError: The file cannot be read or used; names it.
         """
-        return self.item(self.read_file(path), f"'{path}'", full(path))
+        return self.item(self.read_file(path), f"'{path}'", full(path), notes)
 
-    def item(self, raw: np.ndarray, source: str, place: Path) -> np.ndarray:
+    def item(self, raw: np.ndarray, source: str, place: Path, notes: Notes | None = None) -> np.ndarray:
         """Prepare one cloud as an item of the dataset, and say what it loses or repeats.
 
         Args:
             raw (np.ndarray): (N, 3) as the file has them.
             source (str): name of the cloud, for errors and messages.
             place (Path): its name and that of its directory are the seed.
+            notes (dict | None): gets what is to be said of it, for :func:`say` to say it of several clouds at once;
+                None says it now.
 
         Returns:
             np.ndarray: (M, 3) float32.
@@ -106,15 +112,17 @@ class Preparation:
         points = self(raw, source, seed=name_seed(place))
         if self.draw is not None:
             points = points[self.draw(len(points), f'/{place.parent.name}/{place.name}').numpy()]
+        found: Notes = {} if notes is None else notes
         if len(raw) < len(points):
-            _warn(
-                source,
-                f'has {len(raw)} points, fewer than the {len(points)} of the dataset; some are repeated.',
-            )
+            rest = f'than the {len(points)} of the dataset; some are repeated.'
+            of_one = f'has {len(raw)} points, fewer {rest}'
+            found.setdefault(f'have fewer points {rest}', []).append((source, of_one))
         if self.max_points is not None and self.num_points is None and len(raw) > self.max_points:
-            _warn(
-                source, f'has {len(raw)} points, of which the first {self.max_points} are used (max_points).'
-            )
+            rest = f'of which the first {self.max_points} are used (max_points).'
+            of_one = f'has {len(raw)} points, {rest}'
+            found.setdefault(f'have more points, {rest}', []).append((source, of_one))
+        if notes is None:
+            say(found, 1)
         return points
 
     def read_file(self, path: Path) -> np.ndarray:
@@ -163,6 +171,16 @@ def _defaults(kind: type) -> dict[str, Any]:
     return found
 
 
-def _warn(source: str, what: str) -> None:
-    """Log what a single cloud loses or repeats."""
-    print_log(f'{source} {what}', logger='current', level=30)
+def say(notes: Notes, total: int) -> None:
+    """Log what clouds lose or repeat: a line for each kind.
+
+    Args:
+        notes (dict): From :meth:`Preparation.item`.
+        total (int): Clouds that were read.
+    """
+    for of_several, clouds in notes.items():
+        source, of_one = clouds[0]
+        about = f'{source} {of_one}'
+        if len(clouds) > 1:
+            about = f'{len(clouds)} of {total} clouds, {source} among them, {of_several}'
+        print_log(about, logger='current', level=30)

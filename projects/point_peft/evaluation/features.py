@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from mmengine.dataset import pseudo_collate
-from rich.progress import track
 from torch import Tensor, nn
 
 from ..heads.pooling import pool_tokens
+from ..io.progress import track
 from ..structures import BackboneFeatures
 from .probing import LabelledFeatures
 
@@ -23,7 +23,7 @@ BATCH_SIZE = 64
 
 def collated(dataset: Any, description: str) -> Iterator[dict[str, Any]]:
     """All items of a dataset in its order, in batches as a data loader gives them, with a bar of progress."""
-    for start in track(range(0, len(dataset), BATCH_SIZE), description=description, transient=True):
+    for start in track(range(0, len(dataset), BATCH_SIZE), description):
         yield pseudo_collate(
             [dataset[index] for index in range(start, min(start + BATCH_SIZE, len(dataset)))]
         )

@@ -21,7 +21,7 @@ def plain_console() -> Console:
 def track(
     items: Iterable[T], description: str, *, total: int | None = None, disable: bool = False
 ) -> Iterator[T]:
-    """Go through items with a bar of progress that vanishes at the end.
+    """Go through items with a bar of progress that vanishes at the end; only a terminal shows one.
 
     Args:
         items (Iterable): What to go through.
@@ -35,5 +35,7 @@ def track(
         TaskProgressColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=plain_console(), transient=True, disable=disable) as progress:
+    console = plain_console()
+    disable = disable or not console.is_interactive
+    with Progress(*columns, console=console, transient=True, disable=disable) as progress:
         yield from progress.track(items, total=total, description=printable(description))

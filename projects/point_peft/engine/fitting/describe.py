@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from torch import Tensor
 
 from ...io.errors import InvalidValueError
+from ...io.progress import track
 from ...methods import FittedMethod, PEFTBackbone
 from ...methods.fitted import Describe
 from ...registry.wrappers import outermost_with
@@ -76,8 +77,6 @@ def _from_rank_0(rows: list[Tensor] | None) -> Tensor:
 
 def _shown(batches: Sequence[list[int]], name: str) -> Iterator[list[int]]:
     """Show progress on the main process."""
-    from rich.progress import track
-
     rank, _ = get_dist_info()
     print_log(f'building the {name} from {sum(map(len, batches))} clouds per process', logger='current')
-    yield from track(batches, description=name, disable=rank != 0)
+    yield from track(batches, name, disable=rank != 0)

@@ -109,10 +109,10 @@ class FitHook(Hook):
             runner.logger.info(f'{name} read from {path}')
             return
         barrier()  # nobody may write the file before all have seen that it is missing
-        provenance = fit_method(model, method, dataset)
+        fit_method(model, method, dataset)
         self._unsaved.append(method)
         self._save(runner)
-        runner.logger.info(f'{name} built and kept in {path}: {provenance}')
+        runner.logger.info(f'{name} built and kept in {path}')
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Try again to write a state for which there was no room."""

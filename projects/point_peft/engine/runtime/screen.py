@@ -12,6 +12,9 @@ import mmengine
 LISTING = tuple(Path(mmengine.__file__).parent / package for package in ('runner', 'model'))
 """Packages of MMEngine whose messages of several lines are lists: environment, config, hooks, initial values."""
 
+CHATTER = ('Distributed training is not used', 'Exp name: ', 'Checkpoints will be saved to ')
+"""Beginnings of messages of MMEngine that say nothing new: one process, and the work directory."""
+
 
 def screen_handlers(logger: logging.Logger) -> list[logging.StreamHandler]:
     """The handlers of a logger that write to the screen."""
@@ -23,9 +26,10 @@ def screen_handlers(logger: logging.Logger) -> list[logging.StreamHandler]:
 
 
 def keep_lists_off_screen(logger: logging.Logger) -> None:
-    """Leave MMEngine's lists to the log file: hundreds of lines, among which a warning would not be seen."""
+    """Leave MMEngine's lists to the log file: hundreds of lines, among which no warning is seen; and its chatter."""
     for handler in screen_handlers(logger):
         handler.addFilter(_is_no_list)
+        handler.addFilter(_is_no_chatter)
 
 
 @contextmanager
@@ -43,6 +47,10 @@ def off_screen(logger: logging.Logger) -> Iterator[None]:
 
 def _is_warning(record: logging.LogRecord) -> bool:
     return record.levelno > logging.INFO
+
+
+def _is_no_chatter(record: logging.LogRecord) -> bool:
+    return _is_warning(record) or not record.getMessage().startswith(CHATTER)
 
 
 def _is_no_list(record: logging.LogRecord) -> bool:
