@@ -14,13 +14,13 @@ _labels = {
     '10 per class': (dict(per_class=10), 40),
     '20 per class': (dict(per_class=20), 20),
     '10 %': (dict(fraction=0.1), 12),
-    '100 %': (dict(fraction=1.0), 5),
+    '100 %': (dict(fraction=1.0), 3),
 }
 settings = {
     name: {
         'train_dataloader.dataset': dict(_base_._drawn, **drawn),
         'train_dataloader.batch_size': min(10 * drawn.get('per_class', 4), 32),
-        'train_cfg.max_epochs': epochs,  # 100 to 130 steps, with all labels 500
+        'train_cfg.max_epochs': epochs,  # 100 to 130 steps, with all labels 340
         'train_cfg.val_interval': epochs,
         'default_hooks.protocol.test_interval': epochs,
     }
