@@ -1,4 +1,4 @@
-"""Classifiers as ONNX files: the same logits in ONNX Runtime, for any batch size."""
+"""Classifiers and part segmentors as ONNX files: the same logits in ONNX Runtime, for any batch size."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import small_part_models
 import torch
-from compiled_models import SHALLOW, needs_compiler
+from compiled_models import needs_compiler
 from small_models import build_classifier, clouds, fill_bank, logits, methods_for
 from torch import nn
 
@@ -25,10 +26,8 @@ pytest.importorskip('onnxscript')
 
 
 def tuned(name: str, method: str) -> nn.Module:
-    """A shallow classifier."""
-    model = build_classifier(
-        methods_for(name)[method] if method != 'full' else (), name=name, **SHALLOW[name]
-    )
+    """A classifier of one block: exporting takes seconds for each."""
+    model = build_classifier(methods_for(name)[method] if method != 'full' else (), name=name, depth=1)
     fill_bank(model)
     return model.eval()
 
@@ -47,6 +46,28 @@ def test_same_logits(name: str, method: str, tmp_path: Path) -> None:
     assert found.difference < 1e-5 and found.batch == 3 and found.seconds > 0 and found.file_seconds > 0
     about = {entry.key: json.loads(entry.value) for entry in onnx.load(file).metadata_props}
     assert about == dict(classes=['a', 'b'], num_points=64)
+
+
+@pytest.mark.parametrize('methods', [(), ('lora', 'point_peft')], ids=['full', 'lora and point_peft'])
+def test_same_parts(methods: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Propagation and category are inside; a category that there is not is refused, not taken for none."""
+    one_block = dict(class_token=False, depth=1, decoder_layers=[[0]])
+    monkeypatch.setitem(small_part_models.CHANGES, 'PointMAE', one_block)
+    both = [method for name in methods for method in methods_for('PointMAE')[name]]
+    monkeypatch.setattr(small_part_models, 'methods_for', lambda name: dict(both=both))
+    model = small_part_models.build_segmentor('PointMAE', way='both' if both else 'full')
+    file = tmp_path / 'model.onnx'
+    write_onnx(export_program(model, 64), file, {})
+    found = compare_with_onnx(model, file, [clouds(1), clouds(7)])
+    assert found.difference < 1e-5 and found.batch == 7
+    session = onnxruntime.InferenceSession(str(file))
+    inputs, _ = small_part_models.part_batch(5)
+    arrays = {name: values.numpy() for name, values in inputs.items()}
+    expected = small_part_models.part_logits(model, inputs).numpy()
+    np.testing.assert_allclose(session.run(['logits'], arrays)[0], expected, atol=1e-5)
+    for wrong in (-1, len(small_part_models.PARTS)):
+        with pytest.raises(Exception, match='invalid index found'):
+            session.run(['logits'], arrays | dict(category=np.full(5, wrong)))
 
 
 class Geometry(nn.Module):
@@ -92,7 +113,9 @@ def test_a_file_that_computes_something_else(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exported() -> None:
-    with pytest.raises(ExportError, match='Linear cannot be exported, as only classifiers'):
+    with pytest.raises(
+        ExportError, match='Linear cannot be exported, as only classifiers and part segmentors'
+    ):
         export_program(nn.Linear(3, 3), 64)
 
 
@@ -116,3 +139,13 @@ def test_tool(load_tool: Callable[[str], ModuleType], tmp_path: Path, capsys: py
     assert 'input: points (B, 256, 3) float32, normalised: ' in said and 'logits (B, 16)' in said
     loaded = torch.export.load(tmp_path / 'a.pt2').module()
     assert loaded(torch.rand(3, 256, 3)).shape == (3, 16)
+
+
+def test_names_in_the_file(load_tool: Callable[[str], ModuleType]) -> None:
+    """Of classes; or of categories and parts, with the number of parts of each category."""
+    tool = load_tool('deployment/export.py')
+    model = small_part_models.build_segmentor()
+    model.dataset_meta = dict(classes=['a', 'b', 'c', 'd'], parts=list('stuvwxyz'))
+    expected = dict(classes=['a', 'b', 'c', 'd'], parts_per_category=[2, 3, 1, 2], parts=list('stuvwxyz'))
+    assert tool.names_of(model, clouds()) == expected
+    assert tool.names_of(tuned('PointMAE', 'full'), clouds())['classes'][:2] == ['0', '1']

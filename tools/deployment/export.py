@@ -1,6 +1,7 @@
-"""Write a classifier as a program: ``python tools/deployment/export.py NAME CHECKPOINT --onnx FILE``.
+"""Write a classifier or part segmentor as a program: ``python tools/deployment/export.py NAME CHECKPOINT --onnx FILE``.
 
-The file takes points (B, N, 3) as they come out of the preparation that is printed, and gives logits (B, classes).
+The file takes points (B, N, 3) as they come out of the preparation that is printed, and gives logits (B, classes). That
+of a part segmentor takes the category of every object too, (B,) int64, and gives logits (B, N, parts).
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from typing import Any
 
 import torch
 from mmengine.registry import init_default_scope
-from torch import Tensor
+from torch import Tensor, nn
 
 from point_peft.apis import init_model
 from point_peft.apis.answers import class_names
 from point_peft.apis.prediction import preparation_for_files
 from point_peft.cli.arguments import at_least, check_output, file_or_url, path
 from point_peft.cli.tool import add_config_options, run_tool
-from point_peft.deployment import ExportError, compare_with_onnx, export_program, write_onnx
+from point_peft.deployment import ExportError, compare_with_onnx, export_program, inputs_for, write_onnx
 from point_peft.engine.config import load_config
 from point_peft.io.atomic import write_atomically
 from point_peft.io.errors import ConfigError
+from point_peft.models import PartSegmentor
 
 BATCHES = (2, 5, 8)
 """Sizes that a file is compared on."""
@@ -32,7 +34,7 @@ BATCHES = (2, 5, 8)
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Export a classifier to ONNX or as a program of torch.export'
+        description='Export a classifier or part segmentor to ONNX or as a program of torch.export'
     )
     parser.add_argument('config', help='name or file of the config, as for tools/train.py')
     parser.add_argument('checkpoint', type=file_or_url, help='checkpoint or adapter')
@@ -61,20 +63,18 @@ def main(args: argparse.Namespace) -> None:
     program = export_program(model, num_points)
     normalize = preparation_for_files(cfg).normalize or 'none'
     clouds = _clouds(num_points)
-    with torch.inference_mode():
-        num_classes = model({'points': clouds[0]}, mode='tensor').shape[1]
-    names = class_names(model.dataset_meta, num_classes)
+    about = dict(names_of(model, clouds[0]), num_points=num_points, normalize=normalize, config=args.config)
     if args.torch_export:
         _write_program(program, args.torch_export)
         loaded = program.module()
         with torch.inference_mode():
+            given = [inputs_for(model, batch) for batch in clouds]
             off = max(
-                float((loaded(batch) - model({'points': batch}, mode='tensor')).abs().max())
-                for batch in clouds
+                float((loaded(*inputs.values()) - model(inputs, mode='tensor')).abs().max())
+                for inputs in given
             )
         print(f'{args.torch_export}: torch.export, logits differ by {off:.1e} from the model')
     if args.onnx:
-        about = dict(classes=names, num_points=num_points, normalize=normalize, config=args.config)
         write_onnx(program, args.onnx, about)
         try:
             found = compare_with_onnx(model, args.onnx, clouds)
@@ -87,9 +87,30 @@ def main(args: argparse.Namespace) -> None:
             f'{found.batch} clouds take {found.file_seconds * 1e3:.0f} ms in ONNX Runtime and '
             f'{found.seconds * 1e3:.0f} ms in PyTorch here ({torch.get_num_threads()} threads)'
         )
-    print(
-        f'input: points (B, {num_points}, 3) float32, normalised: {normalize}; output: logits (B, {len(names)})'
-    )
+    points = f'points (B, {num_points}, 3) float32, normalised: {normalize}'
+    if 'parts_per_category' in about:
+        counts = about['parts_per_category']
+        output = f'logits (B, {num_points}, {sum(counts)})'
+        print(f'inputs: {points}; category (B,) int64 below {len(counts)}; output: {output}')
+    else:
+        print(f'input: {points}; output: logits (B, {len(about["classes"])})')
+
+
+def names_of(model: nn.Module, points: Tensor) -> dict[str, Any]:
+    """What the numbers of the output are: names of classes; or of categories, of parts and how many each category has.
+
+    Args:
+        model (nn.Module): A classifier or part segmentor.
+        points (Tensor): Some clouds (B, N, 3).
+    """
+    meta = getattr(model, 'dataset_meta', {})
+    if isinstance(model, PartSegmentor):
+        parts = model.head.parts_per_category
+        named = dict(classes=class_names(meta, len(parts)), parts_per_category=list(parts))
+        return named | (dict(parts=list(meta['parts'])) if 'parts' in meta else {})
+    with torch.inference_mode():
+        num_classes = model({'points': points}, mode='tensor').shape[1]
+    return dict(classes=class_names(meta, num_classes))
 
 
 def _num_points(cfg: Any) -> int:

@@ -1,5 +1,5 @@
 """Models as programs that run without this project's Python."""
 
-from .export import Exported, ExportError, compare_with_onnx, export_program, write_onnx
+from .export import Exported, ExportError, compare_with_onnx, export_program, inputs_for, write_onnx
 
-__all__ = ['ExportError', 'Exported', 'compare_with_onnx', 'export_program', 'write_onnx']
+__all__ = ['ExportError', 'Exported', 'compare_with_onnx', 'export_program', 'inputs_for', 'write_onnx']

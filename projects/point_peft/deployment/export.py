@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ from torch import Tensor, nn
 
 from ..io.atomic import write_atomically
 from ..io.errors import PointPEFTError
-from ..models import PointClassifier
+from ..models import PartSegmentor, PointClassifier
 from ..ops.compiling import HAS_CUSTOM_OPERATORS
 
-INPUT, OUTPUT = 'points', 'logits'
-"""Names in the ONNX file."""
+POINTS, CATEGORY, OUTPUT = 'points', 'category', 'logits'
+"""Names in the ONNX file; the category is an input of part segmentors."""
+
+Exportable: TypeAlias = PointClassifier | PartSegmentor
 
 MAX_DIFFERENCE = 1e-4
 """Of the logits of two runs of the same network, relative to the largest logit where that is above one."""
@@ -53,41 +55,54 @@ class Exported:
 
 
 class _Logits(nn.Module):
-    """The model as a function of one tensor."""
+    """The model as a function of tensors."""
 
-    def __init__(self, model: PointClassifier) -> None:
+    def __init__(self, model: Exportable) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, points: Tensor) -> Tensor:
-        return cast(Tensor, self.model({'points': points}, mode='tensor'))
+    def forward(self, points: Tensor, category: Tensor | None = None) -> Tensor:
+        inputs = {POINTS: points} if category is None else {POINTS: points, CATEGORY: category}
+        return cast(Tensor, self.model(inputs, mode='tensor'))
+
+
+def inputs_for(model: nn.Module, points: Tensor) -> dict[str, Tensor]:
+    """What a model takes beside points (B, N, 3), by name: of a part segmentor the categories in turn, (B,) int64."""
+    if not isinstance(model, PartSegmentor):
+        return {POINTS: points}
+    return {POINTS: points, CATEGORY: torch.arange(len(points)) % model.head.num_categories}
 
 
 def export_program(model: nn.Module, num_points: int) -> torch.export.ExportedProgram:
-    """Export a classifier for any number of clouds of ``num_points`` points.
+    """Export a classifier or part segmentor for any number of clouds of ``num_points`` points.
 
     Args:
-        model (nn.Module): A classifier; sampling, grouping, methods and memory bank become part of the program.
+        model (nn.Module): The model; sampling, grouping, methods, memory bank and decoder become part of the program.
         num_points (int): N.
 
     Returns:
-        ExportedProgram: points (B, N, 3) -> logits (B, num_classes). Whoever loads it imports ``point_peft.ops`` first.
+        ExportedProgram: Of a classifier points (B, N, 3) -> logits (B, num_classes). Of a part segmentor points and
+            category (B,) int64 -> logits (B, N, num_parts), of all categories' parts. Whoever loads it imports
+            ``point_peft.ops`` first.
 
     Raises:
-        ExportError: The model is no classifier, PyTorch is too old, or something in the model cannot be exported.
+        ExportError: The model is something else, PyTorch is too old, or something in the model cannot be exported.
     """
-    if not isinstance(model, PointClassifier):
+    if not isinstance(model, Exportable):
         raise ExportError(
-            f'{type(model).__name__} cannot be exported, as only classifiers map one tensor of points to one of '
-            'logits; give the config of a classifier.'
+            f'{type(model).__name__} cannot be exported, as only classifiers and part segmentors map clouds of one '
+            'size to logits; give the config of one.'
         )
     if not HAS_CUSTOM_OPERATORS:
         raise ExportError(f'torch {torch.__version__} is too old to export; install 2.4 or newer.')
     points = torch.rand(2, num_points, 3, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    shapes = ({0: torch.export.Dim('batch')},)
+    inputs = tuple(inputs_for(model, points).values())
+    batch = torch.export.Dim('batch')
     try:
         with torch.no_grad():
-            return torch.export.export(_Logits(model).cpu().eval(), (points,), dynamic_shapes=shapes)
+            return torch.export.export(
+                _Logits(model).cpu().eval(), inputs, dynamic_shapes=tuple({0: batch} for _ in inputs)
+            )
     except (RuntimeError, ValueError, TypeError) as error:
         raise ExportError(
             f'this model cannot be exported ({type(error).__name__}: {_first_line(error)}).'
@@ -122,7 +137,7 @@ def write_onnx(program: torch.export.ExportedProgram, path: Path, about: Mapping
                 dynamo=True,
                 optimize=False,
                 verbose=False,
-                input_names=[INPUT],
+                input_names=[POINTS, CATEGORY][: len(program.graph_signature.user_inputs)],
                 output_names=[OUTPUT],
                 custom_translation_table=translations(),
             )
@@ -140,7 +155,7 @@ def compare_with_onnx(model: nn.Module, path: Path, points: Sequence[Tensor]) ->
     """Run an ONNX file and its model on the same clouds.
 
     Args:
-        model (nn.Module): The classifier.
+        model (nn.Module): The model.
         path (Path): The file.
         points (Sequence[Tensor]): Batches (B, N, 3) of any sizes; the last one is timed.
 
@@ -157,12 +172,14 @@ def compare_with_onnx(model: nn.Module, path: Path, points: Sequence[Tensor]) ->
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=['CPUExecutionProvider'])
-    plain = _Logits(cast(PointClassifier, model)).cpu().eval()
+    plain = _Logits(cast(Exportable, model)).cpu().eval()
     difference = 0.0
     for batch in points:
+        given = inputs_for(model, batch)
+        arrays = {name: values.numpy() for name, values in given.items()}
         with torch.inference_mode():
-            expected = plain(batch).numpy()
-        found = session.run([OUTPUT], {INPUT: batch.numpy()})[0]
+            expected = plain(**given).numpy()
+        found = session.run([OUTPUT], arrays)[0]
         off = np.abs(found - expected).max() / max(1.0, float(np.abs(expected).max()))
         difference = max(difference, float(off) if np.isfinite(found).all() else float('inf'))
     if not difference <= MAX_DIFFERENCE:
@@ -171,8 +188,8 @@ def compare_with_onnx(model: nn.Module, path: Path, points: Sequence[Tensor]) ->
             f'{MAX_DIFFERENCE}; do not use it, and report this with the name of the config.'
         )
     with torch.inference_mode():
-        seconds = _median_seconds(lambda: plain(points[-1]))
-    file_seconds = _median_seconds(lambda: session.run([OUTPUT], {INPUT: points[-1].numpy()}))
+        seconds = _median_seconds(lambda: plain(**given))
+    file_seconds = _median_seconds(lambda: session.run([OUTPUT], arrays))
     return Exported(difference, seconds, file_seconds, len(points[-1]))
 
 

@@ -82,7 +82,9 @@ class PartSegHead(DecoderHead):
                 f'category {category.tolist()} is outside [0, {self.num_categories}); give the index of the '
                 "object's category in the dataset's list."
             )
-        return F.one_hot(category, self.num_categories).to(like.dtype)
+        # Rows are taken out of a table, since ONNX refuses one that there is not, but makes zeros of a wrong category.
+        row = torch.where(category < 0, self.num_categories, category)
+        return torch.eye(self.num_categories, dtype=like.dtype, device=like.device)[row]
 
     def loss(self, logits: Tensor, data_samples: Sequence[PointDataSample]) -> dict[str, Tensor]:
         """Cross-entropy of logits (B, N, num_parts) against ``gt_part``, over all parts of all categories.
