@@ -2,7 +2,8 @@
 
 The first config is the baseline. Times are medians of interleaved repeats in one process, so that a noisy machine
 disturbs all alike; memory is the peak above the idle process, each config in a process of its own. Detectors get
-rooms of their training set. What is printed last is JSON: absolute numbers per config, and ratios to the baseline.
+rooms of their training set. What is printed is JSON: the machine, why its times may be doubted, absolute numbers per
+config with the spread of the times, and ratios to the baseline.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
-from point_peft.cli.arguments import at_least, check_output, device
+from point_peft.cli.arguments import check_output
+from point_peft.cli.conditions import add_conditions, conditions_of
 from point_peft.cli.tool import run_tool
-from point_peft.engine.runtime.device import check_device
-from point_peft.experiments.contestant import Conditions
 from point_peft.experiments.costs import measure_costs, ratios
+from point_peft.experiments.machine import Machine
 
 DEFAULT_CONFIGS = (
     'configs/full/pointmae_scanobjnn.py',
@@ -36,29 +35,23 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'configs', nargs='*', default=list(DEFAULT_CONFIGS), help='configs; the first is the baseline'
     )
-    parser.add_argument('--batch-size', type=at_least(1), default=8)
-    parser.add_argument(
-        '--num-points', type=at_least(1), default=2048, help='of random clouds; rooms have their own'
-    )
-    parser.add_argument('--bank-size', type=at_least(1), default=11392, help='clouds in the memory bank')
-    parser.add_argument('--repeats', type=at_least(1), default=7)
-    parser.add_argument('--threads', type=at_least(1), default=2)
-    parser.add_argument('--device', type=device, default='cpu')
+    add_conditions(parser)
     parser.add_argument('--json', help='file to write the result to')
     return parser.parse_args()
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure everything and print JSON."""
-    args.device = check_device(args.device)
+    conditions = conditions_of(args)
     if args.json:
         check_output(args.json, '--json')
-    conditions = Conditions(**{field.name: getattr(args, field.name) for field in fields(Conditions)})
+    machine = Machine.now(args.device)
     rows = measure_costs(args.configs, conditions)
     result = json.dumps(
         {
             'settings': asdict(conditions),
-            'torch': torch.__version__,
+            'machine': asdict(machine),
+            'doubts': machine.doubts(rows),
             'absolute': rows,
             'ratios_to_first': ratios(rows, args.configs[0]),
         },
@@ -68,6 +61,8 @@ def main(args: argparse.Namespace) -> None:
         Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         Path(args.json).write_text(result + '\n')
     print(result)
+    for doubt in machine.doubts(rows):
+        print(f'warning: {doubt}', file=sys.stderr)
 
 
 if __name__ == '__main__':

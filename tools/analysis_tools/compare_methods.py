@@ -10,19 +10,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
-from point_peft.cli.arguments import at_least, device, path
+from point_peft.cli.arguments import path
+from point_peft.cli.conditions import add_conditions, conditions_of
 from point_peft.cli.tool import run_tool
 from point_peft.engine.config import load_config
 from point_peft.engine.config.names import part_files
-from point_peft.engine.runtime.device import check_device
-from point_peft.experiments.contestant import Conditions
 from point_peft.experiments.cost_report import accuracies, cost_table, plot_costs
 from point_peft.experiments.costs import measure_costs, ratios
+from point_peft.experiments.machine import Machine
 from point_peft.io.atomic import write_atomically
 from point_peft.io.errors import ConfigError
 from point_peft.visualization import save_figure
@@ -41,9 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--out', type=path, default=Path('work_dirs/methods'), help='directory for the results'
     )
-    for field in fields(Conditions):
-        kind = device if field.name == 'device' else at_least(1)
-        parser.add_argument(f'--{field.name.replace("_", "-")}', type=kind, default=field.default)
+    add_conditions(parser)
     return parser.parse_args()
 
 
@@ -65,8 +61,7 @@ def _goes(method: str, args: argparse.Namespace) -> bool:
 
 def main(args: argparse.Namespace) -> None:
     """Measure the methods and write table, JSON and picture."""
-    args.device = check_device(args.device)
-    conditions = Conditions(**{field.name: getattr(args, field.name) for field in fields(Conditions)})
+    conditions = conditions_of(args)
     known = sorted(part_files('method'))
     methods = [REFERENCE, *(name for name in args.methods or known if name != REFERENCE)]
     unknown = [name for name in methods if name not in known]
@@ -74,13 +69,15 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError(f"there is no method '{unknown[0]}'; there are {', '.join(known)}.")
     found = accuracies(args.results) if args.results else {}
     names = {f'{method}/{args.on}': method for method in methods if _goes(method, args)}
+    machine = Machine.now(args.device)
     costs = {names[config]: row for config, row in measure_costs(list(names), conditions).items()}
     relative = ratios(costs, REFERENCE)
     table = cost_table(costs, relative, conditions, args.on, found)
     result = {
         'on': args.on,
         'settings': asdict(conditions),
-        'torch': torch.__version__,
+        'machine': asdict(machine),
+        'doubts': machine.doubts(costs),
         'absolute': costs,
         'ratios': relative,
         'accuracy': found,
@@ -90,6 +87,8 @@ def main(args: argparse.Namespace) -> None:
     save_figure(plot_costs(relative, costs, found, title=f'Methods on {args.on}'), args.out / 'methods.png')
     print(table)
     print(f'{args.out} holds methods.md, methods.json and methods.png')
+    for doubt in machine.doubts(costs):
+        print(f'warning: {doubt}', file=sys.stderr)
 
 
 if __name__ == '__main__':

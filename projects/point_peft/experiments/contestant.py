@@ -27,6 +27,9 @@ from ..structures import PointDataSample
 SEGMENTORS = ('PartSegmentor', 'SceneSegmentor')
 """Models that random clouds of one class are no batch for."""
 
+DTYPES = ('float32', 'bfloat16')
+"""What training steps can be measured in."""
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -39,6 +42,7 @@ class Conditions:
         threads (int): Of torch.
         device (str): Where.
         repeats (int): Of which the median counts.
+        dtype (str): ``float32``, or ``bfloat16`` for training steps under autocast, as with ``--amp``.
     """
 
     batch_size: int = 8
@@ -46,7 +50,8 @@ class Conditions:
     bank_size: int = 11392
     threads: int = 2
     device: str = 'cpu'
-    repeats: int = 7
+    repeats: int = 10
+    dtype: str = 'float32'
 
 
 class Contestant:
@@ -82,6 +87,8 @@ class Contestant:
             if isinstance(module, PointBackbone):  # of random weights nothing would be frozen in an adapter
                 module.pretrained_names = list(module.state_dict())
         base_fingerprint(self.model)
+        if conditions.dtype == 'bfloat16':
+            cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)
         self.batch_size = conditions.batch_size
         self.detects = 'bbox_head' in cfg.model

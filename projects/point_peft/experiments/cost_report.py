@@ -81,8 +81,8 @@ def cost_table(
     titles = ['method', *TITLES.values(), *(['accuracy, %'] if found else [])]
     lines = [
         f'`{place}`, batch {conditions.batch_size}, {conditions.num_points} points, {conditions.device}, '
-        f'{conditions.threads} threads, float32; bank of {conditions.bank_size} clouds. Sizes as they are, all else '
-        f'as ratios to `{reference}` in one run.\n',
+        f'{conditions.threads} threads, {conditions.dtype}; bank of {conditions.bank_size} clouds. Sizes as they are, '
+        f'all else as ratios to `{reference}` in one run.\n',
         f'| {" | ".join(titles)} |',
         f'| --- {"| ---: " * (len(titles) - 1)}|',
     ]

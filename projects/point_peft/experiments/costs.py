@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import torch
 from rich.progress import track
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -27,9 +28,10 @@ RSS_UNIT = 1 if sys.platform == 'darwin' else 1024
 NUM_WARMUP = 1
 
 Costs = dict[str, float]
-"""``train_step_s``, ``infer_s`` (medians, seconds per batch), ``peak_mb`` (of training steps, above the idle process),
-``train_step_gflops``, ``infer_gflops`` (per cloud, 2 per multiply-add), ``parameters``, ``trainable``, ``adapter_mb``,
-``bank_mb`` (2**20 bytes that are stored per task)."""
+"""``train_step_s``, ``infer_s`` (medians, seconds per batch), ``train_step_spread``, ``infer_spread`` (their
+interquartile ranges as shares of them), ``peak_mb`` (of training steps, above the idle process), ``train_step_gflops``,
+``infer_gflops`` (per cloud, 2 per multiply-add), ``parameters``, ``trainable``, ``adapter_mb``, ``bank_mb`` (2**20
+bytes that are stored per task)."""
 
 
 def timed(function: Callable[[], Any], device: str) -> float:
@@ -44,7 +46,7 @@ def timed(function: Callable[[], Any], device: str) -> float:
 
 
 def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions) -> dict[str, Costs]:
-    """Median seconds of a training step and an inference, repeats interleaved over the contestants."""
+    """Median seconds of a training step and an inference and their spread, repeats interleaved over the contestants."""
     actions = {
         f'{name}|{what}': getattr(contestant, what)
         for name, contestant in contestants.items()
@@ -58,9 +60,19 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
             if repeat >= NUM_WARMUP:
                 samples[key].append(seconds)
     return {
-        name: {f'{what}_s': statistics.median(samples[f'{name}|{what}']) for what in ('train_step', 'infer')}
+        name: {
+            key: value
+            for what in ('train_step', 'infer')
+            for key, value in _median_and_spread(samples[f'{name}|{what}'], what).items()
+        }
         for name in contestants
     }
+
+
+def _median_and_spread(seconds: list[float], what: str) -> Costs:
+    median = statistics.median(seconds)
+    low, high = np.percentile(seconds, [25, 75])
+    return {f'{what}_s': median, f'{what}_spread': float(high - low) / median}
 
 
 def count_flops(contestant: Contestant) -> Costs:
@@ -142,9 +154,13 @@ def measure_costs(configs: Sequence[str], conditions: Conditions) -> dict[str, C
 
 
 def ratios(costs: Mapping[str, Costs], baseline: str) -> dict[str, Costs]:
-    """Costs divided by those of one config; what it has none of is left out."""
+    """Costs divided by those of one config; what it has none of is left out, and so is the spread of times."""
     reference = costs[baseline]
     return {
-        config: {key: round(value / reference[key], 4) for key, value in row.items() if reference[key]}
+        config: {
+            key: round(value / reference[key], 4)
+            for key, value in row.items()
+            if reference[key] and not key.endswith('_spread')
+        }
         for config, row in costs.items()
     }
