@@ -40,6 +40,7 @@ FLOORS = (
     'adapters',
     'experiments',
     'apis',
+    'demo',
     'cli',
 )
 """From the ground up. The engine has floors of its own, of which ``engine/__init__.py`` is the highest."""

@@ -107,6 +107,7 @@ RULES: tuple[Rule, ...] = (
         r'python tools/misc/browse_dataset\.py \S+/shapes_(scan|part)\.py.*',
         f'{TOOL}browse_dataset.py::test_pictures',
     ),
+    Elsewhere(r'python tools/demo\.py.*', 'tests/test_demo/test_demo_tool.py::test_until_ctrl_c'),
     Elsewhere(r'python tools/\S+/join_adapter\.py .*', f'{TOOL}train.py::test_train_then_test_then_join'),
     Elsewhere(r'python tools/\S+/publish_model\.py .*', f'{TOOL}publish_model.py::test_encoder_alone'),
     Elsewhere(r'python tools/\S+/collect_meshes\.py .* --append .*', f'{TOOL}collect_meshes.py::test_append'),

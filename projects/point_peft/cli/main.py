@@ -20,7 +20,7 @@ from ..version import __version__
 
 PROGRAM = 'point-peft'
 
-FIRST = ('train', 'test', 'infer', 'list', 'browse', 'bank', 'convert')
+FIRST = ('train', 'test', 'infer', 'demo', 'list', 'browse', 'bank', 'convert')
 """Commands at the top of the list."""
 
 COMPARISONS = 'experiments'
