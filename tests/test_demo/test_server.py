@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Exploit
 
 from point_peft.apis import Inferencer
 from point_peft.demo.model import DemoModel
@@ -22,6 +21,16 @@ from point_peft.io.errors import ConfigError, InvalidValueError
 
 CLOUD = np.random.default_rng(0).standard_normal((300, 3))
 LIMIT = 2**20
+
+
+class Exploit:
+    """A pickle that creates a file when it is opened."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return Path.touch, (self.trace,)
 
 
 def npy(points: np.ndarray, **options: Any) -> bytes:
