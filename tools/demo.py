@@ -45,9 +45,10 @@ def main(args: argparse.Namespace) -> None:
     from point_peft.demo.model import DemoModel
     from point_peft.demo.server import DemoServer
 
-    checkpoint = find_checkpoint(args.model)
-    print(f'loading {printable(checkpoint)}', flush=True)
-    with DemoServer(DemoModel(checkpoint, device=args.device), port=args.port, largest=args.max_mb) as server:
+    with DemoServer(port=args.port, largest=args.max_mb) as server:
+        checkpoint = find_checkpoint(args.model)
+        print(f'loading {printable(checkpoint)}', flush=True)
+        server.model = DemoModel(checkpoint, device=args.device)
         print(f'the demo is at {server.address} (only on this machine); Ctrl-C ends it', flush=True)
         with suppress(KeyboardInterrupt):
             server.serve_forever(poll_interval=0.2)

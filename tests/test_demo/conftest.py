@@ -56,7 +56,8 @@ def segmentor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def serving(model: DemoModel) -> Iterator[DemoServer]:
     """A server in a thread until the tests are over."""
-    with DemoServer(model, port=0, largest=LARGEST) as server:
+    with DemoServer(port=0, largest=LARGEST) as server:
+        server.model = model
         thread = Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.05), daemon=True)
         thread.start()
         yield server

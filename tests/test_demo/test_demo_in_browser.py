@@ -160,7 +160,8 @@ def legend(browser: Browser) -> list[str]:
 
 def test_server_is_gone(browser: Browser, model: DemoModel, cloud: Path) -> None:
     """A page whose demo has ended says so."""
-    with DemoServer(model, port=0) as server:
+    with DemoServer(port=0) as server:
+        server.model = model
         thread = Thread(target=server.serve_forever, kwargs=dict(poll_interval=0.05))
         thread.start()
         open_demo(browser, server, 'desktop')

@@ -13,6 +13,8 @@ from point_peft.apis import init_model
 from point_peft.demo.model import DemoModel
 from point_peft.demo.neighbors import Neighbors
 from point_peft.demo.thumbnails import thumbnail
+from point_peft.io.weights import OWN_KEY
+from point_peft.methods import fitted_methods
 from point_peft.procedural import ProceduralShapes
 from point_peft.visualization import project
 
@@ -51,7 +53,7 @@ def test_other_clouds_have_no_names(model: DemoModel, dataset: dict | None, said
         cfg.train_dataloader.dataset = dataset
     else:
         cfg.train_dataloader.dataset.update(dataset)
-    neighbors = Neighbors.of(model.inferencer.model, cfg)
+    neighbors = Neighbors.of(model.inferencer.model, cfg, {})
     assert neighbors is not None
     assert neighbors.note.startswith('Rows have numbers only: ') and said in neighbors.note
     model.predict_example(0, None)
@@ -59,10 +61,22 @@ def test_other_clouds_have_no_names(model: DemoModel, dataset: dict | None, said
     assert len(found) == 8 and all(set(one) == {'row', 'similarity'} for one in found)
 
 
+def test_a_bank_in_the_checkpoint(model: DemoModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A complete checkpoint has the bank in it, and notes what it was made from."""
+    (method,) = fitted_methods(model.inferencer.model).values()
+    noted = {OWN_KEY: {method.fitted_key: method.fitted_on}}
+    monkeypatch.setattr(method, 'fitted_on', None)
+    for meta, note in ((noted, ''), ({}, 'Rows have numbers only: nothing says which clouds')):
+        neighbors = Neighbors.of(model.inferencer.model, model.inferencer.cfg, meta)
+        assert (
+            neighbors is not None and neighbors.note.startswith(note) and bool(neighbors.note) == bool(note)
+        )
+
+
 def test_without_a_bank(model: DemoModel) -> None:
     """A model that retrieves nothing says nothing of it."""
-    assert Neighbors.of(init_model('lora/pointmae_mini_shapes'), model.inferencer.cfg) is None
-    assert Neighbors.of(init_model('point_peft/pointmae_mini_shapes'), model.inferencer.cfg) is None
+    assert Neighbors.of(init_model('lora/pointmae_mini_shapes'), model.inferencer.cfg, {}) is None
+    assert Neighbors.of(init_model('point_peft/pointmae_mini_shapes'), model.inferencer.cfg, {}) is None
 
 
 def test_thumbnail() -> None:

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from point_peft.apis import Inferencer
-from point_peft.demo.model import DemoModel
-from point_peft.demo.server import FILES, FOLDER, LARGEST, DemoServer, safe_name
+from point_peft.demo.server import FILES, FOLDER, DemoServer, safe_name
 from point_peft.io.errors import ConfigError, InvalidValueError
 
 CLOUD = np.random.default_rng(0).standard_normal((300, 3))
@@ -175,8 +174,8 @@ def test_names() -> None:
             safe_name(name)
 
 
-def test_port_in_use(server: DemoServer, model: DemoModel) -> None:
+def test_port_in_use(server: DemoServer) -> None:
     with pytest.raises(
         ConfigError, match=rf'^port {server.server_port} is in use; give another one with --port'
     ):
-        DemoServer(model, port=server.server_port, largest=LARGEST)
+        DemoServer(port=server.server_port)

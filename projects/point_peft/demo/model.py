@@ -15,6 +15,7 @@ from ..apis.scenes import ScenePreparation
 from ..datasets.readers import SUFFIXES
 from ..io.errors import ConfigError, InvalidValueError, PointPEFTError
 from ..io.text import printable
+from ..io.weights import load_checkpoint_file
 from ..models import PartSegmentor
 from ..procedural.shapes import CLASSES
 from ..visualization.page_data import describe_cloud
@@ -43,7 +44,8 @@ class DemoModel:
                 'objects.'
             )
         self.segments = isinstance(self.inferencer.model, PartSegmentor)
-        self.neighbors = Neighbors.of(self.inferencer.model, self.inferencer.cfg)
+        noted = load_checkpoint_file(checkpoint).get('meta') or {}
+        self.neighbors = Neighbors.of(self.inferencer.model, self.inferencer.cfg, noted)
         self.busy = Lock()  # the page may ask again before it has its answer
 
     def describe(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import nn
 from ..engine.fitting import expected_provenance, fitting_set
 from ..io.errors import DatasetError, PointPEFTError
 from ..io.text import printable, printable_lines
+from ..io.weights import OWN_KEY
 from ..methods import PointPriorPrompt, fitted_methods
 from ..methods.memory_bank import Retrieval
 from ..registry import DATASETS
@@ -29,28 +30,31 @@ class Neighbors:
         model (BaseModel): Task model.
         method (PointPriorPrompt): The method in it, whose bank is filled.
         cfg (Config): Config of its training.
+        noted (Mapping): ``meta`` of its checkpoint, which has the bank's origin if the bank is in it.
 
     Attributes:
         note (str): Why rows have no names; empty where they have.
     """
 
-    def __init__(self, model: BaseModel, method: PointPriorPrompt, cfg: Config) -> None:
+    def __init__(
+        self, model: BaseModel, method: PointPriorPrompt, cfg: Config, noted: Mapping[str, Any]
+    ) -> None:
         self.rows = len(method.bank)
         self.found: Retrieval | None = None
         method.bank.register_forward_hook(self._keep)
         self.dataset: Any = None
         self.note = ''
         try:
-            self.dataset = _clouds_of(model, method, cfg)
+            self.dataset = _clouds_of(model, method, cfg, noted)
         except (PointPEFTError, OSError) as error:
             self.note = f'Rows have numbers only: {printable_lines(error)}'
 
     @classmethod
-    def of(cls, model: BaseModel, cfg: Config) -> Neighbors | None:
-        """For a model; None if it retrieves nothing."""
+    def of(cls, model: BaseModel, cfg: Config, noted: Mapping[str, Any]) -> Neighbors | None:
+        """For a model; None if it retrieves nothing. Arguments as of the class."""
         methods = fitted_methods(model).values()
         filled = [one for one in methods if isinstance(one, PointPriorPrompt) and len(one.bank)]
-        return cls(model, filled[0], cfg) if filled else None
+        return cls(model, filled[0], cfg, noted) if filled else None
 
     def describe(self) -> list[dict[str, Any]]:
         """What the last cloud retrieved, nearest first.
@@ -87,14 +91,15 @@ class Neighbors:
         )
 
 
-def _clouds_of(model: BaseModel, method: PointPriorPrompt, cfg: Config) -> Any:
+def _clouds_of(model: BaseModel, method: PointPriorPrompt, cfg: Config, noted: Mapping[str, Any]) -> Any:
     """The data set whose items are the rows of a bank.
 
     Raises:
         PointPEFTError: It is not at hand, or is not the one that the bank was made from.
     """
     given = (cfg.get('train_dataloader') or {}).get('dataset')
-    made_from = (method.fitted_on or {}).get('clouds')
+    origin = method.fitted_on or (noted.get(OWN_KEY) or {}).get(method.fitted_key) or {}
+    made_from = origin.get('clouds')
     if given is None or not made_from:
         raise DatasetError('nothing says which clouds the memory bank was made from.')
     dataset = fitting_set(method, DATASETS.build(given))

@@ -54,12 +54,14 @@ DRAINED = 4
 
 
 class DemoServer(ThreadingHTTPServer):
-    """The server.
+    """The server. It takes its port at once and answers when it has its model, which may take a while.
 
     Args:
-        model (DemoModel): What answers.
         port (int): Where on the loopback interface; 0 takes a free one.
         largest (int): Megabytes of a file at most.
+
+    Attributes:
+        model (DemoModel): What answers; to be set before :meth:`serve_forever`.
 
     Raises:
         ConfigError: The port is in use, or not for this user.
@@ -68,8 +70,9 @@ class DemoServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = os.name == 'posix'  # elsewhere two programs could share the port
 
-    def __init__(self, model: DemoModel, *, port: int, largest: int = LARGEST) -> None:
-        self.model = model
+    model: DemoModel
+
+    def __init__(self, *, port: int, largest: int = LARGEST) -> None:
         self.largest = largest * MEGABYTE
         try:
             super().__init__((LOOPBACK, port), DemoHandler)
