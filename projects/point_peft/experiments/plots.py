@@ -16,7 +16,11 @@ from .report import MethodRow, SettingReport
 WIDTH, HEIGHT = 5.2, 4.0
 """Inches of each of the pictures side by side."""
 
-MARKERS = 'osD^vP*XhH'
+LEGEND_WIDTH = 2.2
+"""Inches beside them."""
+
+MARKERS = 'osD^vP*Xh'
+"""Nine for ten colours, so that ninety methods differ in one or the other."""
 
 
 def plot_report(reports: Sequence[SettingReport], *, title: str) -> Figure:
@@ -30,7 +34,7 @@ def plot_report(reports: Sequence[SettingReport], *, title: str) -> Figure:
         title (str): What is compared.
     """
     several = len(reports) > 1
-    figure = new_figure(WIDTH * (2 + several), HEIGHT)
+    figure = new_figure(WIDTH * (2 + several) + LEGEND_WIDTH, HEIGHT)
     figure.suptitle(literal(title))
     axes = figure.subplots(1, 2 + several, squeeze=False)[0]
     shown = reports[-1]
@@ -40,7 +44,7 @@ def plot_report(reports: Sequence[SettingReport], *, title: str) -> Figure:
     if several:
         _by_setting(axes[2], reports)
     drawn = [row.method for row in shown.rows if row.accuracy[shown.compared] is not None]
-    draw_legend(axes[0], axes[0].containers, drawn, fontsize=8)
+    draw_legend(figure, axes[0].containers, drawn, fontsize=8, loc='outside right upper')
     return figure
 
 
