@@ -16,7 +16,8 @@ data_root = 'data/a'
 train_dataloader = dict(
     batch_size=4,
     dataset=dict(type='PointCloudFolder', data_root=data_root, split='train'))
-model = dict(name='chair', names=['a', 'b'], sizes=[1, 2], scale=(0.8, 1.25), rate=0.5, num=3, on=True, part=dict(x=1),
+model = dict(type='Unregistered', name='chair', names=['a', 'b'], sizes=[1, 2], scale=(0.8, 1.25),
+             rate=0.5, num=3, on=True, part=dict(x=1),
              hooks=[dict(type='A', size=1)], none=None)
 work_dir = 'w'
 load_from = None
@@ -142,3 +143,22 @@ def test_paths_stay_paths(tmp_path: Path) -> None:
     cfg = load(tmp_path, 'work_dir=[1]', 'data_root=[2024]', 'load_from=(3,)')
     assert (cfg.work_dir, cfg.data_root, cfg.load_from) == ('[1]', '[2024]', '(3,)')
     assert cfg.train_dataloader.dataset.data_root == '[2024]'
+
+
+@pytest.mark.parametrize(
+    ('key', 'message'),
+    [
+        ('model.backbone.init_cfg.chekpoint', "unknown argument 'chekpoint'; did you mean 'checkpoint'"),
+        ('model.backbon.depth', "unknown argument 'backbon'; did you mean 'backbone'"),
+        ('model.backbone.backbone.depth', "PointMAE got an unknown argument 'backbone'; it takes"),
+        ('train_cfg.max_epoch', "unknown argument 'max_epoch'; did you mean 'max_epochs'"),
+        ('default_hooks.chekpoint.interval', "there is no such hook; did you mean 'checkpoint'"),
+        ('param_scheduler.0.ends.x', "unknown argument 'ends'; did you mean 'end'"),
+    ],
+)
+def test_places_that_nothing_reads(key: str, message: str) -> None:
+    """Also where a config is only loaded; what a class does take may be new."""
+    with pytest.raises(ConfigError, match=message):
+        load_config('point_peft/pointmae_mini_shapes', {key: 3})
+    cfg = load_config('point_peft/pointmae_mini_shapes', {'optim_wrapper.paramwise_cfg.norm_decay_mult': 0.5})
+    assert cfg.optim_wrapper.paramwise_cfg.norm_decay_mult == 0.5

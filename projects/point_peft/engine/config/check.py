@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from mmengine.config import Config
@@ -91,6 +92,22 @@ def check_config(cfg: Config) -> None:
         raise (missing or error) from None
     check_values(cfg)
     check_schedule(cfg)
+
+
+def check_changed(cfg: Config, names: Collection[str]) -> None:
+    """Check the sections of a config that got new keys; types that nothing here has are left to :func:`check_config`.
+
+    Args:
+        cfg (Config): The config.
+        names (Collection[str]): Sections at the top of it.
+
+    Raises:
+        ConfigError: An unknown argument or section, with its place and the nearest names.
+    """
+    _check_sections(cfg)
+    for name in names:
+        with suppress(_UnknownTypeError):
+            _check_node(cfg.get(name), name)
 
 
 def _load_tiers(cfg: Config) -> MissingTierError | None:

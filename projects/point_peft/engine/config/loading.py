@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from ...io.errors import ConfigError
 from .classes import count_classes
-from .options import apply_option
+from .options import apply_option, is_new
 from .paths import bind_data_root, expand_home
 from .reading import read_config
 from .required import check_whole
@@ -46,7 +46,8 @@ def load_config(
 
     Raises:
         MissingFileError: There is no such file or name; says similar ones.
-        ConfigError: The file cannot be read, a variable or an option has no effect, or a section is of another kind.
+        ConfigError: The file cannot be read, a variable or an option has no effect, an option leads to a place that
+            nothing reads, or a section is of another kind.
         DatasetError: Classes are to be counted in a directory that has none.
     """
     cfg, files = read_config(path)
@@ -59,6 +60,7 @@ def load_config(
     bind_data_root(cfg, files)
     bound = bound_schedulers(cfg, files)
     check_options(cfg, files, options)
+    extended = {key.partition('.')[0] for key in options if '.' in key and is_new(cfg, key)}
     for key in sorted(
         options, key=lambda key: key != 'data_root'
     ):  # first, so that those of single loaders win
@@ -71,6 +73,10 @@ def load_config(
     expand_home(cfg)
     count_classes(cfg)
     drop_absent_hooks(cfg)
+    if extended:  # it may be a slip, and not every caller builds what it is in
+        from .check import check_changed  # which needs MMEngine's runner
+
+        check_changed(cfg, extended)
     if work_dir is not None:
         cfg.work_dir = str(Path(work_dir).expanduser())
     elif cfg.get('work_dir') is None:

@@ -87,6 +87,13 @@ def apply_option(cfg: Config, key: str, value: Any) -> Any:
     return value
 
 
+def is_new(cfg: Config, key: str) -> bool:
+    """Whether a dotted key leads to a place that a config does not have; one that holds None is there."""
+    parent, dot, last = key.rpartition('.')
+    node = _find(cfg, parent) if dot else cfg
+    return node is None or (isinstance(node, (Mapping, Config)) and last not in node)
+
+
 def parse_value(text: str, old: Any, key: str, *, is_text: bool = False) -> Any:
     """Give a text from the command line the type of the value it replaces.
 
