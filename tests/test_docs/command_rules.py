@@ -86,7 +86,9 @@ RULES: tuple[Rule, ...] = (
     Elsewhere(rf'{TEST} CONFIG work_dirs/x/\S+', f'{TOOL}train.py::test_train_then_test_then_join'),
     Elsewhere(rf'{TEST} \S+ CHECKPOINT --votes 10', f'{TOOL}show.py::test_votes'),
     Elsewhere(rf'{TRAIN} CONFIG --resume', f'{TOOL}train.py::test_truncated_last_file_costs_one_warning'),
-    Elsewhere(rf'{TRAIN} CONFIG --amp', f'{TOOL}train.py::test_user_errors_are_one_sentence'),
+    Elsewhere(
+        rf'{TRAIN} CONFIG --amp( --amp-dtype bfloat16)?', f'{TOOL}train.py::test_user_errors_are_one_sentence'
+    ),
     Elsewhere(rf'{TRAIN} CONFIG --auto-scale-lr', f'{TOOL}train.py::test_flags_reach_the_run'),
     Elsewhere(
         rf'{TRAIN} CONFIG --tensorboard',

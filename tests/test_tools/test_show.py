@@ -126,7 +126,7 @@ def test_command_line_without_a_display(tmp_path: Path, classification: Path) ->
     assert files(out) == [*PICTURES, 'clouds.html']
     page = (out / 'clouds.html').read_text()
     assert 'src="http' not in page
-    assert 'test[3]<br>true: bookshelf<br>predicted: ' in page.replace('\\u003c', '<').replace('\\u003e', '>')
+    assert r'test[3]\ntrue: bookshelf\npredicted: ' in page
 
 
 def test_votes(tool: ModuleType, tmp_path: Path, parts: Path) -> None:
