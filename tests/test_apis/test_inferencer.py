@@ -239,6 +239,8 @@ def test_what_it_is_made_of(
         InvalidValueError, match='a model that is built takes neither a checkpoint nor options'
     ):
         Inferencer(model, trained.checkpoint)
+    with pytest.raises(InvalidValueError, match='a Linear was given as the model; give a checkpoint'):
+        Inferencer(torch.nn.Linear(2, 2))
     with pytest.raises(MissingFileError, match=r'absent\.pth'):
         Inferencer(tmp_path / 'absent.pth')
     with pytest.raises(PointPEFTError, match='PointMAEPretrain says nothing of a single cloud'):
@@ -294,7 +296,8 @@ def test_parts(segmentor: tuple[Config, Path]) -> None:
     for category, message in (
         (None, 'give the category, one of cap, mug'),
         ('teapot', "category 'teapot' is unknown; give one of cap, mug"),
-        (['mug'], 'there are 1 categories for more inputs; give one for each'),
+        (['mug'], 'the number of categories is 1, that of the inputs 3; give one for each'),
+        (['mug'] * 4, 'the number of categories is 4, that of the inputs 3; give one for each'),
     ):
         with pytest.raises(PointPEFTError, match=message):
             inferencer(clouds, category=category)

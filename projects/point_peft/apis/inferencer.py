@@ -141,7 +141,7 @@ class Inferencer:
         size = self.checked_batch_size(batch_size)
         answers = self.read(inputs)
         usable = [answer for answer in answers if answer.problem is None]
-        self._tell_categories(usable, category)
+        self._tell_categories(usable, category, inputs=max(answer.position for answer in answers) + 1)
         with evaluating(self.model):
             if isinstance(self.preparation, ScenePreparation):
                 found = predict_scenes(self.model, usable, self.preparation)
@@ -182,7 +182,7 @@ class Inferencer:
         return f'Inferencer({type(self.model).__name__}, {self.preparation})'
 
     def _tell_categories(
-        self, answers: Sequence[Answer], category: str | int | Sequence[str | int] | None
+        self, answers: Sequence[Answer], category: str | int | Sequence[str | int] | None, *, inputs: int
     ) -> None:
         """Give every answer its category, where the model has to be told."""
         if not isinstance(self.model, PartSegmentor):
@@ -199,9 +199,10 @@ class Inferencer:
                 answer.category = found
             return
         found_by_input = [find_category(one, names, count) for one in category]
+        if len(found_by_input) != inputs:
+            raise InvalidValueError(
+                f'the number of categories is {len(found_by_input)}, that of the inputs {inputs}; give one for each, '
+                'or one for all.'
+            )
         for answer in answers:
-            if answer.position >= len(found_by_input):
-                raise InvalidValueError(
-                    f'there are {len(found_by_input)} categories for more inputs; give one for each, or one for all.'
-                )
             answer.category = found_by_input[answer.position]

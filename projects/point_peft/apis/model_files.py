@@ -29,7 +29,13 @@ def config_and_checkpoint(
 
     Raises:
         ConfigError: There is no checkpoint.
+        InvalidValueError: Something else was given.
     """
+    if not isinstance(model, (str, Path, Config)):
+        raise InvalidValueError(
+            f'a {type(model).__name__} was given as the model; give a checkpoint, a config with its checkpoint, or a '
+            'model that init_model or get_model made.'
+        )
     if isinstance(model, Config):
         cfg = model
         if options:
