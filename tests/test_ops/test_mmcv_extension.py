@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,30 +109,35 @@ def test_points_in_boxes() -> None:
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An mmcv that is not compiled, the only one that can be imported."""
-    for name in [name for name in sys.modules if name.partition('.')[0] == 'mmcv']:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An mmcv that is not compiled, the only one that can be imported until the test is over."""
+    for name in of_mmcv():
         monkeypatch.delitem(sys.modules, name)
     (tmp_path / 'mmcv').mkdir()
     (tmp_path / 'mmcv' / '__init__.py').touch()
     monkeypatch.syspath_prepend(tmp_path)
     mmcv_extension.supply_extension()
-    return tmp_path / 'mmcv'
+    yield tmp_path / 'mmcv'
+    for name in of_mmcv():
+        del sys.modules[name]
 
 
-def test_in_place_of_the_extension(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def of_mmcv() -> list[str]:
+    """Its modules that are imported."""
+    return [name for name in sys.modules if name.partition('.')[0] == 'mmcv']
+
+
+def test_in_place_of_the_extension(package: Path) -> None:
     """mmcv's names are all there; those that nothing here computes say how to get them."""
     extension = import_module('mmcv._ext')
-    monkeypatch.delitem(sys.modules, 'mmcv._ext')
     assert extension.box_iou_rotated is box_iou_rotated
     with pytest.raises(NotImplementedError, match=r'ball_query_forward is not compiled here.*MMCV=compiled'):
         extension.ball_query_forward(1, 2, x=3)
     assert find_spec('mmcv._ext') is not None and find_spec('mmcv._other') is None
 
 
-def test_a_compiled_one_stays(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiled_one_stays(package: Path) -> None:
     """The extension of mmcv comes first; asking twice for ours changes nothing."""
     (package / '_ext.py').write_text('compiled = True')
     mmcv_extension.supply_extension()
     assert import_module('mmcv._ext').compiled
-    monkeypatch.delitem(sys.modules, 'mmcv._ext')

@@ -11,13 +11,6 @@ from ..engine.runtime.device import check_device
 from ..experiments.contestant import DTYPES, Conditions
 from .arguments import at_least, device
 
-HELP = {
-    'num_points': 'of random clouds; rooms have their own',
-    'bank_size': 'clouds in the memory bank',
-    'repeats': 'of which the median counts',
-    'dtype': 'what training steps compute in; bfloat16 is what --amp of train.py does on a CPU',
-}
-
 KINDS: dict[str, Callable[[str], Any]] = {'dtype': str, 'device': device}
 """What is no count."""
 
@@ -29,7 +22,7 @@ def add_conditions(parser: argparse.ArgumentParser) -> None:
         kind = KINDS.get(field.name, at_least(1))
         choices = DTYPES if field.name == 'dtype' else None
         parser.add_argument(
-            flag, type=kind, default=field.default, choices=choices, help=HELP.get(field.name)
+            flag, type=kind, default=field.default, choices=choices, help=field.metadata.get('help')
         )
 
 

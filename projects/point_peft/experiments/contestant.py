@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -46,12 +46,17 @@ class Conditions:
     """
 
     batch_size: int = 8
-    num_points: int = 2048
-    bank_size: int = 11392
+    num_points: int = field(default=2048, metadata=dict(help='of random clouds; rooms have their own'))
+    bank_size: int = field(default=11392, metadata=dict(help='clouds in the memory bank'))
     threads: int = 2
     device: str = 'cpu'
-    repeats: int = 10
-    dtype: str = 'float32'
+    repeats: int = field(default=10, metadata=dict(help='of which the median counts'))
+    dtype: str = field(
+        default='float32',
+        metadata=dict(
+            help='what training steps compute in; bfloat16 is what --amp of train.py does on a CPU'
+        ),
+    )
 
 
 class Contestant:
