@@ -38,6 +38,7 @@ def test_two_processes(detector: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert code == 0, output
     assert re.search(r'Epoch\(val\) \[1\]\[1/1\].* mAP_0\.25: \d', output), output
+    assert 'number of instances per category' not in output
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
 
 

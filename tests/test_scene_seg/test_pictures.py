@@ -89,10 +89,9 @@ def test_real_scan(tmp_path: Path) -> None:
     page = (out / 'clouds.html').read_text()
     assert f'scene0000_02.bin: {100 * metrics["acc"]:.1f} % of the points' in page
     assert (out / 'clouds.html').stat().st_size < 7e6
-    drawn = page.rpartition('Plotly.newPlot')[2]
-    (ranges,) = re.findall(r'"xaxis":\{[^{}]*"range":\[([^]]+)\]', drawn)[:1]
-    low, high = map(float, ranges.split(','))
-    assert 6 < high - low < 10  # the flat is 7.4 m wide
+    (described,) = re.findall(r'<script type="application/json" id="clouds">(.*?)</script>', page, re.DOTALL)
+    (cloud,) = json.loads(described)
+    assert 6 < 2 * cloud['radius'] < 10  # the flat is 7.4 m wide
 
 
 @pytest.mark.parametrize(('split', 'show'), [('train', 'auto'), ('val', 'labels'), ('val', 'none')])

@@ -12,8 +12,15 @@ import mmengine
 LISTING = tuple(Path(mmengine.__file__).parent / package for package in ('runner', 'model'))
 """Packages of MMEngine whose messages of several lines are lists: environment, config, hooks, initial values."""
 
-CHATTER = ('Distributed training is not used', 'Exp name: ', 'Checkpoints will be saved to ')
-"""Beginnings of messages of MMEngine that say nothing new: one process, and the work directory."""
+CHATTER = (
+    'Distributed training is not used',
+    'Exp name: ',
+    'Checkpoints will be saved to ',
+    '-' * 30,
+    'The number of instances per category in the dataset:',
+)
+"""Beginnings of messages that say nothing new: MMEngine's of one process and the work directory, mmdet3d's tables
+of the boxes of every split."""
 
 
 def screen_handlers(logger: logging.Logger) -> list[logging.StreamHandler]:
