@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Install what the tests need into .venv, then lint, check types and test:
 #   bash tools/run_tests.sh [arguments of pytest]
-# A test that is skipped for a missing package of this tier fails, also one in a browser where apt-get could install it. Ends with pytest's closing line; fails if pytest, ruff
-# or mypy does.
+# A test that is skipped for a missing package of this tier fails, also one in a browser where apt-get could install it.
+# Ends with pytest's closing line; fails if pytest, ruff or mypy does.
 set -uo pipefail
 
 TOOLS=$(cd "$(dirname "$0")" && pwd)

@@ -47,11 +47,12 @@ def main(args: argparse.Namespace) -> None:
         check_output(args.json, '--json')
     machine = Machine.now(args.device)
     rows = measure_costs(args.configs, conditions)
+    doubts = machine.doubts(rows)
     result = json.dumps(
         {
             'settings': asdict(conditions),
             'machine': asdict(machine),
-            'doubts': machine.doubts(rows),
+            'doubts': doubts,
             'absolute': rows,
             'ratios_to_first': ratios(rows, args.configs[0]),
         },
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
         Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         Path(args.json).write_text(result + '\n')
     print(result)
-    for doubt in machine.doubts(rows):
+    for doubt in doubts:
         print(f'warning: {doubt}', file=sys.stderr)
 
 

@@ -71,13 +71,14 @@ def main(args: argparse.Namespace) -> None:
     names = {f'{method}/{args.on}': method for method in methods if _goes(method, args)}
     machine = Machine.now(args.device)
     costs = {names[config]: row for config, row in measure_costs(list(names), conditions).items()}
+    doubts = machine.doubts(costs)
     relative = ratios(costs, REFERENCE)
     table = cost_table(costs, relative, conditions, args.on, found)
     result = {
         'on': args.on,
         'settings': asdict(conditions),
         'machine': asdict(machine),
-        'doubts': machine.doubts(costs),
+        'doubts': doubts,
         'absolute': costs,
         'ratios': relative,
         'accuracy': found,
@@ -87,7 +88,7 @@ def main(args: argparse.Namespace) -> None:
     save_figure(plot_costs(relative, costs, found, title=f'Methods on {args.on}'), args.out / 'methods.png')
     print(table)
     print(f'{args.out} holds methods.md, methods.json and methods.png')
-    for doubt in machine.doubts(costs):
+    for doubt in doubts:
         print(f'warning: {doubt}', file=sys.stderr)
 
 

@@ -16,8 +16,14 @@ REPORT = ('report/report.json',)
 """By which a finished cross-validation is known."""
 
 ALONE = dict(
-    **dict(resume=None, amp=False, amp_dtype=None, validate=True, auto_scale_lr=False, launcher='none'),
-    **dict(tensorboard=False, wandb=None),
+    resume=None,
+    amp=False,
+    amp_dtype=None,
+    validate=True,
+    auto_scale_lr=False,
+    launcher='none',
+    tensorboard=False,
+    wandb=None,
 )
 """What every fold decides by itself, so that it cannot be said."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from ..apis import train
 from ..apis.model_files import is_checkpoint
 from ..engine.config.work_dir import ROOT, default_work_dir, newest_work_dir
+from ..engine.runtime.resume import POINTER
 from ..io.errors import ConfigError
 from ..io.shipped import call_of
 from ..io.text import printable
@@ -14,8 +15,8 @@ from ..io.text import printable
 WITHOUT = 'point_peft/pointmae_mini_shapes'
 """Config of the model that is trained where none is given."""
 
-BEST, LAST = 'best_*.pth', 'last_checkpoint'
-"""Files of a run: its best checkpoint, and the text that names the last one."""
+BEST = 'best_*.pth'
+"""The best checkpoint of a run."""
 
 OBJECTS, EPOCHS = 320, 8
 
@@ -61,7 +62,7 @@ def result_of(folder: Path) -> Path | None:
     best = max(folder.glob(BEST), key=lambda file: file.stat().st_mtime, default=None)
     if best is not None:
         return best
-    note = folder / LAST
+    note = folder / POINTER
     if not note.is_file():
         return None
     named = Path(note.read_text().strip())

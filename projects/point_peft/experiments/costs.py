@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -70,9 +69,8 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
 
 
 def _median_and_spread(seconds: list[float], what: str) -> Costs:
-    median = statistics.median(seconds)
-    low, high = np.percentile(seconds, [25, 75])
-    return {f'{what}_s': median, f'{what}_spread': float(high - low) / median}
+    low, median, high = np.percentile(seconds, [25, 50, 75]).tolist()
+    return {f'{what}_s': median, f'{what}_spread': (high - low) / median}
 
 
 def count_flops(contestant: Contestant) -> Costs:
