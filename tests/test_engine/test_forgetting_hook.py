@@ -69,6 +69,16 @@ def test_taken_off_nothing_is_forgotten(tmp_path: Path) -> None:
     assert lost['before'] == kept['before'] and not lost['unchanged'] and lost['after'] < lost['before']
 
 
+def test_a_class_token_that_is_not_pretrained(tmp_path: Path) -> None:
+    """It starts at random, which is nothing that could be forgotten: it is the same before and after."""
+    state = build_plain().state_dict()
+    del state['cls_token'], state['cls_pos']
+    torch.save(state, tmp_path / 'pretrained.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'pretrained.pth'))
+    kept = train(tmp_path / 'lora', methods=[dict(type='SelectiveTuning')], init_cfg=init_cfg)
+    assert kept['unchanged'] and kept['before'] == kept['after']
+
+
 def test_nothing_to_forget(tmp_path: Path) -> None:
     """Random weights are refused, before the training."""
     with pytest.raises(

@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from ...evaluation.features import pooled_features
 from ...evaluation.probing import LinearClassifier
@@ -61,10 +62,14 @@ class ForgettingHook(Hook):
             pretrained = MODELS.build(runner.cfg.model.backbone)
             pretrained.init_weights()
             pretrained.to(next(backbone.parameters()).device)
-            train, test = (pooled_features(pretrained, part, description='before') for part in self.datasets)
             is_tuned = hasattr(backbone, 'detach')
             plain = backbone.detach() if is_tuned else backbone
             try:
+                if is_tuned:
+                    _take_fresh_tensors(pretrained, plain)
+                train, test = (
+                    pooled_features(pretrained, part, description='before') for part in self.datasets
+                )
                 parts = [pooled_features(plain, part, description='after') for part in self.datasets]
             finally:
                 if is_tuned:
@@ -83,3 +88,11 @@ class ForgettingHook(Hook):
             )
             + (', features unchanged to the bit' if found['unchanged'] else ', features changed')
         )
+
+
+def _take_fresh_tensors(backbone: Any, other: nn.Module) -> None:
+    """Take from ``other`` what the checkpoint has not, such as a class token: it starts at random in each of them."""
+    fresh = {
+        name: value for name, value in other.state_dict().items() if name not in backbone.pretrained_names
+    }
+    backbone.load_state_dict(fresh, strict=False)
