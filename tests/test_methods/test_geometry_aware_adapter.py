@@ -11,6 +11,7 @@ from small_models import build_classifier, clouds, logits, train
 from point_peft.backbones.layers import drop_path_rates
 from point_peft.methods import GeometryAwareAdapter, TuningContext
 from point_peft.methods.geometry_aware_adapter import LocalAttention, TokenGeometry
+from point_peft.ops import group, interpolation_weights
 
 HOOK = dict(type='GeometryAwareAdapter', num_neighbors=4, attn_dim=6, num_heads=2, hidden_dim=3)
 
@@ -82,7 +83,7 @@ def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from point_peft.methods import geometry_aware_adapter as module
 
     calls = []
-    for name in ('group', 'interpolation_weights'):
+    for name in ('knn', 'interpolation_weights'):
         original = getattr(module, name)
 
         def counted(*args, name=name, original=original):  # noqa: ANN001, ANN002, ANN202
@@ -92,7 +93,19 @@ def test_geometry_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, counted)
     model = build_classifier([HOOK])
     logits(model, clouds())
-    assert calls == ['group', 'interpolation_weights'] and model.backbone.methods[0].activity.context is None
+    assert calls == ['knn', 'interpolation_weights'] and model.backbone.methods[0].activity.context is None
+
+
+@pytest.mark.parametrize('name', ['PointMAE', 'PointGPT'])
+def test_regions_are_those_of_farthest_point_sampling(name: str) -> None:
+    """Sampling among the centers picks the same ones, of which those in the order of sampling are simply the first."""
+    model = build_classifier([HOOK], name=name)
+    adapter, tokens = model.backbone.methods[0], model.backbone.backbone.embed(clouds(3))
+    (geometry,) = adapter.begin(TuningContext(clouds(3), tokens, 2, lambda tokens: tokens.features))
+    regions = group(tokens.centers, tokens.centers.shape[1] // 2, HOOK['num_neighbors'])
+    assert torch.equal(geometry.neighbor_index, regions.neighbor_index + 2)
+    assert torch.equal(geometry.interpolation[:, 2:], interpolation_weights(tokens.centers, regions.centers))
+    assert not geometry.interpolation[:, :2].any()
 
 
 def test_regions_of_a_hierarchy() -> None:
@@ -180,7 +193,9 @@ def test_bad_heads() -> None:
 
 def test_regions_larger_than_the_cloud() -> None:
     """More neighbours than tokens: the message has both numbers."""
-    with pytest.raises(ValueError, match='num_points=16 < group_size=20'):
+    with pytest.raises(
+        ValueError, match='num_neighbors=20 tokens, but the last stage of the backbone has only 16'
+    ):
         logits(build_classifier([dict(HOOK, num_neighbors=20)]), clouds())
 
 

@@ -51,14 +51,13 @@ ARGUMENTS = {
     'knn': (POINTS[:, :4], POINTS, 3),
     'nearest': (POINTS, POINTS.flip(0)),
     'greedy_order': (POINTS,),
-    'region_maxima': (POINTS.flatten(0, 1), ROWS, torch.randn(10, 3, 2), torch.randn(3, 2), True),
+    'region_maxima': (POINTS.flatten(0, 1), ROWS, torch.randn(10, 3, 2), torch.randn(3, 2)),
     'region_gradients': (
         torch.randn(10, 3),
-        32,
+        POINTS.flatten(0, 1),
         ROWS,
         torch.randn(10, 3, 2),
         torch.randn(3, 2),
-        torch.rand(10, 3, 3) < 0.5,
     ),
 }
 

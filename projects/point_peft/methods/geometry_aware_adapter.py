@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
 from ..io.errors import InvalidValueError
-from ..ops import add_interpolated, gather, group, interpolation_weights, region_max_pool
+from ..ops import add_interpolated, farthest_point_sample, gather, interpolation_weights, knn, region_max_pool
 from ..registry import MODELS
 from ..structures import PointTokens
 from .base import TuningMethod
@@ -25,20 +24,24 @@ POOL_NORMS: dict[str, type[nn.Module]] = {'batch': BatchNorm1d, 'layer': nn.Laye
 
 @dataclass(frozen=True)
 class TokenGeometry:
-    """Regions of the group centers, computed once per forward and shared by all blocks.
+    """Regions of a sequence of tokens ``[prefix | patches]``, computed once per forward and shared by all blocks.
 
     Attributes:
-        neighbor_index (Tensor): (B, S, K) tokens of each region, its center first.
-        interpolation (Tensor): (B, G, S) weights, rows summing to one, that carry region features to tokens.
+        neighbor_index (Tensor): (B, S, K) places in the sequence of each region's tokens, its center first.
+        interpolation (Tensor): (B, P+G, S) weights that carry region features to tokens: rows of patch tokens sum to
+            one, those of prefix tokens are zero.
     """
 
     neighbor_index: Tensor
     interpolation: Tensor
 
     @classmethod
-    def of(cls, centers: Tensor, region_centers: Tensor, neighbor_index: Tensor) -> TokenGeometry:
-        """Geometry of regions with these centers (B, S, 3) among token centers (B, G, 3)."""
-        return cls(neighbor_index, interpolation_weights(centers, region_centers).to(centers.dtype))
+    def of(
+        cls, centers: Tensor, region_centers: Tensor, neighbor_index: Tensor, num_prefix: int = 0
+    ) -> TokenGeometry:
+        """Geometry of regions with these centers (B, S, 3) among token centers (B, G, 3), behind P prefix tokens."""
+        weights = interpolation_weights(centers, region_centers).to(centers.dtype)
+        return cls(neighbor_index + num_prefix, F.pad(weights, (0, 0, num_prefix, 0)))
 
 
 @MODELS.register_module()
@@ -116,19 +119,18 @@ class GeometryAwareAdapter(TuningMethod):
         Raises:
             ValueError: If there are fewer tokens than neighbours in a region.
         """
-        return token_geometry(context.tokens, self.center_ratio, self.num_neighbors)
+        return token_geometry(context.tokens, self.center_ratio, self.num_neighbors, context.num_prefix)
 
     def _attach_to(self, block: nn.Module, index: int) -> None:
         self.on_output(block, lambda _, x: self._adapt(x, index))
 
     def _adapt(self, x: Tensor, index: int) -> Tensor:
         """Adapt a block's output (B, P+G, C)."""
-        prefix, patches = self.split(x)
-        x = torch.cat([prefix, self._exchange(patches, index, self.state[self.stages[index]])], dim=1)
+        x = self._exchange(x, index, self.state[self.stages[index]])
         return x + self.adapters[index](x)
 
     def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:
-        """Local interaction, pooling and propagation on patch tokens (B, G, C)."""
+        """Local interaction, pooling and propagation among the patch tokens of a sequence (B, P+G, C)."""
         stage = self.stages[index]
         norm, attn = self.norms[stage], cast(LocalAttention, self.attns[stage])
         attended = attn(norm(tokens), geometry.neighbor_index)  # (B, S, K, attn_dim)
@@ -141,22 +143,41 @@ class GeometryAwareAdapter(TuningMethod):
         return add_interpolated(tokens, geometry.interpolation, regions, scale=self.propagation_scale)
 
 
-def token_geometry(tokens: PointTokens, center_ratio: float, num_neighbors: int) -> list[TokenGeometry]:
+def token_geometry(
+    tokens: PointTokens, center_ratio: float, num_neighbors: int, num_prefix: int = 0
+) -> list[TokenGeometry]:
     """Regions of every stage: those that the next stage merges; in the last stage around the first sampled centers.
 
     Args:
         tokens (PointTokens): The embedded groups.
         center_ratio (float): Regions per token of the last stage.
         num_neighbors (int): Tokens of each.
+        num_prefix (int): Tokens that stand before the patch tokens in the sequence.
+
+    Raises:
+        ValueError: If there are fewer tokens than neighbours in a region.
     """
     geometry = [
-        TokenGeometry.of(centers, stage.centers, stage.neighbor_index)
+        TokenGeometry.of(centers, stage.centers, stage.neighbor_index, num_prefix)
         for centers, stage in zip(tokens.stage_centers, tokens.coarser)
     ]
     centers = tokens.stage_centers[-1]
-    regions = group(centers, max(1, round(center_ratio * centers.shape[1])), num_neighbors)
-    geometry.append(TokenGeometry.of(centers, regions.centers, regions.neighbor_index))
+    if centers.shape[1] < num_neighbors:
+        raise InvalidValueError(
+            f'a region has num_neighbors={num_neighbors} tokens, but the last stage of the backbone has only '
+            f'{centers.shape[1]}; lower num_neighbors.'
+        )
+    regions = _spread_centers(tokens, max(1, round(center_ratio * centers.shape[1])))
+    geometry.append(TokenGeometry.of(centers, regions, knn(regions, centers, num_neighbors), num_prefix))
     return geometry
+
+
+def _spread_centers(tokens: PointTokens, count: int) -> Tensor:
+    """Centers (B, count, 3) that farthest point sampling picks among those of the last stage, from the first one on."""
+    centers = tokens.stage_centers[-1]
+    if tokens.sampling_rank is None:  # they were picked in that order
+        return centers[:, :count]
+    return gather(centers, farthest_point_sample(centers, count))
 
 
 class LocalAttention(nn.Module):

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .compiling import opaque
 from .gather import flat_rows
-from .pooling import spread_to_maxima
 
 CHUNK_ROWS = {'cpu': 2**10}
 """Neighbours that are handled at a time: as many as stay in a CPU's cache."""
@@ -44,74 +43,67 @@ def region_max_pool(tokens: Tensor, index: Tensor, update: Tensor, weight: Tenso
 
 
 class _RegionMaxPool(torch.autograd.Function):
-    """The pooling on flat tensors: table (M, C), rows (R, K), update (R, K, D), weight (C, D)."""
+    """The pooling on flat tensors: table (M, C), rows (R, K), update (R, K, D), weight (C, D).
+
+    The backward makes the neighbourhoods again: a mask of the maxima would be the largest tensor that is kept, and
+    takes as long to write.
+    """
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
-        """Pool part by part, and note where the maxima are if a gradient will be asked for."""
-        pooled, is_max = _region_maxima(table, rows, update, weight, any(ctx.needs_input_grad))
-        ctx.save_for_backward(rows, update, weight, is_max)
-        ctx.table_rows = table.shape[0]
-        return pooled
+        """Pool part by part."""
+        ctx.save_for_backward(table, rows, update, weight)
+        return _region_maxima(table, rows, update, weight)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
         """Send the gradient of each maximum to its token, its update and the weight."""
         with torch.autocast(gradient.device.type, enabled=False):
-            for_table, for_update, for_weight = _region_gradients(
-                gradient, ctx.table_rows, *ctx.saved_tensors
-            )
+            for_table, for_update, for_weight = _region_gradients(gradient, *ctx.saved_tensors)
         return for_table, None, for_update, for_weight
 
 
-def _pooled_and_mask(
-    table: Tensor, rows: Tensor, update: Tensor, weight: Tensor, marked: bool
-) -> tuple[Tensor, Tensor]:
-    """Empty results of :func:`_region_maxima`."""
-    shape = (*rows.shape, table.shape[1])
-    is_max = table.new_empty(shape if marked else (0,), dtype=torch.bool)
-    return table.new_empty(rows.shape[0], table.shape[1]), is_max
-
-
 @opaque(
-    '(Tensor table, Tensor rows, Tensor update, Tensor weight, bool marked) -> (Tensor, Tensor)',
-    _pooled_and_mask,
+    '(Tensor table, Tensor rows, Tensor update, Tensor weight) -> Tensor',
+    lambda table, rows, *_: table.new_empty(rows.shape[0], table.shape[1]),
 )
-def _region_maxima(
-    table: Tensor, rows: Tensor, update: Tensor, weight: Tensor, marked: bool
-) -> tuple[Tensor, Tensor]:
-    """The maxima (R, C), part by part, and if ``marked``, where they are: bool (R, K, C)."""
-    pooled, is_max = _pooled_and_mask(table, rows, update, weight, marked)
+def _region_maxima(table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
+    """The maxima (R, C), part by part."""
+    pooled = table.new_empty(rows.shape[0], table.shape[1])
     for part in _parts(rows):
-        near = table.index_select(0, rows[part].flatten())
-        near = near.addmm_(update[part].flatten(0, 1), weight.T).view(*rows[part].shape, -1)
-        pooled[part] = near.amax(dim=1)
-        if marked:
-            torch.eq(near, pooled[part].unsqueeze(1), out=is_max[part])
-    return pooled, is_max
+        torch.amax(_neighborhoods(table, rows[part], update[part], weight), dim=1, out=pooled[part])
+    return pooled
 
 
 @opaque(
-    '(Tensor gradient, SymInt table_rows, Tensor rows, Tensor update, Tensor weight, Tensor is_max)'
-    ' -> (Tensor, Tensor, Tensor)',
-    lambda gradient, table_rows, _, update, weight, __: (
-        gradient.new_empty(table_rows, gradient.shape[1]),
+    '(Tensor gradient, Tensor table, Tensor rows, Tensor update, Tensor weight) -> (Tensor, Tensor, Tensor)',
+    lambda _, table, __, update, weight: (
+        torch.empty_like(table),
         torch.empty_like(update),
         torch.empty_like(weight),
     ),
 )
 def _region_gradients(
-    gradient: Tensor, table_rows: int, rows: Tensor, update: Tensor, weight: Tensor, is_max: Tensor
+    gradient: Tensor, table: Tensor, rows: Tensor, update: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What table (M, C), update (R, K, D) and weight (C, D) get of the gradient (R, C), part by part."""
-    for_table = gradient.new_zeros(table_rows, gradient.shape[1])
-    for_update, for_weight = torch.empty_like(update), torch.zeros_like(weight)
+    for_table, for_update = torch.zeros_like(table), torch.empty_like(update)
+    for_weight = torch.zeros_like(weight)
     for part in _parts(rows):
-        near = spread_to_maxima(gradient[part], is_max[part], dim=1).flatten(0, 1)
+        near = _neighborhoods(table, rows[part], update[part], weight)
+        near.eq_(near.amax(dim=1, keepdim=True))  # in floats: comparing into bytes takes three times as long
+        near.mul_((gradient[part] / near.sum(dim=1)).unsqueeze(1))  # ties share alike
+        near = near.flatten(0, 1)
         for_table.scatter_add_(0, rows[part].reshape(-1, 1).expand_as(near), near)
         for_update[part] = (near @ weight).view_as(update[part])
         for_weight.addmm_(near.T, update[part].flatten(0, 1))
     return for_table, for_update, for_weight
+
+
+def _neighborhoods(table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
+    """Neighbours (R, K, C) of some regions, each with what it receives."""
+    near = table.index_select(0, rows.flatten())
+    return near.addmm_(update.flatten(0, 1), weight.T).view(*rows.shape, -1)
 
 
 def _parts(rows: Tensor) -> Iterator[slice]:
