@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from mmengine.registry import OPTIMIZERS
 from torch import nn
 
 from ...io.errors import ConfigError
+from ...ops.compiling import HAS_CUSTOM_OPERATORS
 from ...registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from ...registry.wrappers import unwrap
 
@@ -75,7 +76,8 @@ class PointOptimWrapperConstructor:
         """
         groups = self.parameter_groups(unwrap(model))
         print_log('optimizer: ' + '; '.join(_describe(group) for group in groups), logger='current')
-        optimizer = OPTIMIZERS.build({**self.optimizer_cfg, 'params': groups})
+        fused = {'fused': True} if _can_fuse(self.optimizer_cfg, groups) else {}
+        optimizer = OPTIMIZERS.build({**fused, **self.optimizer_cfg, 'params': groups})
         return OPTIM_WRAPPERS.build(
             {'type': 'OptimWrapper', **self.optim_wrapper_cfg}, default_args={'optimizer': optimizer}
         )
@@ -105,6 +107,19 @@ class PointOptimWrapperConstructor:
         if prefix:
             group['lr'] = self.optimizer_cfg['lr'] * self.lr_mult[prefix]
         return group
+
+
+def _can_fuse(optimizer: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one operation can update all parameters, which on a CPU torch does not do by itself.
+
+    A loop over the 229 tensors of Point-PEFT is a third of all operations of its step.
+    """
+    has_kernel = HAS_CUSTOM_OPERATORS and optimizer.get('type') in ('Adam', 'AdamW')  # both since torch 2.4
+    return has_kernel and all(
+        parameter.device.type == 'cpu' and not hasattr(parameter, 'full_tensor')  # of FSDP2
+        for group in groups
+        for parameter in group['params']
+    )
 
 
 def is_without_decay(name: str, parameter: nn.Parameter) -> bool:
