@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import slow_methods
 import torch
+from compiled_models import needs_compiler
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.profiler import ProfilerActivity, profile
 
-from point_peft.methods import MemoryBank, PointPriorPrompt
+from point_peft.methods import MemoryBank, PointPriorPrompt, memory_bank
+from point_peft.methods.memory_bank import nearest_rows
 
 
 def filled(features: torch.Tensor, temperature: float = 1.0) -> MemoryBank:
@@ -80,6 +83,59 @@ def test_batch_does_not_matter() -> None:
         alone = bank(queries[row : row + 1], 3)
         assert torch.equal(alone.index[0], together.index[row])
         torch.testing.assert_close(alone.attended[0], together.attended[row])
+
+
+@pytest.mark.parametrize('chunk', [1, 3, 8, 20, 64])
+def test_chunks_do_not_matter(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One product with all rows, whole or in parts, of which some are smaller than the number of neighbours."""
+    keys, query = torch.randn(20, 6, dtype=torch.float64), torch.randn(5, 6, dtype=torch.float64)
+    expected = (query @ keys.T).topk(4, dim=1)
+    monkeypatch.setattr(memory_bank, 'CHUNK_ROWS', chunk)
+    similarity, index = nearest_rows(query, keys, 4)
+    assert torch.equal(index, expected.indices)
+    torch.testing.assert_close(similarity, expected.values, rtol=0, atol=1e-14)
+
+
+def test_a_small_bank_is_compared_in_one_product() -> None:
+    """The bits of the plain spelling."""
+    keys, query = torch.randn(3000, 48), torch.randn(8, 48)
+    torch.testing.assert_close(nearest_rows(query, keys, 8), tuple((query @ keys.T).topk(8)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize('block', [1, 3, 64])
+@pytest.mark.parametrize('chunk', [2, 17, 64])
+@pytest.mark.parametrize('k', [1, 3, 11])
+def test_of_equal_rows_the_first(k: int, chunk: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole numbers, of which nothing is rounded: the order of a stable sort, for any size of the parts."""
+    monkeypatch.setattr(memory_bank, 'BLOCK', block)
+    keys = torch.randint(-1, 2, (40, 2), generator=torch.Generator().manual_seed(0)).float()
+    query = torch.tensor([[1.0, 2.0], [0.0, 0.0], [-1.0, 1.0]])
+    expected = (query @ keys.T).sort(dim=1, descending=True, stable=True)
+    monkeypatch.setattr(memory_bank, 'CHUNK_ROWS', chunk)
+    similarity, index = nearest_rows(query, keys, k)
+    assert torch.equal(index, expected.indices[:, :k]) and torch.equal(similarity, expected.values[:, :k])
+
+
+@needs_compiler
+def test_one_graph_for_all_batch_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a bank of several parts, and blocks within them."""
+    monkeypatch.setattr(memory_bank, 'CHUNK_ROWS', 500)
+    keys = torch.randn(1200, 6)
+    compiled = torch.compile(nearest_rows, backend='aot_eager', fullgraph=True)
+    for batch, stance in ((3, 'default'), (7, 'fail_on_recompile')):
+        query = torch.randn(batch, 6)
+        torch._dynamo.mark_dynamic(query, 0)
+        with torch.compiler.set_stance(stance):
+            torch.testing.assert_close(compiled(query, keys, 4), nearest_rows(query, keys, 4), rtol=0, atol=0)
+
+
+def test_memory_does_not_grow_with_the_bank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No block of memory is larger than the products with one part."""
+    monkeypatch.setattr(memory_bank, 'CHUNK_ROWS', 1024)
+    keys, query = torch.randn(20_000, 4), torch.randn(16, 4)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        nearest_rows(query, keys, 3)
+    assert 0 < max(event.cpu_memory_usage for event in profiled.events()) <= 16 * 1024 * 4
 
 
 def test_more_neighbours_than_rows() -> None:

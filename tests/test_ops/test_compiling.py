@@ -11,6 +11,7 @@ from point_peft.ops import (
     greedy_order,
     knn,
     region_max_pool,
+    weighted_gather,
 )
 
 pytestmark = pytest.mark.skipif(not compiling.HAS_CUSTOM_OPERATORS, reason='custom operators need torch 2.4')
@@ -30,6 +31,7 @@ USES = {
         points[:, :15].unflatten(1, (5, 3))[..., :2],
         torch.ones(3, 2),
     ),
+    'weighted_rows': lambda points: weighted_gather(points, INDEX[: points.shape[0]], points[:, :5]),
 }
 
 
@@ -59,6 +61,8 @@ ARGUMENTS = {
         torch.randn(10, 3, 2),
         torch.randn(3, 2),
     ),
+    'weighted_rows': (POINTS.flatten(0, 1), ROWS, torch.rand(10, 3)),
+    'weighted_rows_gradient': (torch.randn(10, 4), 32, ROWS, torch.rand(10, 3)),
 }
 
 

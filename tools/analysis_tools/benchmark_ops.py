@@ -25,11 +25,12 @@ from point_peft.ops import (
     gather,
     knn,
     three_nn,
+    weighted_gather,
 )
 from point_peft.ops.fps import mmcv_sampler, quickfps_sampler
 
 MAX_PAIRS = 2**26
-"""Distances that a plain form may hold at once (256 MiB of float32); larger chamfer cases are left out."""
+"""Pairs that a plain form may hold at once (256 MiB of float32); larger cases with such a form are left out."""
 
 FEATURE_WIDTH = 384
 
@@ -149,6 +150,23 @@ def three_nn_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     }
 
 
+def interpolate_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Features of the centers carried to every point, forward and backward: a matrix of all pairs, and ours."""
+    if points.shape[0] * points.shape[1] * args.samples > MAX_PAIRS:
+        return {}
+    support = points[:, : args.samples].contiguous()
+    features = points.new_empty(*support.shape[:2], FEATURE_WIDTH).normal_().requires_grad_()
+    index, weights = three_nn(points, support)
+
+    def matrix() -> Tensor:
+        return weights.new_zeros(*points.shape[:2], args.samples).scatter_(2, index, weights) @ features
+
+    return {
+        'matrix': lambda: torch.autograd.grad(matrix().sum(), features),
+        'point_peft': lambda: torch.autograd.grad(weighted_gather(features, index, weights).sum(), features),
+    }
+
+
 def gather_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """Look-up of token features, forward and backward: ``torch.gather`` and ours."""
     features = points.new_empty(points.shape[0], args.samples, FEATURE_WIDTH).normal_().requires_grad_()
@@ -191,6 +209,7 @@ OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
     'fps': fps_candidates,
     'knn': knn_candidates,
     'three_nn': three_nn_candidates,
+    'interpolate': interpolate_candidates,
     'gather': gather_candidates,
     'chamfer': chamfer_candidates,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -81,6 +82,18 @@ def region_maxima(table: Any, rows: Any, update: Any, weight: Any, marked: bool)
     return pooled, op.Cast(op.Constant(value_ints=[0]), to=BOOL.dtype)
 
 
+def weighted_rows(table: Any, rows: Any, weights: Any) -> Any:
+    """Table (M, C), rows (R, K), weights (R, K) -> sums (R, C); one neighbour after the other, never (R, K, C)."""
+    parts = [
+        op.Mul(
+            op.Gather(table, op.Gather(rows, op.Constant(value_int=k), axis=1), axis=0),
+            op.Gather(weights, op.Constant(value_ints=[k]), axis=1),
+        )
+        for k in range(rows.shape[1])
+    ]
+    return functools.reduce(op.Add, parts)
+
+
 def translations() -> dict[Any, Callable]:
     """Operators of ``torch.ops.point_peft`` and their graphs, as ``torch.onnx.export`` takes them."""
     own = torch.ops.point_peft
@@ -89,4 +102,5 @@ def translations() -> dict[Any, Callable]:
         own.knn.default: knn,
         own.greedy_order.default: greedy_order,
         own.region_maxima.default: region_maxima,
+        own.weighted_rows.default: weighted_rows,
     }

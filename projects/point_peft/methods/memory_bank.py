@@ -14,6 +14,12 @@ from ..io.shipped import call_of
 NORMALIZATION = 'l2'
 """Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
 
+CHUNK_ROWS = 2**16
+"""Rows of a bank that are compared with the queries at a time."""
+
+BLOCK = 64
+"""Values of which the maximum is looked at first."""
+
 
 @dataclass(frozen=True)
 class Retrieval:
@@ -98,7 +104,7 @@ class MemoryBank(nn.Module):
 
         Args:
             query (Tensor): (B, C) global features of the input clouds.
-            k (int): Number of neighbours.
+            k (int): Number of neighbours; of equally similar ones the first rows.
             left_out (int): Nearer ones that are passed over.
 
         Raises:
@@ -108,12 +114,52 @@ class MemoryBank(nn.Module):
             raise InvalidValueError(too_few_clouds(len(self), k + left_out))
         with torch.autocast(query.device.type, enabled=False):
             query = F.normalize(query.to(self.keys.dtype), dim=1)
-            similarity, index = (query @ self.keys.T).topk(k + left_out, dim=1)
+            similarity, index = nearest_rows(query, self.keys, k + left_out)
             similarity, index = similarity[:, left_out:], index[:, left_out:]
             values = self.keys[index] * self.dim**0.5  # (B, k, C)
             weights = (similarity / self.temperature).softmax(dim=1)
             attended = (weights.unsqueeze(1) @ values).squeeze(1)
         return Retrieval(query * self.dim**0.5, attended, values, similarity, index)
+
+
+def nearest_rows(query: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The rows of largest product with each query; of equal ones the first.
+
+    Rows are taken :data:`CHUNK_ROWS` at a time, so memory does not grow with B * N.
+
+    Args:
+        query (Tensor): (B, C).
+        keys (Tensor): (N, C), N >= k.
+        k (int): Number of rows.
+
+    Returns:
+        tuple[Tensor, Tensor]: (B, k) products, largest first, and (B, k) rows, int64.
+    """
+    values, rows = [], []
+    for number, part in enumerate(keys.split(CHUNK_ROWS)):
+        largest, index = _first_largest(query @ part.T, min(k, len(part)))
+        values.append(largest)
+        rows.append(index + number * CHUNK_ROWS)
+    if len(rows) == 1:
+        return values[0], rows[0]
+    largest, index = _first_largest(torch.cat(values, dim=1), k)
+    return largest, torch.cat(rows, dim=1).gather(1, index)
+
+
+def _first_largest(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """``topk`` of (B, N) in its rows, but of equal values the first, where ``topk`` promises nothing.
+
+    Only the k blocks of largest maximum are sorted: what is elsewhere is behind all these maxima.
+    """
+    place = None
+    if values.shape[1] > k * BLOCK:
+        blocks = F.pad(values, (0, -values.shape[1] % BLOCK), value=-float('inf')).unflatten(1, (-1, BLOCK))
+        best = blocks.amax(dim=2).sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
+        within = torch.arange(BLOCK, device=values.device)
+        place = (best.unsqueeze(2) * BLOCK + within).flatten(1)  # (B, k * BLOCK), in order
+        values = blocks.gather(1, best.unsqueeze(2).expand(-1, -1, BLOCK)).flatten(1)
+    values, index = (x[:, :k] for x in values.sort(dim=1, descending=True, stable=True))
+    return values, index if place is None else place.gather(1, index)
 
 
 def _row_without_direction(rows: Tensor) -> int | None:

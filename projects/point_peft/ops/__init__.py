@@ -9,7 +9,6 @@ from .interpolation import (
     add_interpolated,
     interpolate,
     interpolate_with,
-    interpolation_matrix,
     interpolation_weights,
     three_nn,
 )
@@ -17,6 +16,7 @@ from .knn import knn
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_pooling import region_max_pool
+from .weighted_gather import weighted_gather
 
 __all__ = [
     'Groups',
@@ -30,7 +30,6 @@ __all__ = [
     'group',
     'interpolate',
     'interpolate_with',
-    'interpolation_matrix',
     'interpolation_weights',
     'knn',
     'max_pool',
@@ -38,4 +37,5 @@ __all__ = [
     'region_max_pool',
     'squared_distance',
     'three_nn',
+    'weighted_gather',
 ]

@@ -30,6 +30,19 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
         IndexError: If an index is outside ``[0, N)``; on a CPU at once (RuntimeError in a compiled graph), elsewhere
             as the device reports it.
     """
+    check_rows(features, index)
+    if features.device.type == 'cpu':
+        rows = flat_rows(features, index)
+        return features.flatten(0, 1).index_select(0, rows.flatten()).view(*index.shape, features.shape[2])
+    return features[_batch_position(index), index]
+
+
+def check_rows(features: Tensor, index: Tensor) -> None:
+    """Refuse what no rows can be taken from; see :func:`gather`.
+
+    Raises:
+        ValueError: If ``features`` is not ``(B, N, C)``, the batches differ or ``index`` is not int64.
+    """
     if features.ndim != 3:
         raise InvalidValueError(
             f'features has shape {tuple(features.shape)}, expected (B, N, C); add the missing dimension'
@@ -37,10 +50,6 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
     if index.dtype != torch.int64:
         raise InvalidValueError(f'index has dtype {index.dtype}, expected torch.int64; call `.long()` first')
     check_same_batch('features', features, 'index', index)
-    if features.device.type == 'cpu':
-        rows = flat_rows(features, index)
-        return features.flatten(0, 1).index_select(0, rows.flatten()).view(*index.shape, features.shape[2])
-    return features[_batch_position(index), index]
 
 
 def flat_rows(features: Tensor, index: Tensor) -> Tensor:

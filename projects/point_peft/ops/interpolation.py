@@ -10,6 +10,7 @@ from .checks import at_least_float32, check_clouds, check_same_batch
 from .distance import squared_distance
 from .gather import gather
 from .knn import knn
+from .weighted_gather import weighted_gather
 
 NUM_INTERPOLATION_NEIGHBORS = 3
 """Neighbours of :func:`three_nn` (PointNet++, equation 2, k = 3)."""
@@ -75,22 +76,19 @@ def three_nn(query: Tensor, support: Tensor, eps: float = 1e-8) -> tuple[Tensor,
     return index, _normalised_inverse(distance, eps)
 
 
-def interpolation_matrix(points: Tensor, centers: Tensor) -> Tensor:
-    """:func:`three_nn` of points (B, N, 3) and centers (B, S, 3) as a matrix (B, N, S); rows sum to one."""
-    index, weights = three_nn(points, centers)
-    return weights.new_zeros(*points.shape[:2], centers.shape[1]).scatter_(2, index, weights)
-
-
 def interpolate(points: Tensor, centers: Tensor, features: Tensor) -> Tensor:
     """Carry features (B, S, C) from centers (B, S, 3) to points (B, N, 3), as (B, N, C); see :func:`three_nn`.
 
-    The weights are not rounded to half precision, not by autocast either, so they go on adding up to one.
+    Memory grows with neither N * S nor 3 * N * C; see :func:`weighted_gather`.
     """
-    return interpolate_with(interpolation_matrix(points, centers), features)
+    return weighted_gather(features, *three_nn(points, centers))
 
 
 def interpolate_with(weights: Tensor, features: Tensor) -> Tensor:
-    """Features (B, S, C) carried by weights (B, N, S), in float32 at least, as (B, N, C) in the features' dtype."""
+    """Features (B, S, C) carried by weights (B, N, S), in float32 at least, as (B, N, C) in the features' dtype.
+
+    The weights are not rounded to half precision, not by autocast either, so they go on adding up to one.
+    """
     dtype = torch.promote_types(torch.float32, features.dtype)
     with torch.autocast(features.device.type, enabled=False):
         return (weights.to(dtype) @ features.to(dtype)).to(features.dtype)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from point_peft.heads.part_seg import GraphPartSegHead, HierarchicalPartSegHead, PartSegHead, PlainPartSegHead
-from point_peft.ops import farthest_point_sample, interpolation_matrix
+from point_peft.ops import farthest_point_sample, three_nn
 from point_peft.registry import MODELS
 from point_peft.structures import BackboneFeatures
 
@@ -98,11 +98,17 @@ def slow_graph(
     return head.conv2(F.relu(head.bn1(head.conv1(x)))).transpose(1, 2)
 
 
+def carry(points: Tensor, centers: Tensor, x: Tensor) -> Tensor:
+    """The product with a matrix of all points and all centers, zero but for the three nearest."""
+    index, weights = three_nn(points, centers)
+    return weights.new_zeros(*points.shape[:2], centers.shape[1]).scatter_(2, index, weights) @ x
+
+
 def slow_linear(head: PartSegHead, features: BackboneFeatures, points: Tensor, category: Tensor) -> Tensor:
     """Carried tokens on one scale, a linear layer, and an offset for every category."""
     stage_of = {centers.shape[1]: centers for centers in features.tokens.stage_centers}
     hidden = [features.hidden[layer] for layer in head.hidden_layers]
-    x = torch.cat([interpolation_matrix(points, stage_of[x.shape[1]]) @ x for x in hidden], dim=2)
+    x = torch.cat([carry(points, stage_of[x.shape[1]], x) for x in hidden], dim=2)
     x = head.norm(x.transpose(1, 2)).transpose(1, 2)
     return head.on_tokens(x) + head.on_category.weight.T[category].unsqueeze(1)
 

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...backbones.layers import BatchNorm1d
-from ...ops import add_interpolated, interpolate_with, interpolation_matrix
+from ...ops import interpolate
 
 
 class FeaturePropagation(nn.Module):
     """Interpolate features from the three nearest centers, join them with the points' own, and apply an MLP.
 
     The same numbers as PointNet++'s feature propagation (arXiv 1706.02413, section 3.4), with its names. Interpolation
-    and the MLP's first layer are both linear, so the cheaper goes first: at the centers, of which there are few.
+    and the MLP's first layer are both linear, so the layer goes first: at the centers, of which there are few.
 
     Args:
         point_dim (int): Channels D of the points' own features.
@@ -53,11 +53,7 @@ class FeaturePropagation(nn.Module):
             [self.point_dim, conv.in_channels - self.point_dim], dim=1
         )
         x = F.linear(point_features, on_points, conv.bias)  # (B, N, O)
-        weights = interpolation_matrix(points, centers)  # (B, N, S)
-        if _linear_first(points.shape[1], centers.shape[1], *on_centers.shape):
-            x = add_interpolated(x, weights, F.linear(center_features, on_centers))
-        else:
-            x = x + F.linear(interpolate_with(weights, center_features), on_centers)
+        x = x + interpolate(points, centers, F.linear(center_features, on_centers))
         return self._rest(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
     def _rest(self, x: Tensor) -> Tensor:
@@ -72,9 +68,3 @@ def pointwise(conv: nn.Module, x: Tensor) -> Tensor:
     """Apply a 1x1 convolution to the last dimension."""
     assert isinstance(conv, nn.Conv1d)
     return F.linear(x, conv.weight.squeeze(-1), conv.bias)
-
-
-def _linear_first(points: int, centers: int, out_dim: int, center_dim: int) -> bool:
-    """Whether a linear layer is cheaper before the interpolation than after it."""
-    before = centers * center_dim * out_dim + points * centers * out_dim
-    return before < points * centers * center_dim + points * center_dim * out_dim
