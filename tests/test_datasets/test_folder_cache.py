@@ -177,15 +177,14 @@ def test_buffers_of_gltf_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert names[0] == names[1] != names[2]
 
 
-def test_pickle_holds_no_clouds(tmp_path: Path) -> None:
-    """Workers that are spawned map the file again."""
+@pytest.mark.parametrize('start', ['fork', 'spawn'])
+def test_workers(tmp_path: Path, start: str) -> None:
+    """They share the file: forked ones have its map, spawned ones are sent its path and no clouds."""
     root = write_folder(tmp_path / 'clouds')
     dataset = load(root, num_points=4096)
     assert dataset.clouds.points.shape[0] * 4096 * 12 > 1 << 20
     assert len(pickle.dumps(dataset)) < 1 << 14
-    loader = DataLoader(
-        dataset, batch_size=8, num_workers=1, collate_fn=list, multiprocessing_context='spawn'
-    )
+    loader = DataLoader(dataset, batch_size=8, num_workers=1, collate_fn=list, multiprocessing_context=start)
     found = [item['inputs']['points'] for batch in loader for item in batch]
     assert torch.equal(torch.stack(found), torch.from_numpy(np.stack(list(dataset.clouds.points))))
 
