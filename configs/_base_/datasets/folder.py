@@ -13,7 +13,7 @@ data_preprocessor = dict(
 
 train_dataloader = dict(
     batch_size=32,
-    num_workers=0,  # the clouds are in memory and augmented on the training device
+    num_workers=0,  # the clouds are prepared, and augmented on the training device
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     collate_fn=dict(type='pseudo_collate'),

@@ -17,6 +17,7 @@ from ..structures import PointDataSample
 from .clouds import Clouds
 from .labels import check_labels, whole_labels
 from .lazy import LazyClouds
+from .mapped import MappedClouds
 from .preparation import Preparation
 from .splits import check_split, stratified_split
 
@@ -145,7 +146,7 @@ class PointCloudDataset(Dataset, ABC):
 
     def _prepare(self, clouds: Clouds) -> Clouds:
         """Prepare clouds that are in memory; lazy ones are prepared item by item."""
-        if not isinstance(clouds.points, LazyClouds):
+        if not isinstance(clouds.points, (LazyClouds, MappedClouds)):
             pairs = zip(clouds.points, clouds.sources)
             prepared = [self.preparation(points, source) for points, source in pairs]
             clouds.points = np.stack(prepared) if isinstance(clouds.points, np.ndarray) else prepared

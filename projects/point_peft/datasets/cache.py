@@ -70,7 +70,7 @@ def cached_arrays(
     Raises:
         DatasetNotFoundError: a file is missing.
     """
-    path = root / CACHE_DIR / f'{_fingerprint(root, files, key)}.npz'
+    path = root / CACHE_DIR / f'{fingerprint_files(root, files, key)}.npz'
     cached = _load(path, names)
     if cached is not None:
         return cached
@@ -92,7 +92,7 @@ def _read_stack(root: Path, files: Sequence[Path], read: Callable[[Path], np.nda
     return np.stack(clouds)
 
 
-def _fingerprint(root: Path, files: Sequence[Path], key: str) -> str:
+def fingerprint_files(root: Path, files: Sequence[Path], key: str) -> str:
     """Hash of the key and of the names, sizes and times of the files.
 
     The time of a file's last change by the system is among them, since that of its content can be set back.

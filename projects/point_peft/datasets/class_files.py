@@ -34,7 +34,7 @@ def list_clouds(folder: Path) -> list[Path]:
         DatasetError: there is no cloud, a link leads nowhere, or the name of a file says that it is no cloud.
     """
     entries = visible(folder)
-    directories = [path for path in entries if path.is_dir()]
+    directories = directories_in(folder)
     inner = set(directories)
     files = [path for path in entries if path not in inner and path.suffix.lower() in SUFFIXES]
     if not files:
@@ -56,9 +56,18 @@ def list_clouds(folder: Path) -> list[Path]:
 
 def visible(folder: Path) -> list[Path]:
     """What is in a directory, by name, without hidden entries and without what systems put there."""
-    return sorted(
-        path for path in folder.iterdir() if not path.name.startswith('.') and path.name.lower() not in JUNK
-    )
+    return [folder / name for name in sorted(filter(_is_visible, os.listdir(folder)))]
+
+
+def directories_in(folder: Path) -> list[Path]:
+    """The directories among that, and links to some; the system says which they are without a look at every file."""
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry.path).is_dir())
+        ]
+    return [folder / name for name in sorted(filter(_is_visible, names))]
 
 
 def refuse_lost_links(paths: Iterable[Path]) -> None:
@@ -78,6 +87,11 @@ def shortened(names: Sequence[str]) -> str:
     """The first names, quoted."""
     rest = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
     return ', '.join(f"'{name}'" for name in names[:SHOWN]) + rest
+
+
+def _is_visible(name: str) -> bool:
+    """Whether an entry is neither hidden nor put there by a system."""
+    return not name.startswith('.') and name.lower() not in JUNK
 
 
 def _warn_of_twins(folder: Path, files: Iterable[Path]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,17 @@ from ..io.required import require_path
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .clouds import Clouds
+from .folder_cache import kept_clouds
 from .folder_layout import find_layout
 from .lazy import LazyClouds
 from .once import warn_once
 from .preparation import Preparation
-from .readers import SUFFIXES, name_seed
+from .readers import SUFFIXES
+from .reading import read_prepared
 from .splits import named_folds, named_split
+
+IN_MEMORY = 1 << 24
+"""Bytes of prepared clouds, 680 of 2048 points, up to which a folder is read into memory and nothing is written."""
 
 
 @DATASETS.register_module()
@@ -31,6 +36,11 @@ class PointCloudFolder(PointCloudDataset):
     class is the test set. Without a ``val`` directory, about ``val_fraction`` of the training files is ``val``. A hash
     of class and file name chooses both, so that a file stays where it is when others are added. Every cloud is
     resampled to ``num_points`` with a seed made from its class and file name, so a file always gives the same cloud.
+
+    Up to :data:`IN_MEMORY` bytes of prepared clouds are read into memory, those of the split alone. Of more files all
+    that lie together, in an undivided directory or a subset, are read once, by several processes, into a file from
+    which every split, fold and later run takes its clouds; see :func:`~.folder_cache.kept_clouds`. A process then holds
+    names and labels, however many points there are.
 
     Args:
         data_root (str | Path): the directory.
@@ -43,7 +53,8 @@ class PointCloudFolder(PointCloudDataset):
         **kwargs: see :class:`PointCloudDataset`; ``split_seed`` gives another choice of test and val files.
 
     Raises:
-        DatasetError: no class directories, an empty class, or a file that cannot be read (named).
+        DatasetError: no class directories, an empty class, or a file that cannot be read (named), of all files that
+            lie together if they are read together.
     """
 
     def __init__(
@@ -143,23 +154,43 @@ class PointCloudFolder(PointCloudDataset):
         return named_split(names, clouds.labels, fraction=fraction, salt=salt, after=after)
 
     def _prepare(self, clouds: Clouds) -> Clouds:
-        """Read and prepare all clouds (M, num_points, 3); one warning for all splits if some were too small."""
+        """Have the clouds read and prepared, each (num_points, 3): few in memory, many in a file."""
+        assert isinstance(clouds.points, LazyClouds)  # as load() lists them
         size = min(self.num_points, self.max_points or self.num_points)
-        prepared = np.empty((len(clouds), size, 3), dtype=np.float32)
-        small: list[str] = []
-        for row, source in enumerate(track(clouds.sources, f'Reading {self.data_root.name}')):
-            points = clouds.points[row]
-            prepared[row] = self.preparation(points, source, seed=name_seed(Path(source)))
-            if len(points) < self.num_points:
-                small.append(source)
-        if small:
+        listed, rows = clouds.points.listed, clouds.points.rows
+        kept = None
+        if len(listed) * size * 12 > IN_MEMORY:  # decided for all splits alike
+            kept = kept_clouds(self.data_root, listed, self.preparation, size)
+        if kept is None:
+            clouds.points = self._held(clouds.points.files, size)
+            return clouds
+        points, remarks = kept
+        for text in remarks.warnings:
+            warn_once(text)
+        self._warn_of_small(remarks.small, len(listed), listed[remarks.first_small])
+        clouds.points = points.take(rows)
+        return clouds
+
+    def _held(self, files: Sequence[Path], size: int) -> np.ndarray:
+        """Clouds (M, size, 3) of files, in memory."""
+        prepared = np.empty((len(files), size, 3), dtype=np.float32)
+        small = []
+        read = read_prepared(files, self.preparation)
+        for row, cloud in enumerate(track(read, f'Reading {self.data_root.name}', total=len(files))):
+            prepared[row] = cloud.points
+            if cloud.size < self.num_points:
+                small.append(files[row])
+        self._warn_of_small(len(small), len(files), *small[:1])
+        return prepared
+
+    def _warn_of_small(self, count: int, total: int, *first: Path) -> None:
+        """One warning for all splits if some clouds were too small."""
+        if count:
             warn_once(
-                f"'{self.data_root}': clouds there, {len(small)} of the {len(clouds)} that were read first, have fewer "
-                f"than num_points={self.num_points} points, '{small[0]}' among them; their points are repeated.",
+                f"'{self.data_root}': clouds there, {count} of the {total} that were read first, have fewer than "
+                f"num_points={self.num_points} points, '{first[0]}' among them; their points are repeated.",
                 about=('few points', self.data_root, self.num_points),
             )
-        clouds.points = prepared
-        return clouds
 
 
 class ListedFolder(PointCloudFolder):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..io.errors import DatasetError
 from ..io.required import require_path
-from .class_files import list_clouds, refuse_lost_links, shortened, visible
+from .class_files import directories_in, list_clouds, refuse_lost_links, shortened, visible
 from .once import warn_once
 from .readers import SUFFIXES
 
@@ -63,9 +63,9 @@ def find_layout(root: Path) -> FolderLayout:
             f"'{root}' is a file; give the directory that holds the directories of the classes."
         )
     refuse_lost_links(visible(root))
-    folders = _directories(root)
+    folders = directories_in(root)
     # A class may be called 'train', as that of railways is; it holds clouds and no directories.
-    subsets = [path for path in folders if _role(path) and _directories(path) and not _has_clouds(path)]
+    subsets = [path for path in folders if _role(path) and directories_in(path) and not _has_clouds(path)]
     if not subsets:
         _refuse_subsets_of_files(root, folders)
         _warn_of_files(root, folders)
@@ -95,7 +95,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
         DatasetError: there are none, two differ only in case, or they hold subsets.
     """
     refuse_lost_links(visible(root))
-    folders = _directories(root)
+    folders = directories_in(root)
     if not folders:
         loose = 'clouds but ' if _has_clouds(root) else ''
         raise DatasetError(
@@ -110,7 +110,7 @@ def _class_names(root: Path) -> tuple[str, ...]:
                 f"'{root}' has the classes '{twin}' and '{path.name}', which differ only in case; merge them or "
                 'rename one.'
             )
-        inner = [inside.name for inside in _directories(path) if _role(inside)]
+        inner = [inside.name for inside in directories_in(path) if _role(inside)]
         if inner and len(folders) == 1:
             raise DatasetError(
                 f"'{root}' holds only '{path.name}', which has the subsets; set data_root to '{path}'."
@@ -158,11 +158,6 @@ def _warn_of_files(root: Path, folders: Sequence[Path]) -> None:
 def _role(path: Path) -> str | None:
     """Which subset a directory's name speaks of."""
     return SPELLINGS.get(path.name.casefold())
-
-
-def _directories(root: Path) -> list[Path]:
-    """Directories below ``root`` by name."""
-    return [path for path in visible(root) if path.is_dir()]
 
 
 def _has_clouds(folder: Path) -> bool:

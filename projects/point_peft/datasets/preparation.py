@@ -31,6 +31,8 @@ class Preparation:
     """What a dataset does to every cloud.
 
     A cloud is checked as a whole, resampled, cropped, normalised in float64, and cast to float32, in this order.
+    Prepared clouds are kept on disks: a change of what comes out, here or in the readers, needs another
+    :data:`~.folder_cache.LAYOUT`.
 
     Attributes:
         normalize (str | None): ``unit_sphere``, or None to keep the coordinates of the file.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import NamedTuple
 from urllib.parse import urlparse
 
 from .errors import CheckpointError, MissingPackageError
-from .locks import lock
+from .locks import alone_in
 from .text import printable
 
 HASH = re.compile(r'#sha256=([0-9a-fA-F]{64})')
@@ -28,8 +27,6 @@ FOLDER = ('*.json', '*.safetensors', '*.md')
 """Patterns of the files that are fetched of a folder; none of them can hold a program."""
 
 BLOCK = 1 << 20
-WAIT = 0.5
-"""Seconds between two looks at whether another process has fetched the file."""
 
 
 class Address(NamedTuple):
@@ -162,7 +159,7 @@ def _fetch_from_web(place: str, sha256: str | None) -> Path:
     if not file.exists():
         with _explained(place):
             file.parent.mkdir(parents=True, exist_ok=True)
-            with _alone_in(file.parent):
+            with alone_in(file.parent):
                 if not file.exists():
                     torch.hub.download_url_to_file(place, str(file), sha256, progress=sys.stderr.isatty())
     return file
@@ -174,15 +171,6 @@ def _place_on_disk(place: str) -> Path:
 
     folder = hashlib.blake2b(place.encode(), digest_size=4).hexdigest()
     return Path(torch.hub.get_dir(), 'checkpoints', folder, Path(urlparse(place).path).name)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in this block."""
-    with open(folder / '.lock', 'w') as file:
-        while not lock(file.fileno()):
-            time.sleep(WAIT)
-        yield
 
 
 @contextmanager

@@ -6,10 +6,10 @@ import struct
 from pathlib import Path
 
 import numpy as np
-from mmengine.logging import print_log
 
 from ...io.naming import UnreadableError
 from ...io.reading import check_count, check_unpacked, read_bytes, without_bom
+from ..once import warn_once
 from .lzf import decompress
 from .npy import real
 from .pcd_header import Header, parse_header
@@ -43,10 +43,8 @@ def read_pcd(path: Path) -> np.ndarray:
     if no_return.any():
         if no_return.all():
             raise UnreadableError(f'has {len(points)} points, and all are NaN; repair or remove it.')
-        print_log(
-            f"'{path}' has {int(no_return.sum())} points without a return (NaN) of {len(points)}; they are left out.",
-            logger='current',
-            level=30,
+        warn_once(
+            f"'{path}' has {int(no_return.sum())} points without a return (NaN) of {len(points)}; they are left out."
         )
     return points[~no_return]
 
