@@ -85,6 +85,26 @@ def test_batch_does_not_matter() -> None:
         torch.testing.assert_close(alone.attended[0], together.attended[row])
 
 
+def test_beside_itself() -> None:
+    """A row finds all that its key finds but itself, also where another row is equal to it and comes before it."""
+    features = torch.randn(12, 6)
+    features[7] = 3 * features[2]
+    bank, rows = filled(features), torch.tensor([0, 2, 7])
+    found, whole = bank.beside(rows, 4), bank(features[rows], 5)
+    torch.testing.assert_close(found.query, whole.query)
+    for sample, row in enumerate(rows.tolist()):
+        others = [index for index in whole.index[sample].tolist() if index != row]
+        assert found.index[sample].tolist() == others
+        keys = torch.nn.functional.normalize(features, dim=1)
+        expected = keys[others] @ keys[row]
+        torch.testing.assert_close(found.similarity[sample], expected)
+        mean = (expected.softmax(0)[:, None] * keys[others]).sum(0) * 6**0.5
+        torch.testing.assert_close(found.attended[sample], mean)
+    assert found.index[1, 0] == 7 and found.index[2, 0] == 2
+    with pytest.raises(ValueError, match='holds 12 clouds but 13 are to be retrieved'):
+        bank.beside(rows, 12)
+
+
 @pytest.mark.parametrize('chunk', [1, 3, 8, 20, 64])
 def test_chunks_do_not_matter(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One product with all rows, whole or in parts, of which some are smaller than the number of neighbours."""

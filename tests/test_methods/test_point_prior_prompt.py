@@ -11,6 +11,7 @@ import torch
 from small_models import build_classifier, build_plain, clouds, fill_bank, logits, train
 
 from point_peft.methods import PointPriorPrompt
+from point_peft.structures import PointDataSample
 
 HOOK = dict(type='PointPriorPrompt', num_tokens=6, num_prior_groups=8, hidden_dim=3)
 
@@ -108,6 +109,34 @@ def test_its_own_row_is_left_out() -> None:
     with pytest.raises(ValueError, match='holds 4 clouds but 5 are to be retrieved'):
         fill_bank(model, rows=4)
         fitted.check_ready()
+
+
+def test_query_from_the_bank() -> None:
+    """In training the clouds' own rows are the queries, whatever the clouds look like; evaluation computes them."""
+    model = build_classifier([dict(HOOK, training_query='bank', dropout=0.0)], drop_path_rate=0.0)
+    fill_bank(model)
+    method, summaries = model.backbone.methods[0], []
+    original = model.backbone.backbone.summarize
+    model.backbone.backbone.summarize = lambda tokens: (summaries.append(tokens), original(tokens))[1]
+    samples = [PointDataSample(metainfo=dict(sample_idx=index)) for index in (5, 0, 3)]
+    for sample in samples:
+        sample.gt_label = torch.tensor(1)
+    states = []
+    prompts = method.prompts
+    method.prompts = lambda position: (states.append(method.state), prompts(position))[1]
+    model.train()
+    sum(model(dict(points=clouds(3)), samples, mode='loss').values()).backward()
+    keys = method.bank.keys
+    torch.testing.assert_close(states[0][:, 0], keys[[5, 0, 3]] * keys.shape[1] ** 0.5)
+    assert not summaries and all(p.grad is not None for p in method.parameters())
+    with pytest.raises(
+        ValueError, match=r"training_query='bank' needs .*sample_idx.*use training_query='cloud'"
+    ):
+        model(dict(points=clouds(3)))
+    logits(model.eval(), clouds(3))
+    assert len(summaries) == 1
+    with pytest.raises(ValueError, match="training_query='row' is unknown; use 'cloud'"):
+        PointPriorPrompt(training_query='row')
 
 
 def test_learns() -> None:

@@ -29,6 +29,12 @@ _pieces = {
         _geometry,
         _biases,
     ),
+    'its own row for a query in training': (
+        dict(_prompt, training_query='bank'),
+        _bottleneck,
+        _geometry,
+        _biases,
+    ),
     'a prior of 32 groups': (dict(_prompt, num_prior_groups=32), _bottleneck, _geometry, _biases),
     'pooled features in a layer norm': (_prompt, _bottleneck, dict(_geometry, pool_norm='layer'), _biases),
 }

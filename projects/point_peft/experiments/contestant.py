@@ -139,7 +139,7 @@ def _given(described: Tensor, dataset: Any, tokens: Any) -> Tensor:
 
 def clouds(batch_size: int, num_points: int) -> dict[str, Any]:
     """Random clouds of one class, as a data loader gives them."""
-    samples = [PointDataSample() for _ in range(batch_size)]
+    samples = [PointDataSample(metainfo=dict(sample_idx=index)) for index in range(batch_size)]
     for sample in samples:
         sample.gt_label = torch.tensor(0)
     return dict(inputs=dict(points=list(torch.randn(batch_size, num_points, 3))), data_samples=samples)

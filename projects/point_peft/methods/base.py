@@ -43,6 +43,9 @@ class TuningMethod(nn.Module):
     tunes_embedding: bool = False
     """Whether the tokens are not embedded as pre-trained, since this method trains what embeds groups."""
 
+    reads_sample_index: bool = False
+    """Whether training needs ``context.sample_index``, the places of the clouds in the training set."""
+
     unfoldable: str = 'what it computes is no change of weights'
     """Why it cannot be folded into the backbone's weights, as a clause; empty if :meth:`weight_changes` says how.
 

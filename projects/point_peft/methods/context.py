@@ -58,6 +58,7 @@ class TuningContext:
         inserted (dict): Tokens of the methods in the sequence of a block, between prefix and patch tokens.
         handed_on (dict): What methods hand on from block to block, by its owner and the number of the block.
         grown_masks (dict): Attention masks that already have room for inserted tokens, by mask and number of tokens.
+        sample_index (Tensor | None): (B,) int64, place of each cloud in the training set, where a method asks for it.
     """
 
     points: Tensor
@@ -71,6 +72,7 @@ class TuningContext:
     inserted: dict[int, list[Inserted]] = field(default_factory=dict)
     handed_on: dict[tuple[int, int], Any] = field(default_factory=dict)
     grown_masks: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
+    sample_index: Tensor | None = None
 
     def num_inserted(self, layer: int) -> int:
         """Tokens that stand between prefix and patch tokens inside a block."""

@@ -110,15 +110,39 @@ class MemoryBank(nn.Module):
         Raises:
             ValueError: If the bank holds fewer clouds than that.
         """
-        if len(self) < k + left_out:
-            raise InvalidValueError(too_few_clouds(len(self), k + left_out))
         with torch.autocast(query.device.type, enabled=False):
             query = F.normalize(query.to(self.keys.dtype), dim=1)
-            similarity, index = nearest_rows(query, self.keys, k + left_out)
-            similarity, index = similarity[:, left_out:], index[:, left_out:]
-            values = self.keys[index] * self.dim**0.5  # (B, k, C)
-            weights = (similarity / self.temperature).softmax(dim=1)
-            attended = (weights.unsqueeze(1) @ values).squeeze(1)
+            similarity, index = self._nearest(query, k + left_out)
+            return self._attend(query, similarity[:, left_out:], index[:, left_out:])
+
+    def beside(self, rows: Tensor, k: int) -> Retrieval:
+        """What clouds of the bank find in it beside themselves, with their own rows for queries.
+
+        Args:
+            rows (Tensor): (B,) int64.
+            k (int): Number of neighbours.
+
+        Raises:
+            ValueError: If the bank holds no more clouds than that.
+        """
+        with torch.autocast(rows.device.type, enabled=False):
+            query = self.keys[rows]
+            similarity, index = self._nearest(query, k + 1)
+            is_own = index == rows.unsqueeze(1)  # not always the first: others may be equal to it
+            others = is_own.long().argsort(dim=1, stable=True)[:, :k]
+            return self._attend(query, similarity.gather(1, others), index.gather(1, others))
+
+    def _nearest(self, query: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """:func:`nearest_rows`, if there are so many."""
+        if len(self) < k:
+            raise InvalidValueError(too_few_clouds(len(self), k))
+        return nearest_rows(query, self.keys, k)
+
+    def _attend(self, query: Tensor, similarity: Tensor, index: Tensor) -> Retrieval:
+        """What is found in some rows (B, k) by normalised queries (B, C) of these similarities."""
+        values = self.keys[index] * self.dim**0.5  # (B, k, C)
+        weights = (similarity / self.temperature).softmax(dim=1)
+        attended = (weights.unsqueeze(1) @ values).squeeze(1)
         return Retrieval(query * self.dim**0.5, attended, values, similarity, index)
 
 

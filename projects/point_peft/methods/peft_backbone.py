@@ -73,16 +73,23 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         """How many of them are tokens of methods that stay."""
         return sum(method.num_kept_tokens for method in self.methods)
 
+    @property
+    def reads_sample_index(self) -> bool:
+        """Whether training needs to be told which clouds of the training set it is given."""
+        return any(method.reads_sample_index for method in self.methods)
+
     def forward(
         self,
         points: Tensor,
         *,
         hidden_layers: Sequence[int] = (),
         transform_tokens: TokenFunction | None = None,
+        sample_index: Tensor | None = None,
     ) -> BackboneFeatures:
         """Embed and encode clouds (B, N, 3) with the tuning methods acting; arguments as of :class:`PointBackbone`.
 
-        The tuning methods see the tokens as pre-trained, without what ``transform_tokens`` adds.
+        The tuning methods see the tokens as pre-trained, without what ``transform_tokens`` adds. ``sample_index`` (B,)
+        int64 says where in the training set the clouds are, if ``reads_sample_index``.
 
         Raises:
             ValueError: If another number of tokens reaches the head than the methods said.
@@ -96,7 +103,9 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
             tokens = self.backbone.embed(points)
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary)
-        context = TuningContext(*seen, torch.is_grad_enabled(), hidden_layers, norm)
+        context = TuningContext(
+            *seen, torch.is_grad_enabled(), hidden_layers, norm, sample_index=sample_index
+        )
         for method in self.methods:
             context.states.append(method.begin(context))
         for method in self.methods:

@@ -48,6 +48,9 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         temperature (float): Temperature of the attention over the bank.
         leave_out_nearest (bool): Whether training does without the nearest row. It is the cloud itself, which no cloud
             of the test finds.
+        training_query (str): What stands for a cloud's query in training: ``cloud``, computed from the cloud as it is
+            augmented; or ``bank``, its own row of the bank, of the cloud without augmentation, which spares the pass of
+            the pre-trained backbone and is not retrieved. An approximation of ours. Evaluation always computes it.
     """
 
     fitted_name = 'memory bank'
@@ -65,7 +68,12 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         dropout: float = 0.1,
         temperature: float = 1.0,
         leave_out_nearest: bool = False,
+        training_query: str = 'cloud',
     ) -> None:
+        if training_query not in ('cloud', 'bank'):
+            raise InvalidValueError(
+                f"training_query={training_query!r} is unknown; use 'cloud', or 'bank' for the cloud's own row."
+            )
         if isinstance(layers, str) and layers not in ('first_half', 'all'):
             raise InvalidValueError(
                 f"layers={layers!r} is unknown; use 'first_half', 'all' or a list of numbers."
@@ -81,6 +89,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         self.num_prior_groups = num_prior_groups
         self.temperature = temperature
         self.leave_out_nearest = leave_out_nearest
+        self.reads_sample_index = training_query == 'bank'
         self.dropout = nn.Dropout(dropout)
 
     @property
@@ -98,7 +107,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         super().setup(backbone)
         dims = [backbone.layer_dims[layer] for layer in self.prompted_layers(backbone)]
         self.bank = MemoryBank(backbone.embed_dim, temperature=self.temperature)
-        self.min_clouds = self.num_retrieved + self.leave_out_nearest
+        self.min_clouds = self.num_retrieved + (self.leave_out_nearest or self.reads_sample_index)
         self.described_groups = min(self.num_prior_groups or backbone.num_groups, backbone.num_groups)
         self.embeddings = nn.ParameterList(
             nn.Parameter(torch.empty(self.num_tokens, dim).normal_(std=PROMPT_STD)) for dim in dims
@@ -145,7 +154,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
             Tensor | None: (B, T, C) the query, the attended feature and the retrieved ones; None with an empty bank.
 
         Raises:
-            ValueError: If several processes train with an empty bank.
+            ValueError: If several processes train with an empty bank, or nobody says which rows the clouds have.
         """
         if not len(self.bank):
             if self.training and torch.is_grad_enabled() and get_world_size() > 1:
@@ -155,11 +164,23 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
                 )
             self.warn_unfitted()
             return None
-        query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
-        left_out = int(self.training and self.leave_out_nearest)
-        found = self.bank(query, self.num_retrieved, left_out=left_out)
+        if self.training and self.reads_sample_index:
+            found = self.bank.beside(self._own_rows(context), self.num_retrieved)
+        else:
+            query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
+            left_out = int(self.training and self.leave_out_nearest)
+            found = self.bank(query, self.num_retrieved, left_out=left_out)
         rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
         return torch.cat(rows, dim=1)  # (B, T, C)
+
+    def _own_rows(self, context: TuningContext) -> Tensor:
+        """Rows (B,) of the bank that are the clouds themselves."""
+        if context.sample_index is None:
+            raise InvalidValueError(
+                "training_query='bank' needs data samples that say which clouds of the training set they are "
+                "(sample_idx), which this model does not hand on; use training_query='cloud'."
+            )
+        return context.sample_index
 
     def prior_tokens(self, tokens: PointTokens) -> PointTokens:
         """The tokens that the query is computed from."""

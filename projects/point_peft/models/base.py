@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
@@ -60,7 +61,8 @@ class TunedModel(BackboneOwner, BaseModel):
             raise InvalidValueError(
                 f"mode={mode!r} is unknown to {type(self).__name__}; use 'tensor', 'loss' or 'predict'."
             )
-        features = self.backbone(inputs['points'], hidden_layers=self.head.hidden_layers)
+        known = self._places(inputs['points'], data_samples)
+        features = self.backbone(inputs['points'], hidden_layers=self.head.hidden_layers, **known)
         logits = self.head(features, inputs)
         if mode == 'tensor':
             return logits
@@ -68,6 +70,13 @@ class TunedModel(BackboneOwner, BaseModel):
             return self.head.to_samples(logits, inputs, data_samples)
         assert data_samples is not None
         return {**self.head.loss(logits, data_samples), **self.auxiliary_loss(features)}
+
+    def _places(self, points: Tensor, data_samples: Sequence[Any] | None) -> dict[str, Tensor]:
+        """Where in the training set the clouds are, for a backbone that asks for it in training."""
+        if not (self.training and data_samples and getattr(self.backbone, 'reads_sample_index', False)):
+            return {}
+        places = torch.tensor([sample.sample_idx for sample in data_samples])
+        return dict(sample_index=places.to(points.device, non_blocking=True))
 
     def auxiliary_loss(self, features: BackboneFeatures) -> dict[str, Tensor]:
         """Losses of the auxiliary head; none without one."""

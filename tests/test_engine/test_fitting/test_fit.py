@@ -30,11 +30,12 @@ from small_models import (
     unfitted_prompt,
 )
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from point_peft.engine.checkpoint import external_keys
 from point_peft.engine.fitting import (
     attach_fitted,
+    check_places,
     expected_provenance,
     find_fitted,
     fit_method,
@@ -42,7 +43,7 @@ from point_peft.engine.fitting import (
     load_fitted,
 )
 from point_peft.engine.hooks import FitHook
-from point_peft.io.errors import CheckpointError, FittedStateMismatchError, UnsafeCheckpointError
+from point_peft.io.errors import CheckpointError, ConfigError, FittedStateMismatchError, UnsafeCheckpointError
 from point_peft.io.weights import OWN_KEY, save_checkpoint
 from point_peft.methods import MemoryBank, fitted_methods
 from point_peft.models import PointClassifier
@@ -328,6 +329,33 @@ def test_hook_builds_then_reads(model: PointClassifier, tmp_path: Path) -> None:
     FitHook().before_train(second)
     assert 'of 7 clouds read from' in second.lines[0]
     assert torch.equal(bank_of(other).keys, bank_of(model).keys)
+
+
+class Numbered(Clouds):
+    """Clouds that say where they are, from ``start`` on."""
+
+    def __init__(self, start: int = 0) -> None:
+        super().__init__()
+        self.start = start
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        item = super().__getitem__(index)
+        item['data_samples'].set_metainfo(dict(sample_idx=self.start + index))
+        return item
+
+
+def test_clouds_that_do_not_know_their_rows() -> None:
+    """A method that looks up a cloud's own row trains on no dataset that would name another one."""
+    check_places(Numbered())
+    for dataset, said in (
+        (Clouds(), '0'),
+        (Numbered(1), '1'),
+        (ConcatDataset([Numbered(), Numbered()]), r'\d+'),
+    ):
+        with pytest.raises(
+            ConfigError, match=rf"sample_idx is {said}, so training_query='bank' would take the row"
+        ):
+            check_places(dataset)
 
 
 def test_hook_refuses_another_bank(model: PointClassifier, tmp_path: Path) -> None:

@@ -54,6 +54,26 @@ def fit_method(
     return method.fitted_on
 
 
+def check_places(dataset: Any) -> None:
+    """Refuse a training set whose clouds do not say where in it they are, for methods that look themselves up by it.
+
+    Args:
+        dataset (Dataset): The training set, perhaps a ``RepeatDataset``.
+
+    Raises:
+        ConfigError: ``sample_idx`` of the first, the middle or the last one is another number, or missing.
+    """
+    clouds = unrepeated(dataset)
+    for place in {0, len(clouds) // 2, len(clouds) - 1}:
+        said = clouds[place]['data_samples'].get('sample_idx')
+        if said != place:
+            raise ConfigError(
+                f'cloud {place} of {type(clouds).__name__} says that its sample_idx is {said}, so '
+                "training_query='bank' would take the row of another cloud; use training_query='cloud', or a dataset "
+                'that numbers its items.'
+            )
+
+
 def check_ready(model: nn.Module) -> None:
     """Refuse to train methods with the states that they have.
 

@@ -18,6 +18,7 @@ from ...registry import HOOKS
 from ...registry.wrappers import unwrap
 from ..checkpoint import check_other_states
 from ..fitting import (
+    check_places,
     check_ready,
     expected_provenance,
     find_fitted,
@@ -64,6 +65,8 @@ class FitHook(Hook):
         for method in fitted_methods(model).values():
             if not self._came_along(runner, method):
                 self._find_or_fit(runner, method)
+            if method.reads_sample_index:
+                check_places(runner.train_dataloader.dataset)
         check_ready(model)
         if runner._resume:  # a new training has the states of its own data, whatever it starts from
             check_other_states(model, self._meta, str(runner._load_from), allow=self.allow_other)
