@@ -120,6 +120,31 @@ def test_wrapper_of_the_config_is_kept() -> None:
     assert own.model_wrapper_cfg == dict(type='Own')
 
 
+def test_statistics_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that see clouds of their own have the statistics of one that sees all of them; one message."""
+    from point_peft.engine.hooks import sync_batch_norm
+
+    parts = torch.randn(2, 64, 3) * 2 + torch.tensor([[[5.0, 0.0, -1.0]], [[-3.0, 0.0, 1.0]]])
+    models = [nn.Sequential(nn.BatchNorm1d(3, momentum=1.0), nn.BatchNorm1d(3)).train() for _ in parts]
+    for model, part in zip(models, parts):
+        model(part)
+    sent: list[torch.Tensor] = []
+    monkeypatch.setattr(sync_batch_norm, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(sync_batch_norm, 'all_reduce', lambda tensor, op: sent.append(tensor.clone()))
+    for model in models:  # what each would send
+        before = [value.clone() for value in model.state_dict().values()]
+        SyncBatchNormHook().after_train_epoch(type('Runner', (), dict(model=model)))
+        for value, other in zip(model.state_dict().values(), before, strict=True):
+            torch.testing.assert_close(value, other)
+    assert len(sent) == 2
+    mean = (sent[0] + sent[1]) / 2
+    monkeypatch.setattr(sync_batch_norm, 'all_reduce', lambda tensor, op: tensor.copy_(mean))
+    SyncBatchNormHook().after_train_epoch(type('Runner', (), dict(model=models[0])))
+    torch.testing.assert_close(models[0][0].running_mean, parts.flatten(0, 1).mean(0))
+    unbiased = parts.var(dim=1).mean(0) + parts.mean(1).var(dim=0, correction=0)
+    torch.testing.assert_close(models[0][0].running_var, unbiased)
+
+
 def test_only_trained_batch_norms_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
     model = nn.Sequential(
         nn.BatchNorm1d(2), nn.BatchNorm1d(2), nn.BatchNorm1d(2, track_running_stats=False)
@@ -135,7 +160,7 @@ def test_only_trained_batch_norms_are_averaged(monkeypatch: pytest.MonkeyPatch) 
     assert reduced == []  # one process
     monkeypatch.setattr(sync_batch_norm, 'get_world_size', lambda: 2)
     SyncBatchNormHook().after_train_epoch(runner)
-    assert [id(tensor) for tensor in reduced] == [id(model[1].running_mean), id(model[1].running_var)]
+    assert [tensor.shape for tensor in reduced] == [(2, 2)]  # mean and square, of two channels
 
 
 @pytest.mark.parametrize('kind', ['MMFullyShardedDataParallel', 'mmengine.MMFullyShardedDataParallel'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -11,24 +12,35 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ...registry import HOOKS
 from ...registry.wrappers import unwrap
 
+STATISTICS = ('running_mean', 'running_var')
+
 
 @HOOKS.register_module()
 class SyncBatchNormHook(Hook):
-    """Averages the running statistics of the trained batch norms over the processes after every epoch.
+    """Brings the running statistics of the trained batch norms of all processes together after every epoch.
 
-    Frozen ones (in eval mode) are not touched, so they stay bit for bit what they were; MMEngine's
+    The variance is that of all clouds: the mean of the processes' variances, and the spread between their means. Frozen
+    ones (in eval mode) are not touched, so they stay bit for bit what they were; MMEngine's
     SyncBuffersHook averages every buffer, also those that methods fit before training.
     """
 
     priority = 'NORMAL'  # before checkpoints are saved
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Average, if there is more than one process."""
-        if get_world_size() == 1:
+        """Do so, in one message, if there is more than one process."""
+        norms = trained_batch_norms(unwrap(runner.model))
+        if get_world_size() == 1 or not norms:
             return
-        for norm in trained_batch_norms(unwrap(runner.model)):
-            all_reduce(norm.running_mean, op='mean')
-            all_reduce(norm.running_var, op='mean')
+        sizes = [norm.num_features for norm in norms]
+        means, variances = (
+            torch.cat([getattr(norm, name) for norm in norms]).double() for name in STATISTICS
+        )
+        moments = torch.stack([means, variances + means.square()])
+        all_reduce(moments, op='mean')
+        means, squares = moments
+        for name, values in zip(STATISTICS, (means, squares - means.square())):
+            for norm, value in zip(norms, values.split(sizes), strict=True):
+                getattr(norm, name).copy_(value)
 
 
 def trained_batch_norms(model: nn.Module) -> list[_BatchNorm]:
