@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -17,13 +16,11 @@ from rich.progress import track
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..engine.runtime.memory import peak_memory, restart_peak
 from ..io.errors import PointPEFTError
 from .contestant import Conditions, Contestant
 
 MEGABYTE = 2**20
-RSS_UNIT = 1 if sys.platform == 'darwin' else 1024
-"""Bytes per unit of ``ru_maxrss``."""
-
 NUM_WARMUP = 1
 
 Costs = dict[str, float]
@@ -88,13 +85,13 @@ def measure_memory(config: str, conditions: Conditions) -> float:
     """Peak MB of training steps above the idle process; run in a fresh process."""
     if conditions.device.startswith('cuda'):
         torch.cuda.reset_peak_memory_stats()
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    idle = restart_peak()
     contestant = Contestant(config, conditions)
     for _ in range(NUM_WARMUP + 2):
         contestant.train_step()
     if conditions.device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / MEGABYTE
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) * RSS_UNIT / MEGABYTE
+    return (peak_memory() - idle) / MEGABYTE
 
 
 def memory_in_own_process(config: str, conditions: Conditions) -> float:

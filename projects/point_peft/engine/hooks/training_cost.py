@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import torch
@@ -10,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...registry import HOOKS
+from ..runtime.memory import peak_memory
 
 SECONDS, MEMORY = 'train_seconds', 'peak_memory_mb'
 """Keys in the message hub; the protocol's summary has them."""
@@ -43,11 +43,4 @@ class TrainingCostHook(Hook):
 
 def _peak_bytes() -> int:
     """Most memory so far; 0 on a system that does not say."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    if sys.platform == 'win32':
-        return 0
-    import resource
-
-    unit = 1 if sys.platform == 'darwin' else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else peak_memory()
