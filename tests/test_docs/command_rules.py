@@ -148,6 +148,18 @@ RULES: tuple[Rule, ...] = (
     Stops(rf'({TRAIN}|{TEST}|python tools/misc/browse_dataset\.py) (configs/)?{ROOMS}.*', TIER),
     Stops(r'python tools/misc/browse_dataset\.py \S+/(shapes_scene|scannet_det|scannet_seg)\.py.*', TIER),
     Stops(r'python tools/analysis_tools/benchmark\.py full/pointmae_mini_votenet_shapes_scene .*', TIER),
+    Elsewhere(
+        r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .*--grow model\.backbone\.num_groups .*',
+        f'{TOOL}benchmark.py::test_growth',
+    ),
+    Elsewhere(
+        r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .* --json cost\.json',
+        f'{TOOL}benchmark.py::test_costs',
+    ),
+    Elsewhere(
+        r'python tools/analysis_tools/compare_methods\.py .*--on pointmae_scanobjnn.*',
+        'tests/test_experiments/test_cost_report.py::test_tool',
+    ),
     Stops(r'python tools/dataset_converters/indoor\.py .*', TIER),
     Elsewhere(
         r'bash tools/dist_train\.sh \S+_votenet_scannet\.py 8', f'{DETECTION}tools.py::test_two_processes'

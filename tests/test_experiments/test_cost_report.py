@@ -15,9 +15,10 @@ from point_peft.io.errors import ConfigError, MissingFileError
 
 FULL = dict(
     trainable=20000, adapter_mb=8.0, bank_mb=0.0, train_step_gflops=3.0, infer_gflops=1.0,
-    train_step_s=0.5, peak_mb=100.0, infer_s=0.1,
+    train_step_ops=900, infer_ops=300, train_step_s=0.5, peak_mb=100.0, infer_s=0.1, infer_peak_mb=50.0,
 )  # fmt: skip
-LORA = {**FULL, 'trainable': 1000, 'adapter_mb': 0.4, 'bank_mb': 0.1, 'train_step_s': 0.3, 'peak_mb': 60.0}
+LORA = {**FULL, 'trainable': 1000, 'adapter_mb': 0.4, 'bank_mb': 0.1, 'infer_ops': 360, 'train_step_s': 0.3}
+LORA['peak_mb'] = 60.0
 COSTS = dict(full=FULL, lora=LORA)
 
 
@@ -46,8 +47,11 @@ def test_table_and_picture() -> None:
     relative = ratios(COSTS, 'full')
     table = cost_table(COSTS, relative, Conditions(), 'pointmae_scanobjnn', {'lora': (81.04, 1.2)})
     first, second = table.splitlines()[-2:]
-    assert first == '| full | 20 000 | 8.00 | 0.00 | 1.00 | 1.00 | 1.00 | 1.00 | 1.00 |  |'
-    assert second == '| lora | 1 000 | 0.40 | 0.10 | 1.00 | 1.00 | 0.60 | 0.60 | 1.00 | 81.0 ± 1.2 |'
+    assert first == '| full | 20 000 | 8.00 | 0.00 ' + '| 1.00 ' * 8 + '|  |'
+    assert (
+        second
+        == '| lora | 1 000 | 0.40 | 0.10 | 1.00 | 1.00 | 1.00 | 1.20 | 0.60 | 1.00 | 0.60 | 1.00 | 81.0 ± 1.2 |'
+    )
     for found, markers in (({}, 2), ({'lora': (81.0, None)}, 1)):
         axes = plot_costs(relative, COSTS, found, title='x').axes
         assert [len(place.collections) for place in axes] == [markers] * 2
@@ -62,7 +66,9 @@ def test_tool(tmp_path: Path) -> None:
     assert code == 0, output
     found = json.loads((tmp_path / 'methods.json').read_text())
     assert list(found['absolute']) == ['full', 'linear_probe']
+    assert all(row['infer_peak_mb'] <= row['peak_mb'] for row in found['absolute'].values())
     probe = found['ratios']['linear_probe']
+    assert probe['train_step_ops'] < 0.8 and 'others' in found['machine']
     assert probe['train_step_gflops'] < 0.5 and probe['trainable'] < 0.01 and probe['adapter_mb'] < 0.01
     assert (tmp_path / 'methods.md').is_file() and (tmp_path / 'methods.png').is_file()
     code, output = run_python(tool, 'lorra', '--out', tmp_path)

@@ -48,6 +48,7 @@ def test_counts(
         ('model_converters/publish_model.py', '~/a ~/b'),
         ('model_converters/convert_official.py', '~/a ~/b --prior ~/c --memory-bank ~/d'),
         ('analysis_tools/analyze_logs.py', '~/a ~/b --out ~/c'),
+        ('analysis_tools/benchmark.py', 'CONFIG --json ~/a --picture ~/b'),
         ('analysis_tools/benchmark_ops.py', '--json ~/a'),
         ('analysis_tools/probe.py', 'CONFIG --checkpoint ~/a --out ~/b'),
         ('dataset_converters/collect_meshes.py', '~/a ~/b --up z'),

@@ -20,7 +20,7 @@ from point_peft.engine.config import load_config
 from point_peft.engine.config.names import part_files
 from point_peft.experiments.cost_report import accuracies, cost_table, plot_costs
 from point_peft.experiments.costs import measure_costs, ratios
-from point_peft.experiments.machine import Machine
+from point_peft.experiments.machine import Machine, Measurement
 from point_peft.io.atomic import write_atomically
 from point_peft.io.errors import ConfigError
 from point_peft.visualization import save_figure
@@ -69,8 +69,9 @@ def main(args: argparse.Namespace) -> None:
         raise ConfigError(f"there is no method '{unknown[0]}'; there are {', '.join(known)}.")
     found = accuracies(args.results) if args.results else {}
     names = {f'{method}/{args.on}': method for method in methods if _goes(method, args)}
-    machine = Machine.now(args.device)
+    measurement = Measurement()
     costs = {names[config]: row for config, row in measure_costs(list(names), conditions).items()}
+    machine = Machine.of(measurement, args.device)
     doubts = machine.doubts(costs)
     relative = ratios(costs, REFERENCE)
     table = cost_table(costs, relative, conditions, args.on, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -65,13 +66,14 @@ class Contestant:
     Args:
         config (str): Config file or name.
         conditions (Conditions): Sizes and device.
+        options (Mapping | None): ``--cfg-options``.
 
     Raises:
         ConfigError: It segments.
     """
 
-    def __init__(self, config: str, conditions: Conditions) -> None:
-        cfg = load_config(config)
+    def __init__(self, config: str, conditions: Conditions, options: Mapping[str, str] | None = None) -> None:
+        cfg = load_config(config, options)
         check_tiers(cfg)
         if cfg.model.type in SEGMENTORS:
             raise ConfigError(
@@ -117,6 +119,11 @@ class Contestant:
             return self.model.test_step(self.batch)
         points = torch.stack(self.batch['inputs']['points'])
         return self.model(dict(points=points.to(self.device)), mode='tensor')
+
+    def counts_of_the_optimizer(self) -> list[Tensor]:
+        """The steps that it counts for each parameter, which are on the host for any device."""
+        states = self.optim_wrapper.optimizer.state.values()
+        return [state['step'] for state in states if isinstance(state.get('step'), Tensor)]
 
     def sizes(self) -> dict[str, float]:
         """MB that are stored per task, after a training step."""

@@ -27,9 +27,12 @@ TITLES = {
     'bank_mb': 'bank MB',
     'train_step_gflops': 'GFLOPs of a step',
     'infer_gflops': 'of inference',
+    'train_step_ops': 'operations of a step',
+    'infer_ops': 'of inference',
     'train_step_s': 'time of a step',
-    'peak_mb': 'memory',
-    'infer_s': 'time of inference',
+    'infer_s': 'of inference',
+    'peak_mb': 'memory of training',
+    'infer_peak_mb': 'of inference',
 }
 """Columns: sizes as they are, the others as ratios."""
 

@@ -16,18 +16,27 @@ from rich.progress import track
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..engine.config import OptionText
 from ..engine.runtime.memory import peak_memory, restart_peak
 from ..io.errors import PointPEFTError
 from .contestant import Conditions, Contestant
+from .operations import count_operations
 
 MEGABYTE = 2**20
 NUM_WARMUP = 1
 
+ACTIONS = ('train_step', 'infer')
+"""What of a :class:`Contestant` is measured."""
+
+PEAKS = {'train_step': 'peak_mb', 'infer': 'infer_peak_mb'}
+
 Costs = dict[str, float]
 """``train_step_s``, ``infer_s`` (medians, seconds per batch), ``train_step_spread``, ``infer_spread`` (their
-interquartile ranges as shares of them), ``peak_mb`` (of training steps, above the idle process), ``train_step_gflops``,
-``infer_gflops`` (per cloud, 2 per multiply-add), ``parameters``, ``trainable``, ``adapter_mb``, ``bank_mb`` (2**20
-bytes that are stored per task)."""
+interquartile ranges as shares of them), ``peak_mb``, ``infer_peak_mb`` (of training steps and inferences, above the
+idle process), ``train_step_gflops``, ``infer_gflops`` (per cloud, 2 per multiply-add), ``train_step_ops``,
+``infer_ops`` (operations that compute, launched kernels on CUDA), ``train_step_syncs``, ``infer_syncs`` (operations
+that make the host wait for a device), ``parameters``, ``trainable``, ``adapter_mb``, ``bank_mb`` (2**20 bytes that are
+stored per task)."""
 
 
 def timed(function: Callable[[], Any], device: str) -> float:
@@ -46,7 +55,7 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
     actions = {
         f'{name}|{what}': getattr(contestant, what)
         for name, contestant in contestants.items()
-        for what in ('train_step', 'infer')
+        for what in ACTIONS
     }
     samples: dict[str, list[float]] = {key: [] for key in actions}
     for repeat in track(range(NUM_WARMUP + conditions.repeats), description='timing'):
@@ -58,7 +67,7 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
     return {
         name: {
             key: value
-            for what in ('train_step', 'infer')
+            for what in ACTIONS
             for key, value in _median_and_spread(samples[f'{name}|{what}'], what).items()
         }
         for name in contestants
@@ -73,7 +82,7 @@ def _median_and_spread(seconds: list[float], what: str) -> Costs:
 def count_flops(contestant: Contestant) -> Costs:
     """GFLOPs (2 per multiply-add) per cloud of a training step and an inference."""
     result = {}
-    for what in ('train_step', 'infer'):
+    for what in ACTIONS:
         # The counter knows no fused attention on a CPU, but it knows the products that attention is made of.
         with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             getattr(contestant, what)()
@@ -81,31 +90,51 @@ def count_flops(contestant: Contestant) -> Costs:
     return result
 
 
-def measure_memory(config: str, conditions: Conditions) -> float:
-    """Peak MB of training steps above the idle process; run in a fresh process."""
+def count_launches(contestant: Contestant) -> Costs:
+    """Operations of a training step and an inference, and those of them that wait; after a first training step."""
+    result: Costs = {}
+    for what in ACTIONS:
+        counts = count_operations(
+            getattr(contestant, what), contestant.device, contestant.counts_of_the_optimizer()
+        )
+        result[f'{what}_ops'], result[f'{what}_syncs'] = counts
+    return result
+
+
+def measure_memory(config: str, conditions: Conditions, options: Mapping[str, str], what: str) -> float:
+    """Peak MB of one of ``ACTIONS`` above the idle process; run in a fresh process."""
     if conditions.device.startswith('cuda'):
         torch.cuda.reset_peak_memory_stats()
     idle = restart_peak()
-    contestant = Contestant(config, conditions)
+    contestant = Contestant(config, conditions, {key: OptionText(text) for key, text in options.items()})
     for _ in range(NUM_WARMUP + 2):
-        contestant.train_step()
+        getattr(contestant, what)()
     if conditions.device.startswith('cuda'):
         return torch.cuda.max_memory_allocated() / MEGABYTE
     return (peak_memory() - idle) / MEGABYTE
 
 
-def memory_in_own_process(config: str, conditions: Conditions) -> float:
-    """Peak MB of a config, measured by a new process.
+def memory_in_own_process(
+    config: str, conditions: Conditions, options: Mapping[str, str] | None = None, what: str = 'train_step'
+) -> float:
+    """Peak MB of a config, measured by a new process, as what one action frees is kept and hides the next one's.
+
+    Args:
+        config (str): Config file or name.
+        conditions (Conditions): What it is measured with.
+        options (Mapping | None): ``--cfg-options``, texts.
+        what (str): One of ``ACTIONS``.
 
     Raises:
         PointPEFTError: It did not get to its end; says its last line.
     """
     program = (
         f'from {__name__} import Conditions, measure_memory; import json, sys, torch; '
-        'conditions = Conditions(**json.loads(sys.argv[2])); torch.set_num_threads(conditions.threads); '
-        'print(measure_memory(sys.argv[1], conditions))'
+        'config, conditions, options, what = json.loads(sys.argv[1]); conditions = Conditions(**conditions); '
+        'torch.set_num_threads(conditions.threads); print(measure_memory(config, conditions, options, what))'
     )
-    command = [sys.executable, '-c', program, config, json.dumps(asdict(conditions))]
+    told = json.dumps([str(config), asdict(conditions), dict(options or {}), what])
+    command = [sys.executable, '-c', program, told]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ['it said nothing']
@@ -115,7 +144,9 @@ def memory_in_own_process(config: str, conditions: Conditions) -> float:
     return float(done.stdout.strip().splitlines()[-1])
 
 
-def measure_costs(configs: Sequence[str], conditions: Conditions) -> dict[str, Costs]:
+def measure_costs(
+    configs: Sequence[str], conditions: Conditions, options: Mapping[str, str] | None = None
+) -> dict[str, Costs]:
     """Measure configs side by side.
 
     Times are medians of interleaved repeats in this process, so that a noisy machine disturbs all alike; the memory of
@@ -124,23 +155,26 @@ def measure_costs(configs: Sequence[str], conditions: Conditions) -> dict[str, C
     Args:
         configs (Sequence[str]): Config files or names.
         conditions (Conditions): What they are measured with.
+        options (Mapping | None): ``--cfg-options`` of all of them, texts.
 
     Returns:
         dict[str, Costs]: In the order of the configs.
     """
     torch.set_num_threads(conditions.threads)
     contestants = {
-        config: Contestant(config, conditions) for config in configs
+        config: Contestant(config, conditions, options) for config in configs
     }  # says what is wrong with them
     memory = {
-        config: memory_in_own_process(config, conditions) for config in track(configs, description='memory')
+        config: {key: memory_in_own_process(config, conditions, options, what) for what, key in PEAKS.items()}
+        for config in track(configs, description='memory')
     }
     times = measure_times(contestants, conditions)
     return {
         config: {
             **times[config],
-            'peak_mb': memory[config],
+            **memory[config],
             **count_flops(contestant),
+            **count_launches(contestant),
             **contestant.parameters(),
             **contestant.sizes(),
         }
