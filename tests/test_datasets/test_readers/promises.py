@@ -76,6 +76,7 @@ COUNTS = {
     'npy': _npy,
     'txt': _text,
     'xyz': _text,
+    'pts': _text,
     'pcd': lambda content: _number(rb'^POINTS\s+(\d+)', content),
     'las': _las,
     'laz': _las,

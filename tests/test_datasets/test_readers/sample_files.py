@@ -175,6 +175,7 @@ CLOUDS: dict[str, Callable[[], bytes]] = {
     'npy': npy,
     'txt': text,
     'xyz': lambda: text(separator=','),
+    'pts': text,
     'ascii.pcd': pcd_ascii,
     'binary.pcd': pcd_binary,
     'compressed.pcd': pcd_compressed,

@@ -64,7 +64,7 @@ TEXTS = {
 
 
 @pytest.mark.parametrize('case', TEXTS)
-@pytest.mark.parametrize('kind', ['txt', 'xyz'])
+@pytest.mark.parametrize('kind', ['txt', 'xyz', 'pts'])
 def test_text(tmp_path: Path, kind: str, case: str) -> None:
     """Delimiters, encodings, a number of rows, exponents and words."""
     np.testing.assert_array_equal(read_cloud(write(tmp_path, kind, TEXTS[case])), POINTS)

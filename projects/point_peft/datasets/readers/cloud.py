@@ -67,6 +67,7 @@ READERS: dict[str, Callable[[Path], np.ndarray | Mesh]] = {
     '.npy': read_npy,
     '.txt': read_text,
     '.xyz': read_text,
+    '.pts': read_text,
     '.pcd': read_pcd,
     '.las': read_las,
     '.laz': read_las,
