@@ -165,7 +165,7 @@ RULES: tuple[Rule, ...] = (
         r'bash tools/dist_train\.sh \S+_votenet_scannet\.py 8', f'{DETECTION}tools.py::test_two_processes'
     ),
     # Not for a test
-    NotRun(r'bash tools/run_(detection_)?tests\.sh|bash \.ci/run', 'would run these tests'),
+    NotRun(r'bash tools/run_(detection_)?tests\.sh( -m thorough)?|bash \.ci/run', 'would run these tests'),
     NotRun(r'(\w+=\S+ )?bash tools/setup_env\.sh.*|source \.venv/bin/activate', 'installs packages'),
     NotRun(r'pip install .*', 'installs packages'),
     NotRun(r'mkdocs serve', 'serves until it is stopped; tests/test_docs/test_site.py builds the site'),
