@@ -134,7 +134,6 @@ RULES: tuple[Rule, ...] = (
         rf'{TRAIN} (configs/)?\w+/(pointmae|pointgpt_l|recon)_'
         r'(scanobjnn|modelnet40|modelnet10|shapenetpart|folder)\S*.*'
     ),
-    Stops(rf'({TRAIN}|{TEST}) (configs/)?\w+/pointmae_mini_modelnet10\S*.*'),
     Stops(rf'({TEST}|{INFER}) (configs/)?\w+/(release/)?(pointmae|recon)_(scanobjnn|shapenetpart)\S* .*'),
     Stops(rf'{TRAIN} configs/pretrain/pointmae_mini\.py .*'),
     Stops(r'python tools/build_memory_bank\.py .*'),
