@@ -414,4 +414,5 @@ def test_memory_is_constant(tmp_path: Path) -> None:
     found = [line.split()[1:] for line in done.stdout.splitlines() if line.startswith('found')]
     kinds = [('200', 'ndarray'), ('2000', 'MappedClouds'), ('2000', 'MappedClouds')]
     assert [tuple(line[:2]) for line in found] == kinds
-    assert all(float(line[2]) < 20 for line in found), found
+    few, first, again = (float(line[2]) for line in found)
+    assert max(first, again) < few + 10, found

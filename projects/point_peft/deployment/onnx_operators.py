@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from onnxscript import BOOL, FLOAT, INT64, script
+from onnxscript import FLOAT, INT64, script
 from onnxscript import opset18 as op
 
 
@@ -75,11 +75,10 @@ def greedy_order(points: Any) -> Any:
     return visit(squared_distance(points, points))
 
 
-def region_maxima(table: Any, rows: Any, update: Any, weight: Any, marked: bool) -> tuple[Any, Any]:
-    """Table (M, C), rows (R, K), update (R, K, D), weight (C, D) -> maxima (R, C); nothing is marked for a gradient."""
+def region_maxima(table: Any, rows: Any, update: Any, weight: Any) -> Any:
+    """Table (M, C), rows (R, K), update (R, K, D), weight (C, D) -> maxima (R, C)."""
     near = op.Add(op.Gather(table, rows, axis=0), op.MatMul(update, op.Transpose(weight, perm=[1, 0])))
-    pooled = op.ReduceMax(near, op.Constant(value_ints=[1]), keepdims=0)
-    return pooled, op.Cast(op.Constant(value_ints=[0]), to=BOOL.dtype)
+    return op.ReduceMax(near, op.Constant(value_ints=[1]), keepdims=0)
 
 
 def weighted_rows(table: Any, rows: Any, weights: Any) -> Any:

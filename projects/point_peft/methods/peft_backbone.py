@@ -102,10 +102,8 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         with torch.autocast(points.device.type, enabled=False):
             tokens = self.backbone.embed(points)
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
-        seen = (points, tokens, num_prefix, self.pretrained_summary)
-        context = TuningContext(
-            *seen, torch.is_grad_enabled(), hidden_layers, norm, sample_index=sample_index
-        )
+        seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
+        context = TuningContext(*seen, hidden_layers, norm, sample_index=sample_index)
         for method in self.methods:
             context.states.append(method.begin(context))
         for method in self.methods:

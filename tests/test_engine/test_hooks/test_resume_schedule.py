@@ -100,6 +100,16 @@ def test_other_settings_of_the_optimizer(tmp_path: Path, log: list) -> None:
     assert any('weight_decay 0.5 (was 0.05)' in message for _, message in log)
 
 
+def test_how_the_optimizer_computes_is_no_setting(tmp_path: Path, log: list) -> None:
+    """A checkpoint of another machine is gone on from as this machine computes, with no word about it."""
+    train(tmp_path / 'a', epochs=2, **{'optim_wrapper.optimizer.fused': False})
+    file = tmp_path / 'a/epoch_1.pth'
+    log.clear()
+    resumed = train(tmp_path / 'b', epochs=2, load_from=str(file), resume=True)
+    assert [group['fused'] for group in resumed.optim_wrapper.optimizer.param_groups] == [True, True]
+    assert any('with the optimizer and the learning-rate schedule of the checkpoint' in m for _, m in log)
+
+
 def test_another_optimizer_is_refused(tmp_path: Path) -> None:
     """Its groups and parameters are the same, but not what its moments and settings mean."""
     train(tmp_path / 'a', epochs=2)

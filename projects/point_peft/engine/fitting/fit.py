@@ -68,9 +68,9 @@ def check_places(dataset: Any) -> None:
         said = clouds[place]['data_samples'].get('sample_idx')
         if said != place:
             raise ConfigError(
-                f'cloud {place} of {type(clouds).__name__} says that its sample_idx is {said}, so '
-                "training_query='bank' would take the row of another cloud; use training_query='cloud', or a dataset "
-                'that numbers its items.'
+                f'cloud {place} of {type(clouds).__name__} says that its sample_idx is {said}, so a method that looks '
+                'up what was fitted to each cloud would take that of another one; take a dataset that numbers its '
+                'items, or a setting of the method that looks nothing up.'
             )
 
 

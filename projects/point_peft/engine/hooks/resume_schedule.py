@@ -18,6 +18,9 @@ PROGRESS = ('last_step', '_global_step', '_last_value', 'verbose')
 
 Groups = list[dict[str, Any]]
 
+IMPLEMENTATION = ('foreach', 'fused')
+"""How an optimizer computes, which is a matter of the machine and not of the training."""
+
 
 @HOOKS.register_module()
 class ResumeScheduleHook(Hook):
@@ -46,6 +49,9 @@ class ResumeScheduleHook(Hook):
             runner.logger.warning(
                 f'{start}: nothing is left to train; raise train_cfg.{"max_epochs" if by_epoch else "max_iters"}'
             )
+        groups: Groups = runner.optim_wrapper.state_dict()['param_groups']
+        for old, new in zip(checkpoint['optimizer']['param_groups'], groups):
+            old.update({key: new[key] for key in IMPLEMENTATION if key in old and key in new})
         changes = self._changes(runner, checkpoint)
         if not changes:
             runner.logger.info(f'{start} with the optimizer and the learning-rate schedule of the checkpoint')
@@ -56,7 +62,7 @@ class ResumeScheduleHook(Hook):
             )
             return
         _advance(runner, epoch if by_epoch else 0, step)
-        groups: Groups = runner.optim_wrapper.state_dict()['param_groups']
+        groups = runner.optim_wrapper.state_dict()['param_groups']
         for old, new in zip(checkpoint['optimizer']['param_groups'], groups):
             old.update({key: value for key, value in new.items() if key != 'params'})
         checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in _schedulers(runner)]
