@@ -15,6 +15,7 @@ from point_peft.engine.runtime.optimizers import (
     is_without_decay,
 )
 from point_peft.io.errors import ConfigError
+from point_peft.ops.compiling import HAS_CUSTOM_OPERATORS
 
 ADAMW = dict(optimizer=dict(type='AdamW', lr=0.1, weight_decay=0.05))
 
@@ -109,6 +110,34 @@ def test_trainable_parameters_and_only_they_are_optimized(trained: list[bool]) -
 )
 def test_published_rule(name: str, dim: int, spared: bool) -> None:
     assert is_without_decay(name, nn.Parameter(torch.zeros([1] * dim))) is spared
+
+
+@pytest.mark.skipif(not HAS_CUSTOM_OPERATORS, reason='updating at once on a CPU needs torch 2.4')
+@pytest.mark.parametrize(
+    ('optimizer', 'fused'),
+    [
+        (dict(type='AdamW'), True),
+        (dict(type='Adam'), True),
+        (dict(type='AdamW', fused=False), False),
+        (dict(type='AdamW', foreach=True), None),
+        (dict(type='AdamW', differentiable=True), None),
+        (dict(type='SGD'), None),
+    ],
+)
+def test_all_parameters_at_once(optimizer: dict, fused: bool | None) -> None:
+    """On a CPU, unless the config says how; one step is that of the loop over the parameters."""
+    results = []
+    for chosen in (optimizer, optimizer | dict(fused=False)):
+        torch.manual_seed(0)
+        network = Network()
+        built = PointOptimWrapperConstructor(dict(optimizer=dict(lr=0.1, **chosen)))(network).optimizer
+        results.append((built.param_groups[0]['fused'], network))
+        if not chosen.get('differentiable'):
+            for parameter in network.parameters():
+                parameter.grad = torch.ones_like(parameter)
+            built.step()
+    assert results[0][0] is fused
+    torch.testing.assert_close(*(network.state_dict() for _, network in results))
 
 
 def test_bad_options() -> None:

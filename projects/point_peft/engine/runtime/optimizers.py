@@ -112,13 +112,19 @@ class PointOptimWrapperConstructor:
 def _can_fuse(optimizer: Mapping[str, Any], groups: Sequence[Mapping[str, Any]]) -> bool:
     """Whether one operation can update all parameters, which on a CPU torch does not do by itself.
 
-    A loop over the 229 tensors of Point-PEFT is a third of all operations of its step.
+    A loop over the 229 tensors of Point-PEFT is a third of all operations of its step. Whoever says how it
+    shall compute is left alone.
     """
     has_kernel = HAS_CUSTOM_OPERATORS and optimizer.get('type') in ('Adam', 'AdamW')  # both since torch 2.4
-    return has_kernel and all(
-        parameter.device.type == 'cpu' and not hasattr(parameter, 'full_tensor')  # of FSDP2
-        for group in groups
-        for parameter in group['params']
+    is_open = not any(optimizer.get(name) for name in ('foreach', 'differentiable'))
+    return (
+        has_kernel
+        and is_open
+        and all(
+            parameter.device.type == 'cpu' and not hasattr(parameter, 'full_tensor')  # of FSDP2
+            for group in groups
+            for parameter in group['params']
+        )
     )
 
 
