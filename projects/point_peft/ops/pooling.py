@@ -44,10 +44,10 @@ class _MaxPool(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Send the gradient to the maximum."""
         (is_max,) = ctx.saved_tensors
-        return spread_to_maxima(gradient, is_max, ctx.dim), None
+        return _spread_to_maxima(gradient, is_max, ctx.dim), None
 
 
-def spread_to_maxima(gradient: Tensor, is_max: Tensor, dim: int) -> Tensor:
+def _spread_to_maxima(gradient: Tensor, is_max: Tensor, dim: int) -> Tensor:
     """Gradient of a maximum over ``dim``: each element's share, ties sharing alike.
 
     Args:

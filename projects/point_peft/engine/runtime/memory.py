@@ -18,7 +18,7 @@ def peak_memory() -> int:
     On Linux that of this program alone: ``getrusage`` would start with the size of the process that started it, which
     hides everything below.
     """
-    if (peak := _status('VmHWM')) is not None:
+    if (peak := _linux_peak()) is not None:
         return peak
     if sys.platform == 'win32':
         return 0
@@ -35,11 +35,11 @@ def restart_peak() -> int:
     return peak_memory()
 
 
-def _status(key: str) -> int | None:
-    """Bytes of a line of Linux' description of this process."""
+def _linux_peak() -> int | None:
+    """The same as Linux says of this process; None elsewhere."""
     if not _STATUS.is_file():
         return None
     for line in _STATUS.read_text().splitlines():
-        if line.startswith(f'{key}:'):
+        if line.startswith('VmHWM:'):
             return int(line.split()[1]) * 1024
     return None
