@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from point_peft.ops import farthest_point_sample, farthest_point_sample_loop, fps
+from point_peft.ops import backends, farthest_point_sample, farthest_point_sample_loop, fps
 
 needs_quickfps = pytest.mark.skipif(fps.quickfps_sampler() is None, reason='torch_quickfps is not installed')
 
@@ -90,12 +90,14 @@ def test_large_clouds_without_the_optional_back_end_use_the_loop(monkeypatch):
 @pytest.mark.parametrize('error', [ModuleNotFoundError('gone'), OSError('undefined symbol')])
 def test_a_broken_back_end_warns_and_an_absent_one_does_not(monkeypatch, error):
     messages = []
-    monkeypatch.setattr(fps, 'print_log', lambda message, logger, level: messages.append((message, level)))
+    monkeypatch.setattr(
+        backends, 'print_log', lambda message, logger, level: messages.append((message, level))
+    )
 
     def fail(name):
         raise error
 
-    monkeypatch.setattr(fps.importlib, 'import_module', fail)
+    monkeypatch.setattr(backends.importlib, 'import_module', fail)
     assert fps.quickfps_sampler.__wrapped__() is None
     if isinstance(error, ModuleNotFoundError):
         assert not messages
@@ -108,7 +110,7 @@ def test_a_broken_back_end_warns_and_an_absent_one_does_not(monkeypatch, error):
 @pytest.mark.parametrize('installed', [False, True])
 def test_mmcv_without_cuda_operations_is_not_used(monkeypatch, installed):
     module = SimpleNamespace(get_compiling_cuda_version=lambda: 'not available') if installed else None
-    monkeypatch.setattr(fps, '_optional_module', lambda name: module)
+    monkeypatch.setattr(fps, 'optional_module', lambda name: module)
     assert fps.mmcv_sampler.__wrapped__() is None
 
 
@@ -120,7 +122,7 @@ def test_mmcv_kernel_gets_contiguous_points_and_its_int32_becomes_int64(monkeypa
         return farthest_point_sample_loop(points, num_samples).int()
 
     module = SimpleNamespace(get_compiling_cuda_version=lambda: '12.1', furthest_point_sample=kernel)
-    monkeypatch.setattr(fps, '_optional_module', lambda name: module)
+    monkeypatch.setattr(fps, 'optional_module', lambda name: module)
     monkeypatch.setattr(torch.cuda, 'device', lambda device: torch.no_grad())
     points = torch.rand(2, 3, 16).mT
     index = fps.mmcv_sampler.__wrapped__()(points, 8)

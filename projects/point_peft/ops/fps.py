@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import functools
-import importlib
-import logging
 from collections.abc import Callable
-from types import ModuleType
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor
 
 from ..io.errors import InvalidValueError
+from .backends import kernels_for, optional_module
 from .checks import at_least_float32, check_clouds, check_count
 from .compiling import indices, opaque
 
@@ -27,14 +24,14 @@ MIN_BUCKET_WORK = 2**21
 def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     """Pick points one by one, each the farthest from all points picked before; the first pick is index 0.
 
-    Back ends, chosen here so that no caller has to ask: float32 on CUDA uses mmcv's kernel where mmcv is
-    installed with its operations; float32 on a CPU uses the bucketed sampler of ``torch_quickfps``, where
-    installed, for large clouds (``N * num_samples >= 2**21``, where it is 3 to 20 times faster); everything
-    else, float64 included, uses :func:`farthest_point_sample_loop`. They differ only where two candidates are
-    equally far in float32: the loop takes the lowest index, the others take one of the candidates (and the
-    fused arithmetic of a GPU may round two nearly equal distances the other way). So the groupings of a
-    network (2048 points, 128 groups) are the same on every CPU, whatever is installed. Once all distinct
-    points are taken, the picks that remain are duplicates.
+    Back ends, chosen here so that no caller has to ask: float32 on CUDA uses our kernel in Triton, which takes one
+    launch, or mmcv's where there is mmcv with its operations and no Triton; float32 on a CPU uses the bucketed
+    sampler of ``torch_quickfps``, where installed, for large clouds (``N * num_samples >= 2**21``, where it is 3 to
+    20 times faster); everything else, float64 included, uses :func:`farthest_point_sample_loop`. They differ only
+    where two candidates are equally far in float32: the loop and Triton take the lowest index, the others take one
+    of the candidates (and mmcv's fused arithmetic may round two nearly equal distances the other way). So the
+    groupings of a network (2048 points, 128 groups) are the same on every CPU, whatever is installed. Once all
+    distinct points are taken, the picks that remain are duplicates.
 
     Unlike the CUDA kernel of ``pointnet2_ops``, no back end skips the points with ``|p|^2 <= 1e-3``: a point
     near the origin is a point.
@@ -92,7 +89,9 @@ def farthest_point_sample_loop(points: Tensor, num_samples: int) -> Tensor:
 def _backend(points: Tensor, num_samples: int) -> Sampler:
     """The fastest sampler for the device, dtype and size of ``points``."""
     sampler = None
-    if points.dtype == torch.float32 and points.is_cuda:
+    if kernels := kernels_for(points):
+        sampler = kernels.farthest_point_sample_triton
+    elif points.dtype == torch.float32 and points.is_cuda:
         sampler = mmcv_sampler()
     elif points.dtype == torch.float32 and points.device.type == 'cpu':
         sampler = quickfps_sampler() if points.shape[1] * num_samples >= MIN_BUCKET_WORK else None
@@ -112,7 +111,7 @@ def _unit_extent(points: Tensor) -> Tensor:
 @functools.cache
 def mmcv_sampler() -> Sampler | None:
     """mmcv's CUDA kernel, or None where mmcv is absent, lacks its operations or was built without CUDA."""
-    ops = _optional_module('mmcv.ops')
+    ops = optional_module('mmcv.ops')
     if ops is None or ops.get_compiling_cuda_version() == 'not available':
         return None
 
@@ -126,21 +125,5 @@ def mmcv_sampler() -> Sampler | None:
 @functools.cache
 def quickfps_sampler() -> Sampler | None:
     """The KD-tree buckets of ``torch_quickfps``, started at index 0 and not at random; None where absent."""
-    module = _optional_module('torch_quickfps')
+    module = optional_module('torch_quickfps')
     return None if module is None else functools.partial(module.sample_idx, start_idx=0)
-
-
-def _optional_module(name: str) -> ModuleType | None:
-    """Import a back end; absent is normal, installed but broken (built for another torch) earns a warning."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        return None
-    except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        print_log(
-            f'{name} is installed but does not load ({error}), so farthest point sampling uses plain torch; '
-            f'reinstall {name} for torch {torch.__version__}',
-            logger='current',
-            level=logging.WARNING,
-        )
-        return None

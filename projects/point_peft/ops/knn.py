@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..io.errors import InvalidValueError
+from .backends import kernels_for
 from .checks import at_least_float32, check_clouds, check_count, check_same_batch
 from .compiling import indices, opaque
 from .distance import squared_distance_chunks
@@ -20,7 +21,8 @@ def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
     """Index of the ``k`` supports nearest to each query, by exact coordinate differences.
 
     Distances are float32 at least (half-precision input is upcast), also under autocast. Supports at the same
-    distance come in no particular order. Memory does not grow with ``M * N``: queries are taken in chunks.
+    distance come in no particular order. Memory does not grow with ``M * N``: queries are taken in chunks, or, in
+    float32 on CUDA with few enough supports, one by one in a single launch.
 
     Args:
         query (Tensor): ``(B, M, 3)`` floating-point coordinates.
@@ -42,5 +44,14 @@ def knn(query: Tensor, support: Tensor, k: int) -> Tensor:
             f'num_points={support.shape[1]} < k={k}: the support has too few points to find neighbours; '
             'lower k / group_size or provide denser clouds'
         )
-    chunks = squared_distance_chunks(at_least_float32(query), at_least_float32(support))
+    query, support = at_least_float32(query), at_least_float32(support)
+    kernels = kernels_for(support)
+    if (
+        kernels
+        and query.dtype == support.dtype
+        and support.shape[1] <= kernels.MAX_KNN_POINTS
+        and k <= kernels.MAX_NEIGHBOURS
+    ):
+        return kernels.knn_triton(query, support, k)
+    chunks = squared_distance_chunks(query, support)
     return torch.cat([distance.topk(k, largest=False).indices for distance in chunks], dim=1)

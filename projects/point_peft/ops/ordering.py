@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .backends import kernels_for
 from .checks import at_least_float32, check_clouds
 from .compiling import indices, opaque
 from .distance import squared_distance
@@ -28,6 +29,8 @@ def greedy_order(points: Tensor) -> Tensor:
     """
     check_clouds('points', points)
     points = at_least_float32(points)
+    if kernels := kernels_for(points):
+        return kernels.greedy_order_triton(points)
     batch, size, _ = points.shape
     distance = squared_distance(points, points)  # (B, G, G); a visited point is infinitely far from all
     order = torch.zeros(batch, size, dtype=torch.int64, device=points.device)
