@@ -7,7 +7,7 @@ import sys
 
 from point_peft.apis.folds import run_folds
 from point_peft.apis.training import run_training
-from point_peft.apis.training_flags import AMP_DTYPES, TrainingFlags
+from point_peft.apis.training_flags import AMP_DTYPES, COMPILE_MODES, TrainingFlags
 from point_peft.cli.arguments import at_least, path, seed
 from point_peft.cli.tool import add_common_arguments, run_tool
 from point_peft.engine.runtime.device import select_device
@@ -51,6 +51,13 @@ def parse_args() -> argparse.Namespace:
         help='what --amp computes in (default: float16 on a GPU, bfloat16 on a CPU, where it pays if the CPU has '
         'instructions for it)',
     )
+    parser.add_argument(
+        '--compile',
+        nargs='?',
+        const='auto',
+        choices=COMPILE_MODES,
+        help='compile the model by torch.compile (default mode: on a GPU reduce-overhead, which is CUDA graphs)',
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not evaluate during training')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
@@ -79,6 +86,7 @@ def main(args: argparse.Namespace) -> None:
         resume=args.resume,
         amp=args.amp,
         amp_dtype=args.amp_dtype,
+        compile=args.compile,
         validate=not args.no_validate,
         auto_scale_lr=args.auto_scale_lr,
         tensorboard=args.tensorboard,

@@ -76,6 +76,7 @@ def train(
     device: str = 'auto',
     amp: bool = False,
     amp_dtype: str | None = None,
+    compile: str | None = None,
     validate: bool = True,
     auto_scale_lr: bool = False,
     tensorboard: bool = False,
@@ -97,6 +98,7 @@ def train(
         device (str): ``auto``, ``cpu`` or ``cuda``.
         amp (bool): Train in mixed precision.
         amp_dtype (str | None): ``bfloat16`` or ``float16``; None for float16 on a GPU and bfloat16 on a CPU.
+        compile (str | None): ``auto``, or a mode of ``torch.compile``, to compile the model.
         validate (bool): Evaluate during training.
         auto_scale_lr (bool): Scale the learning rate with the batch size.
         tensorboard (bool): Record the curves for TensorBoard too.
@@ -127,6 +129,7 @@ def train(
         resume=None if resume is None else str(resume),
         amp=amp,
         amp_dtype=amp_dtype,
+        compile=compile,
         validate=validate,
         auto_scale_lr=auto_scale_lr,
         tensorboard=tensorboard,

@@ -19,6 +19,10 @@ from ..io.errors import ConfigError
 AMP_DTYPES = dict(bfloat16='BFloat16OptimWrapper', float16='AmpOptimWrapper')
 """What mixed precision can compute in, and the optimizer wrapper that does."""
 
+COMPILE_MODES = ('auto', 'default', 'reduce-overhead', 'max-autotune')
+"""``torch.compile``'s modes, and ``auto``: ``reduce-overhead`` on a GPU, where the step becomes CUDA graphs, else
+``default``."""
+
 
 @dataclass(frozen=True)
 class TrainingFlags:
@@ -33,6 +37,7 @@ class TrainingFlags:
         resume (str | None): Checkpoint to go on from; ``auto`` for the newest in the work dir.
         amp (bool): Whether to train in mixed precision.
         amp_dtype (str | None): ``bfloat16`` or ``float16``; None for float16 on a GPU and bfloat16 on a CPU.
+        compile (str | None): How to compile the model, see :data:`COMPILE_MODES`; None for not at all.
         validate (bool): Whether to evaluate during training.
         auto_scale_lr (bool): Whether to scale the learning rate with the batch size.
         tensorboard (bool): Whether to record the curves for TensorBoard too.
@@ -50,6 +55,7 @@ class TrainingFlags:
     resume: str | None = None
     amp: bool = False
     amp_dtype: str | None = None
+    compile: str | None = None
     validate: bool = True
     auto_scale_lr: bool = False
     tensorboard: bool = False
@@ -78,6 +84,13 @@ def apply_flags(cfg: Config, flags: TrainingFlags) -> None:
         _enable_amp(cfg, flags.amp_dtype)
     elif flags.amp_dtype is not None:
         raise ConfigError('--amp-dtype says what --amp computes in; give --amp too, or leave it out.')
+    if flags.compile is not None:
+        if flags.compile not in COMPILE_MODES:
+            raise ConfigError(
+                f'compile={flags.compile!r} is unknown; give one of {", ".join(COMPILE_MODES)}.'
+            )
+        automatic = 'reduce-overhead' if get_device() == 'cuda' else 'default'
+        cfg.compile = dict(mode=automatic if flags.compile == 'auto' else flags.compile)
     if not flags.validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
         cfg.get('default_hooks', {}).pop('protocol', None)

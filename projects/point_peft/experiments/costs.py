@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -32,7 +33,8 @@ PEAKS = {'train_step': 'peak_mb', 'infer': 'infer_peak_mb'}
 
 Costs = dict[str, float]
 """``train_step_s``, ``infer_s`` (medians, seconds per batch), ``train_step_spread``, ``infer_spread`` (their
-interquartile ranges as shares of them), ``peak_mb``, ``infer_peak_mb`` (of training steps and inferences, above the
+interquartile ranges as shares of them), ``train_step_share``, ``infer_share`` (their products against large matrix
+products of the same type in the same time), ``peak_mb``, ``infer_peak_mb`` (of training steps and inferences, above the
 idle process), ``train_step_gflops``, ``infer_gflops`` (per cloud, 2 per multiply-add), ``train_step_ops``,
 ``infer_ops`` (operations that compute, launched kernels on CUDA), ``train_step_syncs``, ``infer_syncs`` (operations
 that make the host wait for a device), ``parameters``, ``trainable``, ``adapter_mb``, ``bank_mb`` (2**20 bytes that are
@@ -88,6 +90,28 @@ def count_flops(contestant: Contestant) -> Costs:
             getattr(contestant, what)()
         result[f'{what}_gflops'] = counter.get_total_flops() / contestant.batch_size / 1e9
     return result
+
+
+def shares_of_products(costs: Costs, conditions: Conditions) -> Costs:
+    """FLOPs of a second of training and inference as shares of those of large matrix products."""
+    types = {'train_step': conditions.dtype, 'infer': 'float32'}
+    return {
+        f'{what}_share': costs[f'{what}_gflops']
+        * 1e9
+        * conditions.batch_size
+        / costs[f'{what}_s']
+        / product_rate(conditions.device, types[what])
+        for what in ACTIONS
+    }
+
+
+@functools.cache
+def product_rate(device: str, dtype: str) -> float:
+    """FLOPs per second (2 per multiply-add) of products of large square matrices; measured once per process."""
+    size = 8192 if device.startswith('cuda') else 2048
+    one, other = torch.randn(2, size, size, device=device).to(getattr(torch, dtype))
+    seconds = [timed(lambda: one @ other, device) for _ in range(NUM_WARMUP + 5)][NUM_WARMUP:]
+    return 2 * size**3 / float(np.median(seconds))
 
 
 def count_launches(contestant: Contestant) -> Costs:
@@ -169,11 +193,13 @@ def measure_costs(
         for config in track(configs, description='memory')
     }
     times = measure_times(contestants, conditions)
+    flops = {config: count_flops(contestant) for config, contestant in contestants.items()}
     return {
         config: {
             **times[config],
             **memory[config],
-            **count_flops(contestant),
+            **flops[config],
+            **shares_of_products({**times[config], **flops[config]}, conditions),
             **count_launches(contestant),
             **contestant.parameters(),
             **contestant.sizes(),

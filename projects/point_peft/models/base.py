@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,8 @@ class TunedModel(BackboneOwner, BaseModel):
         auxiliary_head (dict | None): Config of a head with a further loss for training (``GenerationHead``).
         data_preprocessor (dict | None): Config of the data preprocessor.
     """
+
+    _compiled: Callable[..., tuple[Any, BackboneFeatures]] | None = None
 
     def __init__(
         self,
@@ -62,14 +64,34 @@ class TunedModel(BackboneOwner, BaseModel):
                 f"mode={mode!r} is unknown to {type(self).__name__}; use 'tensor', 'loss' or 'predict'."
             )
         known = self._places(inputs['points'], data_samples)
-        features = self.backbone(inputs['points'], hidden_layers=self.head.hidden_layers, **known)
-        logits = self.head(features, inputs)
+        if self.training and self._compiled:
+            # CUDA graphs use the memory of one step again in the next.
+            torch.compiler.cudagraph_mark_step_begin()
+            logits, features = self._compiled(self, inputs, known)
+        else:
+            logits, features = self._compute(inputs, known)
         if mode == 'tensor':
             return logits
         if mode == 'predict':
             return self.head.to_samples(logits, inputs, data_samples)
         assert data_samples is not None
         return {**self.head.loss(logits, data_samples), **self.auxiliary_loss(features)}
+
+    def compile_training(self, **settings: Any) -> None:
+        """Let ``torch.compile`` compute the logits of training, forward and backward, one graph per shape of a batch.
+
+        In eval mode nothing is compiled.
+
+        Args:
+            settings: Arguments of ``torch.compile``.
+        """
+        # Of the class and not of this model, so that a copy of it does not compute with the weights of this one.
+        self._compiled = torch.compile(TunedModel._compute, **{'dynamic': False, **settings})
+
+    def _compute(self, inputs: dict[str, Tensor], known: dict[str, Tensor]) -> tuple[Any, BackboneFeatures]:
+        """Logits, and the features they are of."""
+        features = self.backbone(inputs['points'], hidden_layers=self.head.hidden_layers, **known)
+        return self.head(features, inputs), features
 
     def _places(self, points: Tensor, data_samples: Sequence[Any] | None) -> dict[str, Tensor]:
         """Where in the training set the clouds are, for a backbone that asks for it in training."""

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .compiling import is_compiling
+
 LARGEST_BYTE = 255
 
 
@@ -55,7 +57,9 @@ def _spread_to_maxima(gradient: Tensor, is_max: Tensor, dim: int) -> Tensor:
         is_max (Tensor): Bool, that shape with ``dim`` inserted.
         dim (int): Reduced dimension.
     """
-    # Bytes are summed without a conversion, which would cost more than all else here.
+    # Bytes are summed without a conversion, which would cost more than all else here; inductor, which views no bool as
+    # bytes, fuses it.
+    counted = is_max if is_compiling() else is_max.view(torch.uint8)
     count_type = torch.uint8 if is_max.shape[dim] <= LARGEST_BYTE else torch.int32
-    share = gradient / is_max.view(torch.uint8).sum(dim, dtype=count_type)
+    share = gradient / counted.sum(dim, dtype=count_type)
     return is_max * share.unsqueeze(dim)

@@ -22,7 +22,7 @@ MAX_KNN_POINTS = 8192
 MAX_NEIGHBOURS = 64
 """Neighbours up to which taking the nearest again and again is faster than a partial sort."""
 
-_BLOCK = 4096
+_BLOCK = 8192
 """Points that a program handles at once."""
 
 _TAKEN: tl.constexpr = tl.constexpr(0x7FFFFFFF)
@@ -123,8 +123,8 @@ def _block(num_points: int) -> int:
 
 
 def _warps(block: int) -> int:
-    """Warps for so many points, eight points a thread."""
-    return max(1, min(16, block // 256))
+    """Warps for so many points: eight points a thread, which was the fastest on an H100."""
+    return max(1, block // 256)
 
 
 @triton.jit

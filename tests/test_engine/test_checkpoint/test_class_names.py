@@ -99,7 +99,7 @@ def test_a_new_head_for_other_classes(trained: Path, tmp_path: Path) -> None:
         tmp_path, names, load_from=str(trained / 'epoch_1.pth'), **{'optim_wrapper.optimizer.lr': 0.0, **new}
     )
     runner.train()
-    assert torch.equal(runner.model.backbone.linear.weight, before['backbone.linear.weight'])
+    assert torch.equal(runner.model.backbone.linear.weight.cpu(), before['backbone.linear.weight'])
     assert runner.model.head[1].weight.shape == (4, 16)
     logs = [path.read_text() for path in tmp_path.rglob('*.log')]
     assert any('is not used: the model trains a new one' in log for log in logs)

@@ -142,6 +142,20 @@ class SparedRunner(Runner):
         with self._ending_bars():
             return super().test()
 
+    def _maybe_compile(self, target: str) -> None:
+        """Compile what the model computes in training, where the config says ``compile``.
+
+        Losses take data samples, which are no tensors, so our task models compile their logits; of others MMEngine
+        compiles the step.
+        """
+        settings = self.cfg.get('compile')
+        model = getattr(self.model, 'module', self.model)
+        if settings and hasattr(model, 'compile_training'):
+            model.compile_training(**({} if settings is True else settings))
+            self.logger.info('the model is compiled; the first steps of each shape take minutes')
+        else:
+            super()._maybe_compile(target)
+
     @contextmanager
     def _ending_bars(self) -> Iterator[None]:
         """Leave the terminal as it was, however the loop ends."""
