@@ -152,6 +152,10 @@ RULES: tuple[Rule, ...] = (
         f'{TOOL}benchmark.py::test_growth',
     ),
     Elsewhere(
+        r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .*--grow processes .*',
+        f'{TOOL}benchmark.py::test_processes',
+    ),
+    Elsewhere(
         r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .* --json cost\.json',
         f'{TOOL}benchmark.py::test_costs',
     ),

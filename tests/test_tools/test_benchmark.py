@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from toy_tools import run_python
 
-from point_peft.experiments import costs
+from point_peft.experiments import costs, processes
 from point_peft.experiments.contestant import Conditions
 from point_peft.experiments.costs import memory_in_own_process
 from point_peft.io.errors import PointPEFTError
@@ -70,6 +70,25 @@ def test_growth(tmp_path: Path, measure: Callable[..., str]) -> None:
     assert '| model.backbone.num_groups | seconds of a step |' in output and '| exponent |' in output
 
 
+def test_processes(tmp_path: Path, measure: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of processes grow as other sizes do; tests/test_experiments/test_processes.py measures."""
+
+    def group(configs: list[str], conditions: Conditions, options: dict[str, str], count: int) -> dict:
+        assert conditions.num_points == 256 and options['model.backbone.depth'] == '2'
+        row = dict(train_step_s=1, train_step_spread=0.5, wait_share=0.1, sent_mb=count - 1, exchanges=1)
+        return {config: {**row, 'trainable': 5} for config in configs}
+
+    monkeypatch.setattr(processes, 'run_group', group)
+    output = measure(
+        FULL, PROBE, '--cfg-options', *TINY, '--grow', 'processes', 2, 1,
+        '--json', tmp_path / 'processes.json', '--picture', tmp_path / 'processes.png',
+    )  # fmt: skip
+    found = json.loads((tmp_path / 'processes.json').read_text())
+    assert found['values'] == [1, 2] and found['costs'][PROBE][1]['speedup'] == 2
+    assert any('spans 50% of their median' in doubt for doubt in found['doubts'])
+    assert '| processes | seconds of a step |' in output and (tmp_path / 'processes.png').is_file()
+
+
 def test_options_reach_the_process_that_measures_memory() -> None:
     """Which says what is wrong with them, and else a number."""
     sizes = Conditions(batch_size=2, num_points=256, bank_size=16, threads=1)
@@ -82,7 +101,10 @@ def test_options_reach_the_process_that_measures_memory() -> None:
 @pytest.mark.parametrize(
     'growing, said',
     [
-        ('widths 1 2', "'widths' is no size; give batch_size, num_points, bank_size, threads or a key"),
+        (
+            'widths 1 2',
+            "'widths' is no size; give batch_size, num_points, bank_size, threads, processes or a key",
+        ),
         ('batch_size 2 many', "'many': give a whole number of at least 1"),
         ('batch_size 4', 'give batch_size two values or more'),
         ('batch_size 4 4', 'give batch_size two values or more'),

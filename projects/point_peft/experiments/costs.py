@@ -70,13 +70,14 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
         name: {
             key: value
             for what in ACTIONS
-            for key, value in _median_and_spread(samples[f'{name}|{what}'], what).items()
+            for key, value in median_and_spread(samples[f'{name}|{what}'], what).items()
         }
         for name in contestants
     }
 
 
-def _median_and_spread(seconds: list[float], what: str) -> Costs:
+def median_and_spread(seconds: Sequence[float], what: str) -> Costs:
+    """Median of the seconds of something, and their interquartile range as a share of it."""
     low, median, high = np.percentile(seconds, [25, 50, 75]).tolist()
     return {f'{what}_s': median, f'{what}_spread': (high - low) / median}
 

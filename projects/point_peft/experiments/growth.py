@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -19,6 +19,9 @@ from .plots import HEIGHT, LEGEND_WIDTH, MARKERS, WIDTH
 
 SIZES = ('batch_size', 'num_points', 'bank_size', 'threads')
 """Fields of :class:`Conditions` that can grow."""
+
+PROCESSES = 'processes'
+"""A size that is measured on its own, by ``measure_processes``."""
 
 TITLES = {
     'train_step_s': 'seconds of a step',
@@ -44,11 +47,16 @@ class Growth:
         size (str): What grows: one of ``SIZES``, or a key of the config.
         values (Sequence[int]): From small to large.
         costs (Mapping[str, Sequence[Costs]]): By config, one of each value.
+        titles (Mapping[str, str]): Columns of the table.
+        drawn (Mapping[str, str]): Pictures, side by side.
     """
 
     size: str
     values: Sequence[int]
     costs: Mapping[str, Sequence[Costs]]
+
+    titles: ClassVar[Mapping[str, str]] = TITLES
+    drawn: ClassVar[Mapping[str, str]] = DRAWN
 
     def exponents(self) -> dict[str, Costs]:
         """Exponent of every cost by config: the slope of its logarithm against that of the size, by least squares.
@@ -59,7 +67,7 @@ class Growth:
         return {
             config: {
                 key: _slope(self.values, [row[key] for row in rows])
-                for key in TITLES
+                for key in self.titles
                 if all(row[key] > 0 for row in rows)
             }
             for config, rows in self.costs.items()
@@ -72,22 +80,24 @@ class Growth:
         for config, rows in self.costs.items():
             lines = [
                 f'`{config}`\n',
-                f'| {" | ".join([self.size, *TITLES.values()])} |',
-                f'|{" ---: |" * (len(TITLES) + 1)}',
+                f'| {" | ".join([self.size, *self.titles.values()])} |',
+                f'|{" ---: |" * (len(self.titles) + 1)}',
             ]
             for value, row in zip(self.values, rows):
-                lines.append(f'| {" | ".join([str(value), *(_number(row[key]) for key in TITLES)])} |')
-            slopes = (f'{exponents[config][key]:.2f}' if key in exponents[config] else '' for key in TITLES)
+                lines.append(f'| {" | ".join([str(value), *(_number(row[key]) for key in self.titles)])} |')
+            slopes = (
+                f'{exponents[config][key]:.2f}' if key in exponents[config] else '' for key in self.titles
+            )
             lines.append(f'| {" | ".join(["exponent", *slopes])} |')
             parts.append('\n'.join(lines) + '\n')
         return '\n'.join(parts)
 
     def picture(self) -> Figure:
-        """Time and memory of training against the size, both logarithmic, with their exponents."""
-        figure = new_figure(WIDTH * len(DRAWN) + LEGEND_WIDTH, HEIGHT)
-        axes = figure.subplots(1, len(DRAWN), squeeze=False)[0]
+        """What is ``drawn`` against the size, both logarithmic, with the exponents."""
+        figure = new_figure(WIDTH * len(self.drawn) + LEGEND_WIDTH, HEIGHT)
+        axes = figure.subplots(1, len(self.drawn), squeeze=False)[0]
         exponents = self.exponents()
-        for place, (key, name) in zip(axes, DRAWN.items()):
+        for place, (key, name) in zip(axes, self.drawn.items()):
             for number, (config, rows) in enumerate(self.costs.items()):
                 slope = exponents[config].get(key)
                 place.plot(

@@ -58,7 +58,7 @@ class Machine:
         """Why times may not be what they seem.
 
         Args:
-            costs (Mapping): By name, as ``measure_costs`` gives them.
+            costs (Mapping): By name, as ``measure_costs`` or ``measure_processes`` gives them.
 
         Returns:
             list[str]: A sentence for each reason.
@@ -68,7 +68,10 @@ class Machine:
             found.append(
                 f'other programs took {self.others:.0%} of the processor meanwhile; measure on an idle machine.'
             )
-        wide = {name: max(row['train_step_spread'], row['infer_spread']) for name, row in costs.items()}
+        wide = {
+            name: max(value for key, value in row.items() if key.endswith('_spread'))
+            for name, row in costs.items()
+        }
         worst = max(wide, key=lambda name: wide[name])
         if wide[worst] > STEADY_SPREAD:
             found.append(

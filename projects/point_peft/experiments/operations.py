@@ -1,4 +1,4 @@
-"""How many operations a step launches, and how many of them make the host wait for the device."""
+"""How many operations a step launches, how many of them make the host wait, and what its processes exchange."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from types import CodeType, FrameType
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..heads import PointClsHead
+from ..io.errors import PointPEFTError
 from ..ops.compiling import all_inside
 
 WAITS = frozenset(
@@ -41,6 +43,9 @@ CHECKS_OF_A_CPU = frozenset(function.__code__ for function in (all_inside, Point
 """Functions that ask for values only where nothing has to be waited for."""
 
 INDEXING = ('index', 'index_put', 'index_put_', '_index_put_impl_')
+
+PASSES = {'allreduce_': 2, 'allreduce_coalesced_': 2, 'allgather_': 1, '_allgather_base_': 1, 'broadcast_': 1}
+"""How often an exchange sends (W - 1) / W of its tensors from each of W processes in a ring."""
 
 
 class OperationCounter(TorchDispatchMode):
@@ -85,6 +90,35 @@ class OperationCounter(TorchDispatchMode):
             self.computing[name] += _computes(func, name)
             self.waits[name] += _waits(name, args, kwargs, result)
         return result
+
+
+class ExchangeCounter(TorchDispatchMode):
+    """Counts what the processes exchange: gradients, and what batch norms and losses say to each other.
+
+    Attributes:
+        sent (float): Bytes that this process sends, if the processes are a ring.
+        exchanges (int): Number of collective operations.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = 0.0
+        self.exchanges = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Execute an operation, and count it if it is an exchange."""
+        library, _, name = func._schema.name.partition('::')
+        if library == 'c10d':
+            if name not in PASSES:
+                raise PointPEFTError(f'a step exchanges by {name}, whose bytes cannot be counted yet.')
+            count = dist.get_world_size()
+            self.sent += (
+                PASSES[name] * (count - 1) / count * sum(tensor.nbytes for tensor in _tensors([args[0]]))
+            )
+            self.exchanges += 1
+        return func(*args, **(kwargs or {}))
 
 
 def count_operations(
