@@ -26,7 +26,9 @@ from torch.nn import functional as F
 
 from point_peft.apis import get_config
 from point_peft.engine.config import part_files
+from point_peft.io.errors import InvalidValueError
 from point_peft.methods import LoRA, MemoryBank, PEFTBackbone
+from point_peft.methods.frozen_storage import store_frozen
 from point_peft.models import PointClassifier, PointDescriptor
 
 POINTS = clouds(8, seed=9)
@@ -132,6 +134,23 @@ def test_logits_and_gradients(name: str, way: str) -> None:
     assert rough[0].dtype == torch.float32 and 0 < (rough[0] - exact[0]).abs().max() < limit
     assert distance(rough[0], exact[0]) < 1.3 * distance(rounded_logits(model), exact[0])
     assert F.cosine_similarity(rough[1], exact[1], dim=0) > 0.99
+
+
+@pytest.mark.parametrize('way', sorted(part_files('method')))
+def test_frozen_weights_in_bfloat16(way: str) -> None:
+    """Changes no bit of any method that ships, or is refused."""
+    model = shipped('PointMAE', way)
+    if not isinstance(model.backbone, PEFTBackbone):
+        return
+    methods = model.backbone.methods
+    if any(method.needs_exact_weights for method in methods):
+        with pytest.raises(InvalidValueError, match='cannot tune a backbone whose frozen weights are stored'):
+            store_frozen(model.backbone.backbone, methods, 'bfloat16')
+        return
+    expected = logits_and_gradient(model, POINTS, autocast=True)
+    store_frozen(model.backbone.backbone, methods, 'bfloat16')
+    found = logits_and_gradient(model, POINTS, autocast=True)
+    assert torch.equal(found[0], expected[0]) and torch.equal(found[1], expected[1])
 
 
 @every_backbone

@@ -11,8 +11,8 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..engine.checkpoint import BaseFingerprint, set_fingerprint
-from ..io.weights import hash_tensor
 from ..methods.folding import refuse_folded
+from ..methods.frozen_storage import storage_of
 from ..methods.peft_backbone import copy_name
 from ..methods.substitution import exchange_values
 from ..registry.built_from import config_of, remember_config
@@ -44,7 +44,9 @@ class Adapters:
             wrapper.detach()
         self._backbone: Any = place.backbone
         self._settle_base(self._backbone, is_tuned=wrapper is not None)
-        self.hashes = {name: hash_tensor(value) for name, value in self._backbone.base_state().items()}
+        self.storage = storage_of(self._backbone)
+        exact = self.storage.exact if self.storage else None
+        self.base = BaseFingerprint.of(self._backbone.base_state(), exact)
         if wrapper is not None:
             methods = [dict(config_of(method) or {}) for method in wrapper.methods]
             self.known[DEFAULT] = Adapter(
@@ -209,13 +211,14 @@ class Adapters:
         if adapter.config is not None:
             remember_config(self.model, adapter.config)
         names = self.place.names_of_base(adapter.wrapper)
-        set_fingerprint(self.model, BaseFingerprint({key: self.hashes[of] for key, of in names.items()}))
+        set_fingerprint(self.model, self.base.renamed(names))
         self.active = name
 
     def _follow(self, adapter: Adapter) -> None:
         """Bring what an adapter has of its own to where the backbone is, as it was not in the model meanwhile."""
         backbone = self.place.backbone
-        like = next(backbone.parameters())
+        stored = self.storage.names if self.storage else ()
+        like = next(value for name, value in backbone.named_parameters() if name not in stored)
         adapter.wrapper.methods.to(like.device, like.dtype)  # type: ignore[attr-defined]
         adapter.wrapper.train(self.model.training)
         adapter.fresh = {key: value.to(like) for key, value in adapter.fresh.items()}

@@ -51,6 +51,9 @@ class TuningMethod(nn.Module):
 
     Emptiness is not inherited: a class that can be folded says so itself."""
 
+    needs_exact_weights: str = ''
+    """Why the backbone's frozen weights must not be rounded, as a clause; empty if it sees only what layers give."""
+
     position: int = 0
     """Number of this method among those of the wrapper."""
 

@@ -28,6 +28,7 @@ class DoRA(LoRA):
     """
 
     unfoldable = ''
+    needs_exact_weights = 'it divides by the norms of the weights, which autocast does not round'
 
     def __init__(self, rank: int = 8, **kwargs: Any) -> None:
         super().__init__(rank, **kwargs)

@@ -39,6 +39,8 @@ class FittedMethod(TuningMethod):
     fitted_advice: str = 'let a training build it'
     """How one comes by it, as the end of a sentence."""
 
+    needs_exact_weights = 'its state is fitted on, and read by, what the backbone gives in float32'
+
     min_clouds: int = 1
     """The fewest clouds that it can be fitted on; known after ``setup``."""
 

@@ -8,6 +8,7 @@ import torch
 
 from ..backbones import PointBackbone
 from ..io.errors import InvalidValueError
+from .frozen_storage import storage_of
 from .weight_change import Affine, changed_weights, set_weights
 
 if TYPE_CHECKING:
@@ -25,9 +26,15 @@ def fold_methods(wrapper: PEFTBackbone) -> PointBackbone:
     """Put all that the methods do into the weights of the backbone; nothing is changed if that is refused.
 
     Raises:
-        FoldingError: If it has been done before, a method is no change of weights, or a weight would not be finite.
+        FoldingError: If it has been done before, a method is no change of weights, a weight would not be finite, or
+            the weights are stored rounded.
     """
     refuse_folded(wrapper)
+    if storage_of(wrapper.backbone) is not None:
+        raise FoldingError(
+            "the backbone's frozen weights are stored in bfloat16, in which most of what the methods change would be "
+            'rounded away; build the model without frozen_dtype of PEFTBackbone and load the adapter.'
+        )
     reasons = {type(method).__name__: reason_against(method) for method in wrapper.methods}
     named = '; '.join(f'{name}: {reason}' for name, reason in reasons.items() if reason)
     if named:

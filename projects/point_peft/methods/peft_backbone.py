@@ -21,6 +21,7 @@ from ..structures import BackboneFeatures, PointTokens
 from .base import TuningMethod
 from .context import Activity, TuningContext
 from .folding import fold_methods, refuse_folded
+from .frozen_storage import refuse_stored, store_frozen
 from .insertion import TokenInsertion
 from .recomputation import with_graph, without_gradient
 from .sizes import SizesOfBackbone
@@ -40,10 +41,16 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
     Args:
         backbone (dict | PointBackbone): Config of a plain backbone, or one that is there, with nothing attached.
         methods (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
+        frozen_dtype (str | None): ``bfloat16`` stores the frozen weights of linear layers and convolutions in the
+            blocks so, in half the memory (:func:`store_frozen`); None leaves them as they are.
     """
 
     def __init__(
-        self, backbone: dict[str, Any] | PointBackbone, methods: Sequence[dict[str, Any]] = ()
+        self,
+        backbone: dict[str, Any] | PointBackbone,
+        methods: Sequence[dict[str, Any]] = (),
+        *,
+        frozen_dtype: str | None = None,
     ) -> None:
         super().__init__()
         self.backbone: PointBackbone = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
@@ -58,25 +65,11 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         for name in self.tuned_names:
             parameter = self.backbone.get_parameter(name).requires_grad_(True)
             self.register_buffer(copy_name(name), parameter.detach().clone())
+        store_frozen(self.backbone, self.methods, frozen_dtype)
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
         self.is_folded = False
         self._handles: list[RemovableHandle] = []
         self._attach_methods()
-
-    @property
-    def num_prefix_tokens(self) -> int:
-        """Number P of prefix tokens that a head gets: the backbone's, and those of methods that stay."""
-        return self.backbone.num_prefix_tokens + self.num_kept_tokens
-
-    @property
-    def num_kept_tokens(self) -> int:
-        """How many of them are tokens of methods that stay."""
-        return sum(method.num_kept_tokens for method in self.methods)
-
-    @property
-    def reads_sample_index(self) -> bool:
-        """Whether training needs to be told which clouds of the training set it is given."""
-        return any(method.reads_sample_index for method in self.methods)
 
     def forward(
         self,
@@ -134,6 +127,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
 
         It does not depend on autocast either, since memory banks do not: rounded, it finds other neighbours.
         """
+        refuse_stored(self.backbone, 'the descriptor of the pre-trained backbone')
         kept = {name: self.get_buffer(copy_name(name)) for name in self.tuned_names}
         dtype = next(self.backbone.parameters()).dtype
         self.activity.is_silent = True

@@ -25,14 +25,15 @@ IGNORED = {
     'drop_path',
     'drop_path_rate',
     'dropout',
+    'frozen_dtype',
     'init_cfg',
     'label_smoothing',
     'pretrained',
     'test_cfg',
     'train_cfg',
 }
-"""Arguments that matter in training only, that say where weights come from (their hash is compared), or how results
-are gathered from what the network computes."""
+"""Arguments that matter in training only, that say where weights come from (their hash is compared) or how they are
+stored, or how results are gathered from what the network computes."""
 
 IGNORED_START = 'loss'
 

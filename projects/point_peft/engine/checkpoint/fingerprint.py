@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
 from ...io.weights import hash_tensor
+from ...methods.frozen_storage import ATTRIBUTE
 from ...registry.wrappers import outermost_with, unwrap
 
 _DIGEST_BYTES = 16
@@ -23,14 +24,23 @@ class BaseFingerprint:
 
     Attributes:
         tensors (Mapping[str, str]): Hex hash of each tensor, by its name in ``model.state_dict()``.
+        rounded (Mapping[str, str]): Likewise of what the model holds in the place of those that it stores rounded.
     """
 
     tensors: Mapping[str, str]
+    rounded: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, base_state: Mapping[str, Tensor]) -> BaseFingerprint:
-        """Hash the given tensors."""
-        return cls({name: hash_tensor(value) for name, value in base_state.items()})
+    def of(cls, base_state: Mapping[str, Tensor], exact: Mapping[str, str] | None = None) -> BaseFingerprint:
+        """Hash the given tensors.
+
+        Args:
+            base_state (Mapping[str, Tensor]): Tensors by name.
+            exact (Mapping[str, str] | None): Hashes of those that the rounded ones among them were before.
+        """
+        held = {name: hash_tensor(value) for name, value in base_state.items()}
+        exact = {name: value for name, value in (exact or {}).items() if name in held}
+        return cls({**held, **exact}, {name: held[name] for name in exact})
 
     @property
     def hash(self) -> str | None:
@@ -43,8 +53,17 @@ class BaseFingerprint:
         return digest.hexdigest()
 
     def is_unchanged(self, name: str, value: Tensor) -> bool:
-        """Whether ``value`` is, bit for bit, the base tensor ``name``."""
-        return self.tensors.get(name) == hash_tensor(value)
+        """Whether ``value`` is, bit for bit, the base tensor ``name``, or that as the model stores it."""
+        return hash_tensor(value) in (self.tensors.get(name), self.rounded.get(name))
+
+    def renamed(self, names: Mapping[str, str]) -> BaseFingerprint:
+        """The fingerprint of the same tensors in another module.
+
+        Args:
+            names (Mapping[str, str]): Names in this fingerprint by those in the new one.
+        """
+        rounded = {name: self.rounded[old] for name, old in names.items() if old in self.rounded}
+        return BaseFingerprint({name: self.tensors[old] for name, old in names.items()}, rounded)
 
 
 def base_fingerprint(model: nn.Module) -> BaseFingerprint:
@@ -64,7 +83,12 @@ def base_fingerprint(model: nn.Module) -> BaseFingerprint:
             for prefix, module in outermost_with(model, 'base_state')
             for name, value in module.base_state().items()
         }
-        _taken[model] = BaseFingerprint.of(state)
+        exact = {
+            prefix + name: value
+            for prefix, backbone in outermost_with(model, ATTRIBUTE)
+            for name, value in getattr(backbone, ATTRIBUTE).exact.items()
+        }
+        _taken[model] = BaseFingerprint.of(state, exact)
     return _taken[model]
 
 
