@@ -18,6 +18,7 @@ default_hooks = dict(
     protocol=dict(type='ProtocolHook', test_interval=1),
     check_classes=dict(type='CheckClassesHook'),
     fit=dict(type='FitHook'),
+    evaluation_cache=dict(type='EvaluationCacheHook'),
     delta=dict(type='DeltaCheckpointHook'),
     # Two files, so that a damaged one does not cost the run.
     checkpoint=dict(

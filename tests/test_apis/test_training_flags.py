@@ -25,6 +25,17 @@ def test_mixed_precision_on_a_cpu(kind: str, dtype: str | None) -> None:
     assert cfg.optim_wrapper == dict(type='BFloat16OptimWrapper')
 
 
+@pytest.mark.parametrize(('given', 'mode'), [('auto', 'default'), ('max-autotune', 'max-autotune')])
+def test_compiling(given: str, mode: str) -> None:
+    """Without a GPU there are no CUDA graphs."""
+    cfg = config()
+    with selected_device('cpu'):
+        apply_flags(cfg, TrainingFlags('c.py', compile=given))
+    assert cfg.compile == dict(mode=mode)
+    with pytest.raises(ConfigError, match="compile='fast' is unknown; give one of auto, default"):
+        apply_flags(config(), TrainingFlags('c.py', compile='fast'))
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_mixed_precision_on_a_gpu() -> None:
     """float16, with scaling, unless bfloat16 is asked for."""

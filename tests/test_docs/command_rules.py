@@ -89,6 +89,10 @@ RULES: tuple[Rule, ...] = (
     Elsewhere(
         rf'{TRAIN} CONFIG --amp( --amp-dtype bfloat16)?', f'{TOOL}train.py::test_user_errors_are_one_sentence'
     ),
+    Elsewhere(
+        rf'{TRAIN} CONFIG --compile( max-autotune)?',
+        'tests/test_apis/test_training_flags.py::test_compiling',
+    ),
     Elsewhere(rf'{TRAIN} CONFIG --auto-scale-lr', f'{TOOL}train.py::test_flags_reach_the_run'),
     Elsewhere(
         rf'{TRAIN} CONFIG --tensorboard',

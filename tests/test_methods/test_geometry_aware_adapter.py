@@ -11,7 +11,7 @@ from small_models import build_classifier, clouds, logits, train
 from point_peft.backbones.layers import drop_path_rates
 from point_peft.methods import GeometryAwareAdapter, TuningContext
 from point_peft.methods.geometry_aware_adapter import LocalAttention, TokenGeometry
-from point_peft.ops import group, interpolation_weights
+from point_peft.ops import flat_rows, group, interpolation_weights
 
 HOOK = dict(type='GeometryAwareAdapter', num_neighbors=4, attn_dim=6, num_heads=2, hidden_dim=3)
 
@@ -73,7 +73,7 @@ def test_propagation_by_hand(center_scale: float, expected: list[float]) -> None
     tokens = torch.zeros(1, 4, 48)
     tokens[0, 0], tokens[0, 3] = 30.0, 60.0  # the GELU of large numbers is the identity
     weights = torch.tensor([[[1.0, 0.0], [0.8, 0.2], [0.2, 0.8], [0.0, 1.0]]])
-    geometry = TokenGeometry(torch.tensor([[[0], [3]]]), weights)
+    geometry = TokenGeometry(torch.tensor([[[0], [3]]]), torch.tensor([[0, 3]]), weights)
     out = adapter._exchange(tokens, 0, geometry)[0, :, 0]
     assert out.tolist() == pytest.approx(expected)
 
@@ -103,7 +103,8 @@ def test_regions_are_those_of_farthest_point_sampling(name: str) -> None:
     adapter, tokens = model.backbone.methods[0], model.backbone.backbone.embed(clouds(3))
     (geometry,) = adapter.begin(TuningContext(clouds(3), tokens, 2, lambda tokens: tokens.features))
     regions = group(tokens.centers, tokens.centers.shape[1] // 2, HOOK['num_neighbors'])
-    assert torch.equal(geometry.neighbor_index, regions.neighbor_index + 2)
+    rows = flat_rows(regions.neighbor_index + 2, tokens.centers.shape[1] + 2)
+    assert torch.equal(geometry.rows, rows) and torch.equal(geometry.anchors, rows[..., 0])
     assert torch.equal(geometry.interpolation[:, 2:], interpolation_weights(tokens.centers, regions.centers))
     assert not geometry.interpolation[:, :2].any()
 
@@ -114,13 +115,13 @@ def test_regions_of_a_hierarchy() -> None:
     adapter, backbone = model.backbone.methods[0], model.backbone.backbone
     tokens = backbone.embed(clouds(2))
     geometry = adapter.begin(TuningContext(clouds(2), tokens, 0, lambda tokens: tokens.features))
-    assert [tuple(part.neighbor_index.shape) for part in geometry] == [(2, 16, 4), (2, 8, 4), (2, 4, 4)]
+    assert [tuple(part.rows.shape) for part in geometry] == [(2, 16, 4), (2, 8, 4), (2, 4, 4)]
     for part, stage in zip(geometry, tokens.coarser):
-        assert torch.equal(part.neighbor_index, stage.neighbor_index)
+        assert torch.equal(part.rows[0], stage.neighbor_index[0])
     for part, centers in zip(geometry, tokens.stage_centers):
-        assert part.interpolation.shape == (2, centers.shape[1], part.neighbor_index.shape[1])
-        own = torch.arange(part.neighbor_index.shape[1])  # a region's first neighbour is its center
-        assert torch.equal(part.neighbor_index[..., 0], own.expand(2, -1))
+        assert part.interpolation.shape == (2, centers.shape[1], part.rows.shape[1])
+        own = torch.arange(part.rows.shape[1])  # a region's first neighbour is its center
+        assert torch.equal(part.anchors, own + torch.tensor([[0], [centers.shape[1]]]))
         torch.testing.assert_close(
             part.interpolation[:, own, own], torch.ones(2, len(own)), atol=1e-4, rtol=0
         )
@@ -147,7 +148,7 @@ def test_regions_are_local() -> None:
     """Far tokens reach a region neither through attention nor through pooling."""
     layer = LocalAttention(8, attn_dim=6, num_heads=2)
     tokens = torch.randn(2, 10, 8)
-    index = torch.tensor([[[0, 1, 2], [7, 8, 9]]]).expand(2, -1, -1)
+    index = flat_rows(torch.tensor([[[0, 1, 2], [7, 8, 9]]]).expand(2, -1, -1), 10)
     out = layer(tokens, index)
     assert out.shape == (2, 2, 3, 6) and layer.proj(out).shape == (2, 2, 3, 8)
     changed = tokens.clone()

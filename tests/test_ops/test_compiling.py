@@ -7,6 +7,7 @@ from point_peft.ops import (
     chamfer_distance,
     compiling,
     farthest_point_sample,
+    flat_rows,
     gather,
     greedy_order,
     knn,
@@ -27,7 +28,7 @@ USES = {
     'gather': lambda points: gather(points, INDEX[: points.shape[0]]),
     'region_maxima': lambda points: region_max_pool(
         points,
-        INDEX[: points.shape[0]],
+        flat_rows(INDEX[: points.shape[0]], points.shape[1]),
         points[:, :15].unflatten(1, (5, 3))[..., :2],
         torch.ones(3, 2),
     ),

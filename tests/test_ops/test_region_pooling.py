@@ -3,12 +3,17 @@
 import pytest
 import torch
 
-from point_peft.ops import gather, region_max_pool, region_pooling
+from point_peft.ops import flat_rows, gather, region_max_pool, region_pooling
 
 
 def plain(tokens, index, update, weight):
     """The definition."""
     return (gather(tokens, index) + update @ weight.T).amax(dim=2)
+
+
+def pool(tokens, index, update, weight):
+    """What is tested, of indices into each sample."""
+    return region_max_pool(tokens, flat_rows(index, tokens.shape[1]), update, weight)
 
 
 def example(dtype=torch.float64, regions=5):
@@ -25,7 +30,7 @@ def test_hand_computed_example():
     index = torch.tensor([[[0, 1], [1, 2]]])
     update = torch.tensor([[[[3.0], [1.0]], [[0.0], [-2.0]]]])
     # Region 0: max(1 + 2*3, 2 + 2*1) = 7; region 1: max(2 + 0, 5 - 4) = 2.
-    assert region_max_pool(tokens, index, update, torch.tensor([[2.0]])).tolist() == [[[7.0], [2.0]]]
+    assert pool(tokens, index, update, torch.tensor([[2.0]])).tolist() == [[[7.0], [2.0]]]
 
 
 @pytest.mark.parametrize('chunk', [1, 4, 1024])
@@ -35,7 +40,7 @@ def test_equals_the_definition_with_its_gradients(chunk, monkeypatch):
     mine = [value.clone().requires_grad_() for value in (tokens, update, weight)]
     reference = [value.clone().requires_grad_() for value in (tokens, update, weight)]
     factors = torch.randn(3, 5, 4, dtype=torch.float64)
-    out = region_max_pool(mine[0], index, mine[1], mine[2])
+    out = pool(mine[0], index, mine[1], mine[2])
     expected = plain(reference[0], index, reference[1], reference[2])
     torch.testing.assert_close(out, expected)
     (out * factors).sum().backward()
@@ -47,24 +52,24 @@ def test_equals_the_definition_with_its_gradients(chunk, monkeypatch):
 def test_gradcheck():
     tokens, index, update, weight = example(regions=2)
     inputs = [value.requires_grad_() for value in (tokens, update, weight)]
-    assert torch.autograd.gradcheck(lambda t, u, w: region_max_pool(t, index, u, w), inputs)
+    assert torch.autograd.gradcheck(lambda t, u, w: pool(t, index, u, w), inputs)
 
 
 def test_samples_do_not_mix():
     tokens, index, update, weight = example(torch.float32)
     changed = torch.cat([tokens[:1], tokens[1:] + 100])
-    out, other = (region_max_pool(value, index, update, weight) for value in (tokens, changed))
+    out, other = (pool(value, index, update, weight) for value in (tokens, changed))
     assert torch.equal(out[0], other[0]) and not torch.equal(out[1], other[1])
 
 
 def test_without_gradient():
     tokens, index, update, weight = example()
     with torch.no_grad():
-        out = region_max_pool(tokens.requires_grad_(), index, update, weight)
+        out = pool(tokens.requires_grad_(), index, update, weight)
     assert not out.requires_grad
 
 
 def test_an_index_of_the_next_sample_is_refused():
     tokens, index, update, weight = example()
     with pytest.raises(IndexError, match='but a sample has rows 0 to 6'):
-        region_max_pool(tokens, index + 5, update, weight)
+        pool(tokens, index + 5, update, weight)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..backbones.layers import BatchNorm1d
-from ..ops import add_interpolated, gather
+from ..ops import add_interpolated, take_rows
 from ..registry import MODELS
 from ..structures import BackboneFeatures
 from .bottleneck import QuickGELU
@@ -184,9 +184,9 @@ class GAPrompt(DeepPrompt):
     def _exchange(self, patches: Tensor, layer: int) -> Tensor:
         """Pool regions of patch tokens (B, G, C) and propagate what is found."""
         geometry = self.state.geometry[self.stages[layer]]
-        regions = gather(patches, geometry.neighbor_index).amax(dim=2)  # (B, S, C)
+        regions = take_rows(patches, geometry.rows).amax(dim=2)  # (B, S, C)
         regions = F.gelu(self.pool_norms[layer](regions.flatten(0, 1))).view_as(regions)
-        regions = regions + self.center_scale * gather(patches, geometry.neighbor_index[..., 0])
+        regions = torch.add(regions, take_rows(patches, geometry.anchors), alpha=self.center_scale)
         return add_interpolated(patches, geometry.interpolation, regions, scale=self.propagation_scale)
 
     def _adapt(self, patches: Tensor, layer: int) -> Tensor:

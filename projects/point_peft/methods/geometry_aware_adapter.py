@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
 from ..io.errors import InvalidValueError
-from ..ops import add_interpolated, farthest_point_sample, gather, interpolation_weights, knn, region_max_pool
+from ..ops import (
+    add_interpolated,
+    farthest_point_sample,
+    flat_rows,
+    gather,
+    interpolation_weights,
+    knn,
+    region_max_pool,
+    take_rows,
+)
 from ..registry import MODELS
 from ..structures import PointTokens
 from .base import TuningMethod
@@ -27,12 +37,14 @@ class TokenGeometry:
     """Regions of a sequence of tokens ``[prefix | patches]``, computed once per forward and shared by all blocks.
 
     Attributes:
-        neighbor_index (Tensor): (B, S, K) places in the sequence of each region's tokens, its center first.
+        rows (Tensor): (B, S, K) places of each region's tokens in the list of all samples' tokens, its center first.
+        anchors (Tensor): (B, S) those of the centers.
         interpolation (Tensor): (B, P+G, S) weights that carry region features to tokens: rows of patch tokens sum to
             one, those of prefix tokens are zero.
     """
 
-    neighbor_index: Tensor
+    rows: Tensor
+    anchors: Tensor
     interpolation: Tensor
 
     @classmethod
@@ -41,7 +53,9 @@ class TokenGeometry:
     ) -> TokenGeometry:
         """Geometry of regions with these centers (B, S, 3) among token centers (B, G, 3), behind P prefix tokens."""
         weights = interpolation_weights(centers, region_centers).to(centers.dtype)
-        return cls(neighbor_index + num_prefix, F.pad(weights, (0, 0, num_prefix, 0)))
+        weights = F.pad(weights, (0, 0, num_prefix, 0))
+        rows = flat_rows(neighbor_index + num_prefix, weights.shape[1])
+        return cls(rows, rows[..., 0].contiguous(), weights)
 
 
 @MODELS.register_module()
@@ -133,13 +147,12 @@ class GeometryAwareAdapter(TuningMethod):
         """Local interaction, pooling and propagation among the patch tokens of a sequence (B, P+G, C)."""
         stage = self.stages[index]
         norm, attn = self.norms[stage], cast(LocalAttention, self.attns[stage])
-        attended = attn(norm(tokens), geometry.neighbor_index)  # (B, S, K, attn_dim)
+        attended = attn(norm(tokens), geometry.rows)  # (B, S, K, attn_dim)
         attended = self.drop_paths[index](attended.flatten(0, 1)).view_as(attended)  # dropped per region
-        regions = region_max_pool(tokens, geometry.neighbor_index, attended, attn.proj.weight)  # (B, S, C)
+        regions = region_max_pool(tokens, geometry.rows, attended, attn.proj.weight)  # (B, S, C)
         regions = regions + attn.proj.bias  # the same for all neighbours, so added after the maximum
         regions = F.gelu(self.pool_norms[index](regions.flatten(0, 1))).view_as(regions)
-        anchors = geometry.neighbor_index[..., 0]  # (B, S), the token at each region's center
-        regions = regions + self.center_scale * gather(tokens, anchors)
+        regions = torch.add(regions, take_rows(tokens, geometry.anchors), alpha=self.center_scale)
         return add_interpolated(tokens, geometry.interpolation, regions, scale=self.propagation_scale)
 
 
@@ -202,17 +215,17 @@ class LocalAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * attn_dim, bias=False)
         self.proj = nn.Linear(attn_dim, dim)
 
-    def forward(self, tokens: Tensor, neighbor_index: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, rows: Tensor) -> Tensor:
         """Attend within regions.
 
         Args:
             tokens (Tensor): (B, G, C).
-            neighbor_index (Tensor): (B, S, K) tokens of each region.
+            rows (Tensor): (B, S, K) tokens of each region in the list of all samples' tokens.
 
         Returns:
             Tensor: (B, S, K, attn_dim); ``proj`` brings it to C.
         """
-        qkv = gather(self.qkv(tokens), neighbor_index)  # (B, S, K, 3*attn_dim)
+        qkv = take_rows(self.qkv(tokens), rows)  # (B, S, K, 3*attn_dim)
         batch, regions, size, _ = qkv.shape
         q, k, v = qkv.view(batch * regions, size, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         out = attend(q, k, v)  # (B*S, heads, K, d)

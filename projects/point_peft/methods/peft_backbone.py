@@ -20,6 +20,7 @@ from ..registry import MODELS
 from ..structures import BackboneFeatures, PointTokens
 from .base import TuningMethod
 from .context import Activity, TuningContext
+from .evaluation_cache import EvaluationCache, kept_results
 from .folding import fold_methods, refuse_folded
 from .frozen_storage import refuse_stored, store_frozen
 from .insertion import TokenInsertion
@@ -68,6 +69,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         store_frozen(self.backbone, self.methods, frozen_dtype)
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
         self.is_folded = False
+        self.evaluation_cache: EvaluationCache | None = None
         self._handles: list[RemovableHandle] = []
         self._attach_methods()
 
@@ -91,12 +93,13 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
             return self.backbone(points, hidden_layers=hidden_layers, transform_tokens=transform_tokens)
         for method in self.methods:
             points = method.transform_points(points)
-        # No graph is built, since nothing in here needs a gradient, and little is computed, so it may be exact.
-        with torch.autocast(points.device.type, enabled=False):
-            tokens = self.backbone.embed(points)
+        kept = kept_results(self.evaluation_cache, points, self.training)
+        tokens = (
+            self._embed(points) if self._tunes_embedding else kept.get('tokens', lambda: self._embed(points))
+        )
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
-        context = TuningContext(*seen, hidden_layers, norm, sample_index=sample_index)
+        context = TuningContext(*seen, hidden_layers, norm, sample_index=sample_index, kept=kept)
         for method in self.methods:
             context.states.append(method.begin(context))
         for method in self.methods:
@@ -121,6 +124,15 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         self.activity.resume_in_backward(features, context)
         return features
 
+    def _embed(self, points: Tensor) -> PointTokens:
+        """Embed clouds (B, N, 3), exactly whatever autocast says, since little is computed."""
+        with torch.autocast(points.device.type, enabled=False):
+            return self.backbone.embed(points)
+
+    @property
+    def _tunes_embedding(self) -> bool:
+        return any(method.tunes_embedding for method in self.methods)
+
     @torch.no_grad()
     def pretrained_summary(self, tokens: PointTokens) -> Tensor:
         """Descriptor (B, C) of tokens by the backbone as pre-trained: no methods, no tuned values, no drop-path.
@@ -138,7 +150,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
                 substituted(self.backbone, kept),
             ):
                 features = tokens.features.to(dtype)
-                if any(method.tunes_embedding for method in self.methods):
+                if self._tunes_embedding:
                     features = self.backbone.embed_groups(tokens.neighborhoods.to(dtype))
                 return self.backbone.summarize(replace(tokens, features=features))
         finally:

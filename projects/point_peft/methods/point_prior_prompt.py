@@ -167,11 +167,15 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         if self.training and self.reads_sample_index:
             found = self.bank.beside(self._own_rows(context), self.num_retrieved)
         else:
-            query = context.pretrained_summary(self.prior_tokens(context.tokens))  # (B, C), no gradient
+            query = context.kept.get(('query', self.position), lambda: self._query(context))
             left_out = int(self.training and self.leave_out_nearest)
             found = self.bank(query, self.num_retrieved, left_out=left_out)
         rows = [found.query.unsqueeze(1), found.attended.unsqueeze(1), found.values]
         return torch.cat(rows, dim=1)  # (B, T, C)
+
+    def _query(self, context: TuningContext) -> Tensor:
+        """Descriptors (B, C) of the clouds, without gradient."""
+        return context.pretrained_summary(self.prior_tokens(context.tokens))
 
     def _own_rows(self, context: TuningContext) -> Tensor:
         """Rows (B,) of the bank that are the clouds themselves."""

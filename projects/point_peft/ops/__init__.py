@@ -3,7 +3,7 @@
 from .chamfer import chamfer_distance, chamfer_distance_l1
 from .distance import squared_distance
 from .fps import farthest_point_sample, farthest_point_sample_loop
-from .gather import gather
+from .gather import flat_rows, gather, take_rows
 from .grouping import Groups, group
 from .interpolation import (
     add_interpolated,
@@ -25,6 +25,7 @@ __all__ = [
     'chamfer_distance_l1',
     'farthest_point_sample',
     'farthest_point_sample_loop',
+    'flat_rows',
     'gather',
     'greedy_order',
     'group',
@@ -36,6 +37,7 @@ __all__ = [
     'morton_order',
     'region_max_pool',
     'squared_distance',
+    'take_rows',
     'three_nn',
     'weighted_gather',
 ]

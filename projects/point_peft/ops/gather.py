@@ -32,8 +32,7 @@ def gather(features: Tensor, index: Tensor) -> Tensor:
     """
     check_rows(features, index)
     if features.device.type == 'cpu':
-        rows = flat_rows(features, index)
-        return features.flatten(0, 1).index_select(0, rows.flatten()).view(*index.shape, features.shape[2])
+        return take_rows(features, flat_rows(index, features.shape[1]))
     return features[_batch_position(index), index]
 
 
@@ -52,12 +51,25 @@ def check_rows(features: Tensor, index: Tensor) -> None:
     check_same_batch('features', features, 'index', index)
 
 
-def flat_rows(features: Tensor, index: Tensor) -> Tensor:
-    """Positions of rows in the list of all samples' rows, ``features.flatten(0, 1)``.
+def take_rows(features: Tensor, rows: Tensor) -> Tensor:
+    """Rows by their positions in the list of all samples' rows; :func:`gather` where the same ones are taken often.
 
     Args:
         features (Tensor): ``(B, N, C)``.
+        rows (Tensor): ``(B, ...)`` int64 in ``[0, B * N)``, see :func:`flat_rows`.
+
+    Returns:
+        Tensor: ``(B, ..., C)``, dtype of ``features``.
+    """
+    return features.flatten(0, 1).index_select(0, rows.flatten()).view(*rows.shape, features.shape[2])
+
+
+def flat_rows(index: Tensor, size: int) -> Tensor:
+    """Positions of rows in the list of all samples' rows, ``features.flatten(0, 1)`` of features (B, N, C).
+
+    Args:
         index (Tensor): ``(B, ...)`` int64 in ``[0, N)``.
+        size (int): N.
 
     Returns:
         Tensor: ``(B, ...)`` int64 in ``[0, B * N)``.
@@ -65,8 +77,7 @@ def flat_rows(features: Tensor, index: Tensor) -> Tensor:
     Raises:
         IndexError: On a CPU, if an index is outside ``[0, N)``.
     """
-    size = features.shape[1]
-    if features.device.type == 'cpu' and not all_inside(index, size):
+    if index.device.type == 'cpu' and not all_inside(index, size):
         raise IndexError(
             f'index reaches from {int(index.min())} to {int(index.max())}, but a sample has rows 0 to {size - 1}'
         )

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from .compiling import opaque
-from .gather import flat_rows
 
 CHUNK_ROWS = {'cpu': 2**10}
 """Neighbours that are handled at a time: as many as stay in a CPU's cache."""
@@ -18,28 +17,24 @@ LARGE_CHUNK_ROWS = 2**17
 """The same on other devices, in effect all."""
 
 
-def region_max_pool(tokens: Tensor, index: Tensor, update: Tensor, weight: Tensor) -> Tensor:
+def region_max_pool(tokens: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
     """Maximum over each region's neighbours of ``token + weight @ update``, differentiable.
 
-    The same as ``(gather(tokens, index) + update @ weight.T).amax(2)``. The (B, S, K, C) neighbourhoods are made, used
-    and forgotten part by part, while they are in the cache, in the backward too.
+    The same as ``(take_rows(tokens, rows) + update @ weight.T).amax(2)``. The (B, S, K, C) neighbourhoods are made,
+    used and forgotten part by part, while they are in the cache, in the backward too.
 
     Args:
         tokens (Tensor): ``(B, N, C)``.
-        index (Tensor): ``(B, S, K)`` int64, neighbours of each region.
+        rows (Tensor): ``(B, S, K)`` int64, neighbours of each region in the list of all tokens, see :func:`flat_rows`.
         update (Tensor): ``(B, S, K, D)`` what each neighbour receives, before its projection.
         weight (Tensor): ``(C, D)`` the projection.
 
     Returns:
         Tensor: ``(B, S, C)``.
-
-    Raises:
-        ValueError, IndexError: As :func:`gather`.
     """
-    rows = flat_rows(tokens, index).flatten(0, 1)  # (B*S, K)
     table, update = tokens.flatten(0, 1), update.flatten(0, 1).to(tokens.dtype)
-    pooled = _RegionMaxPool.apply(table, rows, update, weight.to(tokens.dtype))
-    return pooled.unflatten(0, index.shape[:2])
+    pooled = _RegionMaxPool.apply(table, rows.flatten(0, 1), update, weight.to(tokens.dtype))
+    return pooled.unflatten(0, rows.shape[:2])
 
 
 class _RegionMaxPool(torch.autograd.Function):

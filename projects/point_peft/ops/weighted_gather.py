@@ -39,7 +39,7 @@ def weighted_gather(features: Tensor, index: Tensor, weights: Tensor) -> Tensor:
             'give one weight for each row that is taken'
         )
     dtype = torch.promote_types(torch.float32, features.dtype)
-    rows = flat_rows(features, index).flatten(0, 1)  # (B*N, K)
+    rows = flat_rows(index, features.shape[1]).flatten(0, 1)  # (B*N, K)
     sums = _WeightedRows.apply(features.flatten(0, 1).to(dtype), rows, weights.flatten(0, 1).to(dtype))
     return sums.to(features.dtype).unflatten(0, index.shape[:2])
 

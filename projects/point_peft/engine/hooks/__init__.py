@@ -4,6 +4,7 @@ from .check_classes import CheckClassesHook
 from .checkpoint import AtomicCheckpointHook
 from .delta_checkpoint import DeltaCheckpointHook
 from .epoch_seed import EpochSeedHook
+from .evaluation_cache import EvaluationCacheHook
 from .finite import FiniteHook
 from .fit import FitHook
 from .forgetting import ForgettingHook
@@ -23,6 +24,7 @@ __all__ = [
     'CheckClassesHook',
     'DeltaCheckpointHook',
     'EpochSeedHook',
+    'EvaluationCacheHook',
     'FiniteHook',
     'FitHook',
     'ForgettingHook',

@@ -1,0 +1,84 @@
+"""What frozen weights make of clouds that are evaluated again and again, as validation clouds after every epoch."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+Value = TypeVar('Value')
+
+
+class EvaluationCache:
+    """Keeps results by the content of the batch that they are of, until there is no room for more.
+
+    Batches of an evaluation are the same every time, so what is kept is what would be computed, to the bit. What does
+    not fit any more is computed each time.
+
+    Args:
+        max_mb (float): Room for results, in 2**20 bytes.
+    """
+
+    def __init__(self, max_mb: float) -> None:
+        self.room = int(max_mb * 2**20)
+        self._batches: dict[bytes, dict[Any, Any]] = {}
+
+    def batch(self, points: Tensor) -> CachedBatch:
+        """What is kept of a batch of clouds (B, N, 3)."""
+        values = points.detach().cpu().contiguous()
+        digest = hashlib.blake2b(values.numpy(), digest_size=16)
+        digest.update(f'{tuple(points.shape)} {points.dtype} {points.device}'.encode())
+        return CachedBatch(self, self._batches.setdefault(digest.digest(), {}))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> EvaluationCache:
+        """A copy of a model begins with nothing: it may get other weights."""
+        return EvaluationCache(self.room / 2**20)
+
+
+class CachedBatch:
+    """Results of one batch; see :class:`EvaluationCache`."""
+
+    def __init__(self, cache: EvaluationCache, results: dict[Any, Any]) -> None:
+        self._cache, self._results = cache, results
+
+    def get(self, key: Any, compute: Callable[[], Value]) -> Value:
+        """The result of this name, computed unless it is kept."""
+        if key in self._results:
+            return self._results[key]
+        value = compute()
+        size = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(value))
+        if size <= self._cache.room:
+            self._cache.room -= size
+            self._results[key] = value
+        return value
+
+
+class NothingKept:
+    """In place of a :class:`CachedBatch` where everything is computed."""
+
+    def get(self, _: Any, compute: Callable[[], Value]) -> Value:
+        """Compute."""
+        return compute()
+
+
+def kept_results(cache: EvaluationCache | None, points: Tensor, training: bool) -> CachedBatch | NothingKept:
+    """What is kept of clouds (B, N, 3); nothing in training, or where a gradient may be asked for."""
+    if cache is None or training or torch.is_grad_enabled():
+        return NothingKept()
+    return cache.batch(points)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors of a result: one, a dataclass or a sequence of such."""
+    if isinstance(value, Tensor):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _tensors(getattr(value, field.name))
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _tensors(part)
