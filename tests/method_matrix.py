@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from point_peft.apis import get_config
 from point_peft.engine.config import Combination, load_config, reason_against
 from point_peft.methods import PEFTBackbone
+from point_peft.methods.evaluation_cache import EvaluationCache
 from point_peft.models import PartSegmentor, PointClassifier, SceneEncoder
 from point_peft.registry import MODELS
 
@@ -146,7 +147,26 @@ def check(name: str, task: str, methods: Methods, **head: Any) -> PEFTBackbone:
     wrapper.attach()
     with torch.no_grad():
         assert torch.equal(run(points[:4]), together)
+        check_evaluation_cache(model, run, points[:4])
     return wrapper
+
+
+def check_evaluation_cache(model: nn.Module, run: Run, points: Tensor) -> None:
+    """What is kept between evaluations changes no bit, also when what is trained has moved meanwhile."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    values = [p.clone() for p in trained]
+    outputs = []
+    for factor in (1.0, 1.5):
+        for parameter, value in zip(trained, values):
+            parameter.copy_(value * factor)
+        outputs.append(run(points))
+    assert not torch.equal(*outputs)
+    model.backbone.evaluation_cache = EvaluationCache(50)
+    for factor, expected in zip((1.0, 1.0, 1.5, 1.0), (outputs[0], outputs[0], outputs[1], outputs[0])):
+        for parameter, value in zip(trained, values):
+            parameter.copy_(value * factor)
+        assert torch.equal(run(points), expected)
+    model.backbone.evaluation_cache = None
 
 
 def trained_count(config: str) -> int:

@@ -30,7 +30,7 @@ class EvaluationCache:
     def batch(self, points: Tensor) -> CachedBatch:
         """What is kept of a batch of clouds (B, N, 3)."""
         values = points.detach().cpu().contiguous()
-        digest = hashlib.blake2b(values.numpy(), digest_size=16)
+        digest = hashlib.blake2b(values.view(torch.uint8).numpy(), digest_size=16)
         digest.update(f'{tuple(points.shape)} {points.dtype} {points.device}'.encode())
         return CachedBatch(self, self._batches.setdefault(digest.digest(), {}))
 
