@@ -30,7 +30,7 @@ class EvaluationCache:
     def batch(self, points: Tensor) -> CachedBatch:
         """What is kept of a batch of clouds (B, N, 3)."""
         values = points.detach().cpu().contiguous()
-        digest = hashlib.blake2b(values.view(torch.uint8).numpy(), digest_size=16)
+        digest = hashlib.blake2b(values.view(torch.uint8).numpy().data, digest_size=16)
         digest.update(f'{tuple(points.shape)} {points.dtype} {points.device}'.encode())
         return CachedBatch(self, self._batches.setdefault(digest.digest(), {}))
 
@@ -45,11 +45,13 @@ class CachedBatch:
     def __init__(self, cache: EvaluationCache, results: dict[Any, Any]) -> None:
         self._cache, self._results = cache, results
 
-    def get(self, key: Any, compute: Callable[[], Value]) -> Value:
-        """The result of this name, computed unless it is kept."""
+    def get(self, key: Any, compute: Callable[[], Value], *, is_frozen: bool = True) -> Value:
+        """The result of this name, computed unless it is kept, which it is if it cannot change in training."""
         if key in self._results:
             return self._results[key]
         value = compute()
+        if not is_frozen:
+            return value
         size = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(value))
         if size <= self._cache.room:
             self._cache.room -= size
@@ -60,7 +62,7 @@ class CachedBatch:
 class NothingKept:
     """In place of a :class:`CachedBatch` where everything is computed."""
 
-    def get(self, _: Any, compute: Callable[[], Value]) -> Value:
+    def get(self, _: Any, compute: Callable[[], Value], *, is_frozen: bool = True) -> Value:
         """Compute."""
         return compute()
 

@@ -146,9 +146,8 @@ def _use_stored_layers(backbone: Any) -> list[str]:
     names = []
     for path, layer in backbone.named_modules():
         if layer in inside and type(layer) in STORED and not layer.weight.requires_grad:
-            layer.__class__ = STORED[
-                type(layer)
-            ]  # the same tensors under the same names, with the same hooks
+            # The same tensors under the same names, with the same hooks.
+            layer.__class__ = STORED[type(layer)]
             names.append(f'{path}.weight')
     if not names:
         raise InvalidValueError(

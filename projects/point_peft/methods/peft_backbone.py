@@ -94,9 +94,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         for method in self.methods:
             points = method.transform_points(points)
         kept = kept_results(self.evaluation_cache, points, self.training)
-        tokens = (
-            self._embed(points) if self._tunes_embedding else kept.get('tokens', lambda: self._embed(points))
-        )
+        tokens = kept.get('tokens', lambda: self._embed(points), is_frozen=not self.tunes_embedding)
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
         context = TuningContext(*seen, hidden_layers, norm, sample_index=sample_index, kept=kept)
@@ -129,10 +127,6 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         with torch.autocast(points.device.type, enabled=False):
             return self.backbone.embed(points)
 
-    @property
-    def _tunes_embedding(self) -> bool:
-        return any(method.tunes_embedding for method in self.methods)
-
     @torch.no_grad()
     def pretrained_summary(self, tokens: PointTokens) -> Tensor:
         """Descriptor (B, C) of tokens by the backbone as pre-trained: no methods, no tuned values, no drop-path.
@@ -150,7 +144,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
                 substituted(self.backbone, kept),
             ):
                 features = tokens.features.to(dtype)
-                if self._tunes_embedding:
+                if self.tunes_embedding:
                     features = self.backbone.embed_groups(tokens.neighborhoods.to(dtype))
                 return self.backbone.summarize(replace(tokens, features=features))
         finally:

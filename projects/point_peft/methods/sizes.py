@@ -48,3 +48,8 @@ class SizesOfBackbone:
     def decoder_layers(self) -> Sequence[Sequence[int]]:
         """Blocks that decoders read, for every stage."""
         return self.backbone.decoder_layers
+
+    @property
+    def tunes_embedding(self) -> bool:
+        """Whether what embeds the groups is trained."""
+        return any(method.tunes_embedding for method in self.methods)

@@ -20,6 +20,7 @@ from torch import nn
 
 from ...io.errors import ConfigError, PointPEFTError
 from ...io.spared import spared
+from ...registry.wrappers import unwrap
 from ..config.required import check_loops
 from ..config.schedule import drop_short_warmups
 from .console import SparedStream
@@ -149,9 +150,9 @@ class SparedRunner(Runner):
         compiles the step.
         """
         settings = self.cfg.get('compile')
-        model = getattr(self.model, 'module', self.model)
-        if settings and hasattr(model, 'compile_training'):
-            model.compile_training(**({} if settings is True else settings))
+        compile_training = getattr(unwrap(self.model), 'compile_training', None)
+        if settings and compile_training:
+            compile_training(**({} if settings is True else settings))
             self.logger.info('the model is compiled; the first steps of each shape take minutes')
         else:
             super()._maybe_compile(target)
