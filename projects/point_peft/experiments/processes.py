@@ -122,10 +122,8 @@ def run_group(
             while True:
                 ends = [process.poll() for process in started]
                 codes = [end or 0 for end in ends]
-                if (
-                    any(codes) or None not in ends
-                ):  # when one has failed, the others are about to, for that reason
-                    break
+                if any(codes) or None not in ends:
+                    break  # when one has failed, the others are about to, for that reason
                 time.sleep(0.05)
         if any(codes):
             raise _failure(Path(folder), codes)
