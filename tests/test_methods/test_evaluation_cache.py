@@ -87,6 +87,14 @@ def test_a_tuned_embedding_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(embeds) == 2 and len(queries) == 1
 
 
+def test_nothing_is_kept_of_clouds_that_a_method_moves() -> None:
+    """They would fill the room with what is never asked for again."""
+    model = build_classifier([dict(type='GAPrompt', num_tokens=4, num_neighbors=4)]).eval()
+    cache = model.backbone.evaluation_cache = EvaluationCache(100)
+    evaluate(model, clouds(3))
+    assert not cache.results
+
+
 def test_what_does_not_fit_is_computed(model: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is room for a query and no embedding, then for nothing."""
     points = clouds(3)
@@ -98,7 +106,7 @@ def test_what_does_not_fit_is_computed(model: nn.Module, monkeypatch: pytest.Mon
         assert torch.equal(evaluate(model, points), expected)
     assert len(embeds) == 3 and len(queries) == 1 and cache.room == 0
     evaluate(model, clouds(2))
-    assert len(queries) == 2
+    assert len(queries) == 2 and len(cache.results) == 1  # nothing at all of the other batch
 
 
 def test_shape_and_type_are_part_of_the_content() -> None:
@@ -114,4 +122,4 @@ def test_a_copy_begins_with_nothing(model: nn.Module) -> None:
     model.backbone.evaluation_cache = EvaluationCache(5)
     evaluate(model, clouds(2))
     copy = deepcopy(model).backbone.evaluation_cache
-    assert not copy._batches and copy.room == model.backbone.evaluation_cache.room
+    assert not copy.results and copy.room == model.backbone.evaluation_cache.room

@@ -20,9 +20,9 @@ from ..engine.checkpoint import base_fingerprint, checkpoint_sizes
 from ..engine.config import load_config
 from ..engine.config.tiers import check_tiers
 from ..engine.fitting import wrapper_of
+from ..engine.runtime.compiling import compile_training
 from ..io.errors import ConfigError
 from ..methods import fitted_methods
-from ..models.base import TunedModel
 from ..registry import DATASETS, MODELS
 from ..structures import PointDataSample
 
@@ -95,10 +95,8 @@ class Contestant:
             if isinstance(module, PointBackbone):  # of random weights nothing would be frozen in an adapter
                 module.pretrained_names = list(module.state_dict())
         base_fingerprint(self.model)
-        if settings := cfg.get('compile'):
-            if not isinstance(self.model, TunedModel):
-                raise ConfigError(f'{config}: of detectors nothing is compiled here; leave compile out.')
-            self.model.compile_training(**({} if settings is True else settings))
+        if not compile_training(self.model, cfg) and cfg.get('compile'):
+            raise ConfigError(f'{config}: of detectors nothing is compiled here; leave compile out.')
         if conditions.dtype == 'bfloat16':
             cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
         self.optim_wrapper: OptimWrapper = build_optim_wrapper(self.model, cfg.optim_wrapper)

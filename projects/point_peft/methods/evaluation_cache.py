@@ -25,14 +25,14 @@ class EvaluationCache:
 
     def __init__(self, max_mb: float) -> None:
         self.room = int(max_mb * 2**20)
-        self._batches: dict[bytes, dict[Any, Any]] = {}
+        self.results: dict[tuple[bytes, Any], Any] = {}  # by batch and name
 
     def batch(self, points: Tensor) -> CachedBatch:
         """What is kept of a batch of clouds (B, N, 3)."""
         values = points.detach().cpu().contiguous()
         digest = hashlib.blake2b(values.view(torch.uint8).numpy().data, digest_size=16)
         digest.update(f'{tuple(points.shape)} {points.dtype} {points.device}'.encode())
-        return CachedBatch(self, self._batches.setdefault(digest.digest(), {}))
+        return CachedBatch(self, digest.digest())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> EvaluationCache:
         """A copy of a model begins with nothing: it may get other weights."""
@@ -42,20 +42,18 @@ class EvaluationCache:
 class CachedBatch:
     """Results of one batch; see :class:`EvaluationCache`."""
 
-    def __init__(self, cache: EvaluationCache, results: dict[Any, Any]) -> None:
-        self._cache, self._results = cache, results
+    def __init__(self, cache: EvaluationCache, digest: bytes) -> None:
+        self.cache, self.digest = cache, digest
 
     def get(self, key: Any, compute: Callable[[], Value], *, is_frozen: bool = True) -> Value:
         """The result of this name, computed unless it is kept, which it is if it cannot change in training."""
-        if key in self._results:
-            return self._results[key]
+        if (self.digest, key) in self.cache.results:
+            return self.cache.results[self.digest, key]
         value = compute()
-        if not is_frozen:
-            return value
-        size = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(value))
-        if size <= self._cache.room:
-            self._cache.room -= size
-            self._results[key] = value
+        size = sum(tensor.nbytes for tensor in _tensors(value))
+        if is_frozen and size <= self.cache.room:
+            self.cache.room -= size
+            self.cache.results[self.digest, key] = value
         return value
 
 
@@ -67,9 +65,13 @@ class NothingKept:
         return compute()
 
 
-def kept_results(cache: EvaluationCache | None, points: Tensor, training: bool) -> CachedBatch | NothingKept:
-    """What is kept of clouds (B, N, 3); nothing in training, or where a gradient may be asked for."""
-    if cache is None or training or torch.is_grad_enabled():
+def kept_results(cache: EvaluationCache | None, given: Tensor, points: Tensor) -> CachedBatch | NothingKept:
+    """What is kept of clouds ``points`` (B, N, 3).
+
+    Nothing without a cache, where a gradient may be asked for, or if methods made other points of those that were
+    given, which they do differently after every step of training.
+    """
+    if cache is None or torch.is_grad_enabled() or points is not given:
         return NothingKept()
     return cache.batch(points)
 

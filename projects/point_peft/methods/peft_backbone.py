@@ -42,8 +42,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
     Args:
         backbone (dict | PointBackbone): Config of a plain backbone, or one that is there, with nothing attached.
         methods (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
-        frozen_dtype (str | None): ``bfloat16`` stores the frozen weights of linear layers and convolutions in the
-            blocks so, in half the memory (:func:`store_frozen`); None leaves them as they are.
+        frozen_dtype (str | None): ``bfloat16`` stores the blocks' frozen weights so, see :func:`store_frozen`; or None.
     """
 
     def __init__(
@@ -91,10 +90,11 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         """
         if not self.is_attached:
             return self.backbone(points, hidden_layers=hidden_layers, transform_tokens=transform_tokens)
+        given = points
         for method in self.methods:
             points = method.transform_points(points)
-        kept = kept_results(self.evaluation_cache, points, self.training)
-        tokens = kept.get('tokens', lambda: self._embed(points), is_frozen=not self.tunes_embedding)
+        kept = kept_results(None if self.training else self.evaluation_cache, given, points)
+        tokens = kept.get('tokens', lambda: self.embed(points), is_frozen=not self.tunes_embedding)
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
         context = TuningContext(*seen, hidden_layers, norm, sample_index=sample_index, kept=kept)
@@ -122,7 +122,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         self.activity.resume_in_backward(features, context)
         return features
 
-    def _embed(self, points: Tensor) -> PointTokens:
+    def embed(self, points: Tensor) -> PointTokens:
         """Embed clouds (B, N, 3), exactly whatever autocast says, since little is computed."""
         with torch.autocast(points.device.type, enabled=False):
             return self.backbone.embed(points)

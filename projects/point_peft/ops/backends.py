@@ -45,7 +45,7 @@ def optional_module(name: str) -> ModuleType | None:
         return None
     except UNUSABLE as error:
         _warn(
-            f'{name} is installed but does not load ({error}), so farthest point sampling uses plain torch; '
+            f'{name} is installed but does not load ({error}), so point operations use plain torch; '
             f'reinstall {name} for torch {torch.__version__}'
         )
         return None

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import torch
 from compiled_models import needs_compiler
+from mmengine.config import Config
 from small_models import build_classifier, clouds, small_config
 from torch import nn
 
 from point_peft.apis import train
+from point_peft.engine.runtime.compiling import compile_training
 
 pytestmark = needs_compiler
 LORA = [dict(type='LoRA', rank=2)]
@@ -58,6 +60,15 @@ def test_a_copy_computes_with_its_own_weights() -> None:
         copy.head.cls_head_finetune[-1].bias.add_(1.0)
     torch.testing.assert_close(logits(copy), expected + 1)
     assert torch.equal(logits(model), expected)
+
+
+@pytest.mark.parametrize(('settings', 'compiles'), [({}, True), (True, True), (False, False), (None, False)])
+def test_what_the_config_says(settings: dict | bool | None, compiles: bool) -> None:
+    """No arguments are not no compiling, and the step of such a model is never compiled as a whole."""
+    model = build_classifier(LORA)
+    assert compile_training(model, Config(dict(compile=settings))) is compiles
+    assert (model._compiled is not None) is compiles
+    assert not compile_training(nn.Linear(1, 1), Config(dict(compile=settings)))
 
 
 @pytest.mark.thorough

@@ -59,9 +59,7 @@ def describer(model: BaseModel, method: FittedMethod, batch_size: int) -> Descri
             points = [sample['inputs']['points'] for sample in samples]
             data = model.data_preprocessor(dict(inputs=dict(points=points), data_samples=None), False)
             clouds = owner.backbone_points(data['inputs'])
-            with torch.autocast(clouds.device.type, enabled=False):  # as in a forward
-                embedded = wrapper.backbone.embed(clouds)
-            parts += list(wrapper.pretrained_summary(tokens(embedded)).cpu())
+            parts += list(wrapper.pretrained_summary(tokens(wrapper.embed(clouds))).cpu())
         model.train(was_training)
         return _from_rank_0(collect_results(parts, size, device='cpu'))  # in the order of the dataset
 

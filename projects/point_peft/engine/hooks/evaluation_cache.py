@@ -7,9 +7,8 @@ from mmengine.runner import Runner
 
 from ...io.errors import ConfigError
 from ...methods.evaluation_cache import EvaluationCache
-from ...methods.peft_backbone import PEFTBackbone
 from ...registry import HOOKS
-from ...registry.wrappers import unwrap
+from ...registry.wrappers import outermost_with, unwrap
 
 
 @HOOKS.register_module()
@@ -35,12 +34,10 @@ class EvaluationCacheHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Give every frozen backbone a cache."""
-        for module in unwrap(runner.model).modules():
-            if isinstance(module, PEFTBackbone):
-                module.evaluation_cache = EvaluationCache(self.max_mb)
+        for _, backbone in outermost_with(unwrap(runner.model), 'evaluation_cache'):
+            backbone.evaluation_cache = EvaluationCache(self.max_mb)
 
     def after_train(self, runner: Runner) -> None:
         """Free it."""
-        for module in unwrap(runner.model).modules():
-            if isinstance(module, PEFTBackbone):
-                module.evaluation_cache = None
+        for _, backbone in outermost_with(unwrap(runner.model), 'evaluation_cache'):
+            backbone.evaluation_cache = None

@@ -20,9 +20,9 @@ from torch import nn
 
 from ...io.errors import ConfigError, PointPEFTError
 from ...io.spared import spared
-from ...registry.wrappers import unwrap
 from ..config.required import check_loops
 from ..config.schedule import drop_short_warmups
+from .compiling import compile_training
 from .console import SparedStream
 from .saving import collect_checkpoint, write_checkpoint
 from .screen import keep_lists_off_screen
@@ -149,10 +149,7 @@ class SparedRunner(Runner):
         Losses take data samples, which are no tensors, so our task models compile their logits; of others MMEngine
         compiles the step.
         """
-        settings = self.cfg.get('compile')
-        compile_training = getattr(unwrap(self.model), 'compile_training', None)
-        if settings and compile_training:
-            compile_training(**({} if settings is True else settings))
+        if compile_training(self.model, self.cfg):
             self.logger.info('the model is compiled; the first steps of each shape take minutes')
         else:
             super()._maybe_compile(target)
