@@ -11,6 +11,7 @@ from point_peft.ops import (
     gather,
     greedy_order,
     knn,
+    region_attention,
     region_max_pool,
     weighted_gather,
 )
@@ -31,6 +32,9 @@ USES = {
         flat_rows(INDEX[: points.shape[0]], points.shape[1]),
         points[:, :15].unflatten(1, (5, 3))[..., :2],
         torch.ones(3, 2),
+    ),
+    'attend': lambda points: region_attention(
+        points.repeat(1, 1, 4), flat_rows(INDEX[: points.shape[0]], points.shape[1]), 2
     ),
     'weighted_rows': lambda points: weighted_gather(points, INDEX[: points.shape[0]], points[:, :5]),
 }
@@ -55,13 +59,22 @@ ARGUMENTS = {
     'nearest': (POINTS, POINTS.flip(0)),
     'greedy_order': (POINTS,),
     'region_maxima': (POINTS.flatten(0, 1), ROWS, torch.randn(10, 3, 2), torch.randn(3, 2)),
-    'region_gradients': (
-        torch.randn(10, 3),
+    'region_maxima_and_places': (
         POINTS.flatten(0, 1),
         ROWS,
         torch.randn(10, 3, 2),
         torch.randn(3, 2),
     ),
+    'region_gradients': (
+        torch.randn(10, 3),
+        32,
+        ROWS,
+        torch.randint(0, 3, (10, 3), dtype=torch.uint8),
+        torch.randn(10, 3, 2),
+        torch.randn(3, 2),
+    ),
+    'attend': (torch.randn(32, 12), ROWS, 2),
+    'attention_gradient': (torch.randn(10, 3, 4), torch.randn(32, 12), ROWS, 2),
     'weighted_rows': (POINTS.flatten(0, 1), ROWS, torch.rand(10, 3)),
     'weighted_rows_gradient': (torch.randn(10, 4), 32, ROWS, torch.rand(10, 3)),
 }

@@ -55,6 +55,28 @@ def test_gradcheck():
     assert torch.autograd.gradcheck(lambda t, u, w: pool(t, index, u, w), inputs)
 
 
+def test_of_equal_neighbours_the_first_gets_the_gradient():
+    tokens = torch.ones(1, 4, 2, requires_grad=True)
+    update = torch.zeros(1, 1, 3, 1)
+    pool(tokens, torch.tensor([[[2, 0, 3]]]), update, torch.zeros(2, 1)).sum().backward()
+    assert tokens.grad.tolist() == [[[0, 0], [0, 0], [1, 1], [0, 0]]]
+
+
+def test_keeps_a_byte_for_each_value():
+    tokens, index, update, weight = example()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x):
+        pool(tokens.requires_grad_(), index, update, weight)
+    assert max(x.nbytes for x in kept if x.shape == (15, 4)) == 15 * 4
+
+
+def test_regions_of_more_neighbours_than_a_byte_counts():
+    tokens = torch.arange(300.0).view(1, 300, 1).requires_grad_()
+    index = torch.arange(300).view(1, 1, 300)
+    pool(tokens, index, torch.zeros(1, 1, 300, 1), torch.zeros(1, 1)).sum().backward()
+    assert tokens.grad.flatten().nonzero().tolist() == [[299]]
+
+
 def test_samples_do_not_mix():
     tokens, index, update, weight = example(torch.float32)
     changed = torch.cat([tokens[:1], tokens[1:] + 100])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import BatchNorm1d, DropPath, attend, drop_path_rates
+from ..backbones.layers import BatchNorm1d, DropPath, drop_path_rates
 from ..io.errors import InvalidValueError
 from ..ops import (
     add_interpolated,
@@ -19,6 +19,7 @@ from ..ops import (
     gather,
     interpolation_weights,
     knn,
+    region_attention,
     region_max_pool,
     take_rows,
 )
@@ -225,8 +226,4 @@ class LocalAttention(nn.Module):
         Returns:
             Tensor: (B, S, K, attn_dim); ``proj`` brings it to C.
         """
-        qkv = take_rows(self.qkv(tokens), rows)  # (B, S, K, 3*attn_dim)
-        batch, regions, size, _ = qkv.shape
-        q, k, v = qkv.view(batch * regions, size, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        out = attend(q, k, v)  # (B*S, heads, K, d)
-        return out.transpose(1, 2).reshape(batch, regions, size, -1)
+        return region_attention(self.qkv(tokens), rows, self.num_heads)

@@ -15,6 +15,7 @@ from .interpolation import (
 from .knn import knn
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
+from .region_attention import region_attention
 from .region_pooling import region_max_pool
 from .weighted_gather import weighted_gather
 
@@ -35,6 +36,7 @@ __all__ = [
     'knn',
     'max_pool',
     'morton_order',
+    'region_attention',
     'region_max_pool',
     'squared_distance',
     'take_rows',

@@ -82,7 +82,7 @@ def farthest_point_sample_loop(points: Tensor, num_samples: int) -> Tensor:
         # Summed in a fixed order: a reduction may round differently on another device.
         x, y, z = difference.square_().unbind(1)
         torch.minimum(nearest, x.add_(y).add_(z), out=nearest)
-        index[:, step] = nearest.argmax(1)
+        torch.argmax(nearest, 1, out=index[:, step])
     return index
 
 
