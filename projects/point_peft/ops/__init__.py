@@ -16,7 +16,7 @@ from .knn import knn
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_pooling import region_max_pool
-from .weighted_gather import weighted_gather
+from .weighted_gather import weighted_gather, weighted_scatter
 
 __all__ = [
     'Groups',
@@ -40,4 +40,5 @@ __all__ = [
     'take_rows',
     'three_nn',
     'weighted_gather',
+    'weighted_scatter',
 ]
