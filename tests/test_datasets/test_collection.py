@@ -12,6 +12,7 @@ import torch
 
 from point_peft.datasets import JoinedDatasets, PointCollection
 from point_peft.datasets.collection_words import frequent_words, words_of
+from point_peft.datasets.preparation import Preparation
 from point_peft.io.errors import DatasetError, DatasetNotFoundError
 
 NAMES = [
@@ -126,6 +127,25 @@ def test_folder(tmp_path: Path) -> None:
     assert dataset.words == ('cube', 'hammer', 'off')[: len(dataset.words)] or 'hammer' in dataset.words
     with pytest.raises(DatasetError, match='source_up'):
         PointCollection(tmp_path)
+
+
+def test_folder_of_another_name(tmp_path: Path) -> None:
+    """Objects have the same points, those that lie in the folder itself too; equal files of other names have others."""
+    cloud = np.random.default_rng(0).standard_normal((3000, 3))
+    mesh = 'OFF\n4 4 0\n0 0 0\n1 0 0\n0 1 0\n0 0 1\n3 0 1 2\n3 0 1 3\n3 0 2 3\n3 1 2 3\n'
+    found = []
+    for root in (tmp_path / 'a', tmp_path / 'b'):
+        (root / 'tools').mkdir(parents=True)
+        for place in ('hammer.npy', 'saw.npy', 'tools/hammer.npy'):
+            np.save(root / place, cloud)
+        for place in ('cube.off', 'tools/cube.off'):
+            (root / place).write_text(mesh)
+        found.append(PointCollection(root, source_up='z', num_words=3))
+    assert found[0].names == found[1].names and np.array_equal(found[0].points, found[1].points)
+    assert len({points.tobytes() for points in found[0].points}) == 5
+    path = tmp_path / 'a' / 'tools' / 'hammer.npy'  # as read by itself
+    alone = Preparation(normalize='unit_sphere', num_points=2048).read(path)
+    assert np.array_equal(found[0].points[found[0].names.index('tools/hammer.npy')], alone.astype(np.float16))
 
 
 def test_damaged(points: np.ndarray, tmp_path: Path) -> None:

@@ -221,3 +221,13 @@ def test_memory_does_not_grow_with_points_times_centers(call):
     with LargestTensor() as mode:
         call(points, points[:, :1000].contiguous())
     assert 0 < mode.largest <= distance_module.CPU_CHUNK < 4000 * 1000 / 8
+
+
+def test_interpolation_does_not_hold_the_neighbours():
+    features = torch.randn(1, 64, 100, requires_grad=True)
+    index = torch.randint(0, 100, (1, 4000, 3), dtype=torch.int32)
+    with LargestTensor() as mode:
+        result = ops.three_interpolate(features, index, torch.rand(1, 4000, 3))
+        result.sum().backward()
+    assert result.is_contiguous() and features.grad.is_contiguous()
+    assert mode.largest == 64 * 4000

@@ -17,7 +17,11 @@ DATA = dict(type='ProceduralShapes', num_samples=48, num_points=128)
 
 
 def train(
-    work_dir: Path, *, methods: list[dict[str, Any]] | None, init_cfg: dict[str, Any] | None
+    work_dir: Path,
+    *,
+    methods: list[dict[str, Any]] | None,
+    init_cfg: dict[str, Any] | None,
+    frozen_dtype: str | None = None,
 ) -> dict[str, Any]:
     """Tune a small backbone on scans and ask for whole objects; what the run notes."""
     loader = dict(
@@ -26,6 +30,7 @@ def train(
         collate_fn=dict(type='pseudo_collate'),
     )
     val = dict(loader, dataset=DATA | dict(split='val', scan=True))
+    peft = dict(type='PEFTBackbone', methods=methods, frozen_dtype=frozen_dtype)
     runner = Runner.from_cfg(
         dict(
             model=dict(
@@ -33,7 +38,7 @@ def train(
                 backbone=BACKBONE | dict(init_cfg=init_cfg),
                 head=dict(type='PointClsHead', num_classes=16),
                 data_preprocessor=dict(type='PointDataPreprocessor'),
-                **({} if methods is None else dict(peft=dict(type='PEFTBackbone', methods=methods))),
+                **({} if methods is None else dict(peft=peft)),
             ),
             work_dir=str(work_dir),
             train_dataloader=dict(loader, dataset=DATA | dict(scan=True)),
@@ -77,6 +82,15 @@ def test_a_class_token_that_is_not_pretrained(tmp_path: Path) -> None:
     init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'pretrained.pth'))
     kept = train(tmp_path / 'lora', methods=[dict(type='SelectiveTuning')], init_cfg=init_cfg)
     assert kept['unchanged'] and kept['before'] == kept['after']
+
+
+def test_rounding_is_no_forgetting(tmp_path: Path) -> None:
+    """Frozen weights that are stored in bfloat16 are compared with weights that are stored so."""
+    torch.save(build_plain().state_dict(), tmp_path / 'pretrained.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'pretrained.pth'))
+    methods = [dict(type='LoRA', rank=2), dict(type='SelectiveTuning')]
+    kept = train(tmp_path / 'lora', methods=methods, init_cfg=init_cfg, frozen_dtype='bfloat16')
+    assert kept['unchanged'] and kept['before'] == kept['after'] == kept['refitted'] > 100 / 16
 
 
 def test_nothing_to_forget(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 import pytest
 
+from point_peft.experiments import cells, comparison
 from point_peft.io.errors import ConfigError, PointPEFTError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,9 @@ def records(tmp_path: Path) -> list[dict]:
     return [json.loads(line) for line in (tmp_path / 'out/results.jsonl').read_text().splitlines()]
 
 
-def test_whole(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_whole(
+    tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Candidates are tried with a seed of their own, the better one is used, and the table has the known numbers."""
     tool.main(arguments(tmp_path, MATRIX + CANDIDATES))
     lines = records(tmp_path)
@@ -85,7 +88,14 @@ def test_whole(tool: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture) 
     assert (tmp_path / 'out/picture.png').stat().st_size > 10_000
 
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out/cells').rglob('*')}
+    prepared: list[str] = []
+    monkeypatch.setattr(
+        comparison,
+        'prepare_cell',
+        lambda cell, root: prepared.append(cell.name) or cells.prepare_cell(cell, root),
+    )
     tool.main(arguments(tmp_path, MATRIX + CANDIDATES))  # a finished comparison is only reported
+    assert sorted(prepared) == sorted(line['cell'] for line in lines)  # each once
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'out/cells').rglob('*')} == times
 
 

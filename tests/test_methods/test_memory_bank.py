@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.profiler import ProfilerActivity, profile
 
-from point_peft.methods import MemoryBank, PointPriorPrompt, memory_bank
+from point_peft.methods import MemoryBank, PointPriorPrompt, fitted, memory_bank
+from point_peft.methods.fitted import hash_state
 from point_peft.methods.memory_bank import nearest_rows
 
 
@@ -217,6 +219,23 @@ def test_content_hash() -> None:
     method = with_bank(features)
     method.bank.fill(changed)
     assert method.content_hash() == with_bank(changed).content_hash() != expected
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.int64])
+def test_hash_in_parts(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The digest of all bytes in one, as in the files that there are, and without a copy of them."""
+    value = (torch.randn(1000, 300, generator=torch.Generator().manual_seed(0)) * 9).to(dtype)
+    wide = value.float() if dtype.is_floating_point else value
+    expected = hashlib.blake2b(wide.numpy().tobytes(), digest_size=16).hexdigest()
+    tracemalloc.start()
+    assert hash_state(dict(keys=value)) == expected
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < value.nbytes / 4
+    monkeypatch.setattr(fitted, 'HASHED_AT_ONCE', 7)
+    part = dict(b=value[:2].T, a=value[0, 0])
+    both = b''.join(x.contiguous().numpy().tobytes() for x in (wide[0, 0], wide[:2].T))
+    assert hash_state(part) == hashlib.blake2b(both, digest_size=16).hexdigest()
 
 
 def test_one_warning(log: list) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from point_peft.ops import interpolate, three_nn, weighted_gather
+from point_peft.ops import interpolate, three_nn, weighted_gather, weighted_scatter
 
 
 def dense(features, index, weights):
@@ -44,6 +44,17 @@ def test_equals_the_product_with_its_gradient(dtype, tolerance):
 def test_gradcheck():
     features, index, weights = example()
     assert torch.autograd.gradcheck(lambda x: weighted_gather(x, index, weights), features.requires_grad_())
+
+
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+def test_scatter_is_the_gradient(dtype):
+    features, index, weights = example(dtype)
+    direction = torch.randn(3, 20, 4).to(dtype)
+    expected = forward_and_gradient(features, index, weights, direction)[1]
+    assert torch.equal(weighted_scatter(direction, index, weights, 9), expected)
+    turned = direction.mT.contiguous().mT  # another layout
+    assert torch.equal(weighted_scatter(turned, index, weights, 9), expected)
+    assert torch.equal(weighted_scatter(turned[:1], index[:1], weights[:1], 9), expected[:1])
 
 
 def test_interpolation_at_the_sizes_of_part_segmentation():
@@ -145,6 +156,10 @@ def test_bad_input_is_named():
         weighted_gather(features, index.int(), weights)
     with pytest.raises(IndexError, match='but a sample has rows 0 to 8'):
         weighted_gather(features, index + 5, weights)
+    with pytest.raises(IndexError, match='but a sample has rows 0 to 5'):
+        weighted_scatter(torch.randn(3, 20, 4), index, weights, 6)
+    with pytest.raises(ValueError, match=r'sums has shape \(3, 9, 4\) but index \(3, 20, 5\); give a row'):
+        weighted_scatter(features, index, weights, 9)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from point_peft.apis import init_model
 from point_peft.engine.checkpoint import adapter_state, describe_checkpoint
-from point_peft.io.errors import NonFiniteWeightsError
-from point_peft.io.weights import OWN_KEY, save_checkpoint
+from point_peft.io.errors import CheckpointError, NonFiniteWeightsError
+from point_peft.io.weights import OWN_KEY, load_checkpoint_file, save_checkpoint
 from point_peft.models import PointMAEPretrain
 
 BROKEN = 'MAE_encoder.norm.weight'
@@ -78,3 +78,25 @@ def test_merge(load_tool: Callable[[str], ModuleType], tmp_path: Path, number: f
     (tmp_path / 'pretrain.pth').unlink()
     full = init_model(cfg, args.out)
     assert full.state_dict()[name].eq(number).all()
+
+
+def test_merge_of_rounded_weights(load_tool: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    """The joined file has the weights of the pre-trained one; a whole model that has rounded ones is refused."""
+    pretrained = write_pretrained(tmp_path / 'pretrain.pth')
+    cfg = small_config(tmp_path, method='lora', checkpoint=pretrained)
+    cfg.model.peft.frozen_dtype = 'bfloat16'
+    cfg.dump(tmp_path / 'config.py')
+    model = init_model(cfg)
+    adapter, whole, out = tmp_path / 'a.pth', tmp_path / 'whole.pth', tmp_path / 'full.safetensors'
+    save_checkpoint(adapter, adapter_state(model), {OWN_KEY: describe_checkpoint(model, 'delta')})
+    save_checkpoint(whole, model.state_dict(), {OWN_KEY: describe_checkpoint(model, 'full')})
+    main = load_tool('model_converters/join_adapter.py').main
+    args = dict(config=str(tmp_path / 'config.py'), out=out, cfg_options={})
+    with pytest.raises(CheckpointError, match=r'whole\.pth is a complete checkpoint that has .* rounded'):
+        main(argparse.Namespace(adapter=str(whole), **args))
+    assert not out.exists()
+    main(argparse.Namespace(adapter=str(adapter), **args))
+    cfg.model.peft.frozen_dtype = None
+    expected, joined = init_model(cfg, adapter).state_dict(), load_checkpoint_file(out)['state_dict']
+    assert all(torch.equal(joined[name], value) for name, value in expected.items())
+    assert {value.dtype for value in joined.values() if value.is_floating_point()} == {torch.float32}

@@ -87,7 +87,7 @@ def read_h5_collection(path: Path) -> Collection:
 
 
 def read_folder(root: Path) -> Collection:
-    """Read every mesh and cloud below a folder; the path below it is an object's name."""
+    """Read every mesh and cloud below a folder; the path below it is an object's name, and decides on its points."""
     files = sorted(path for path in root.rglob('*') if path.suffix.lower() in SUFFIXES)
     if not files:
         raise DatasetError(
@@ -97,7 +97,8 @@ def read_folder(root: Path) -> Collection:
     points = np.empty((len(files), FOLDER_POINTS, 3), dtype=np.float16)
     notes: Notes = {}
     for row, path in enumerate(track(files, f'Reading {root.name}')):
-        points[row] = preparation.read(path, notes)
+        # Below the root, so that an object has the same points whatever the folder is called.
+        points[row] = preparation.read(path, notes, place=Path('/') / path.relative_to(root))
     say(notes, len(files))
     return Collection(points, tuple(str(path.relative_to(root)) for path in files))
 

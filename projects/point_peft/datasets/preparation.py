@@ -80,12 +80,13 @@ class Preparation:
         check_prepared(points, source)
         return points.astype(np.float32)
 
-    def read(self, path: Path, notes: Notes | None = None) -> np.ndarray:
+    def read(self, path: Path, notes: Notes | None = None, *, place: Path | None = None) -> np.ndarray:
         """Read a file as it is read when it belongs to the dataset.
 
         Args:
-            path (Path): cloud or mesh; its name and that of its directory are the seed.
+            path (Path): cloud or mesh.
             notes (dict | None): as in :meth:`item`.
+            place (Path | None): its name and that of its directory are the seed; None means those of ``path``.
 
         Returns:
             np.ndarray: (M, 3) float32.
@@ -93,7 +94,8 @@ class Preparation:
         Raises:
             DatasetError: The file cannot be read or used; names it.
         """
-        return self.item(self.read_file(path), f"'{path}'", full(path), notes)
+        place = full(path) if place is None else place
+        return self.item(self.read_file(path, place=place), f"'{path}'", place, notes)
 
     def item(self, raw: np.ndarray, source: str, place: Path, notes: Notes | None = None) -> np.ndarray:
         """Prepare one cloud as an item of the dataset, and say what it loses or repeats.
@@ -127,10 +129,10 @@ class Preparation:
             say(found, 1)
         return points
 
-    def read_file(self, path: Path) -> np.ndarray:
-        """All points (N, 3) float64 of a file, or points on a mesh: as many as an item has."""
+    def read_file(self, path: Path, *, place: Path | None = None) -> np.ndarray:
+        """All points (N, 3) float64 of a file, or points on a mesh: as many as an item has; ``place`` as in `read`."""
         drawn = None if self.draw is None else self.draw.num_points
-        points = read_cloud(full(path), mesh_points=self.num_points or drawn or MESH_POINTS)
+        points = read_cloud(full(path), mesh_points=self.num_points or drawn or MESH_POINTS, place=place)
         check_is_cloud(points, path)
         return points
 

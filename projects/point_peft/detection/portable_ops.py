@@ -37,7 +37,7 @@ from mmcv.ops.three_nn import ThreeNN
 from mmdet3d.structures.bbox_3d import base_box3d
 from torch import Tensor, nn
 
-from point_peft.ops import farthest_point_sample, knn
+from point_peft.ops import farthest_point_sample, knn, weighted_gather, weighted_scatter
 from point_peft.ops.checks import at_least_float32
 from point_peft.ops.distance import squared_distance_chunks
 from point_peft.ops.interpolation import NUM_INTERPOLATION_NEIGHBORS
@@ -133,13 +133,13 @@ def interpolate(ctx: Any, features: Tensor, index: Tensor, weight: Tensor) -> Te
     _check_contiguous(features, index, weight)
     ctx.save_for_backward(index, weight)
     ctx.num_points = features.shape[2]
-    return (_select(features, index) * weight.unsqueeze(1)).sum(-1)
+    return weighted_gather(features.mT, _as_long(index), weight).mT.contiguous()
 
 
 def interpolate_backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     """Gradient (B, C, N) -> (B, C, M) of the features; as in mmcv, the weights get none."""
     index, weight = ctx.saved_tensors
-    return _accumulate(gradient.unsqueeze(-1) * weight.unsqueeze(1), index, ctx.num_points), None, None
+    return weighted_scatter(gradient.mT, _as_long(index), weight, ctx.num_points).mT.contiguous(), None, None
 
 
 def points_in_boxes_all(points: Tensor, boxes: Tensor) -> Tensor:
@@ -235,11 +235,14 @@ def _accumulate(gradient: Tensor, index: Tensor, num_points: int) -> Tensor:
 
 def _for_channels(index: Tensor, channels: int) -> Tensor:
     """Index (B, ...) int32 as (B, C, M) int64."""
+    return _as_long(index).flatten(1).unsqueeze(1).expand(-1, channels, -1)
+
+
+def _as_long(index: Tensor) -> Tensor:
+    """Index int32 as int64."""
     if index.dtype != torch.int32:
-        raise InvalidValueError(
-            f'index has dtype {index.dtype}, but the kernels need torch.int32; call `.int()`'
-        )
-    return index.flatten(1).long().unsqueeze(1).expand(-1, channels, -1)
+        raise InvalidValueError(f'index has dtype {index.dtype}, but kernels need torch.int32; call `.int()`')
+    return index.long()
 
 
 def _check_contiguous(*tensors: Tensor) -> None:

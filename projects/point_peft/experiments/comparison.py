@@ -56,23 +56,40 @@ def compare(
         pair: [prepare_cell(cell, root) for cell in matrix.tuning_cells(*pair)]
         for pair in dict.fromkeys(choosing.values())
     }
-    runs = {pair: [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen={})] for pair in pairs}
+    found = _known_choices(matrix, tuning, Records(root))
+    pending = {pair: tried for pair, tried in tuning.items() if tried and pair not in found}
+    runs = {
+        pair: [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen=found.get(choosing[pair], {}))]
+        for pair in pairs
+    }
     for run in chain(*runs.values()):  # a mistake in the last cell shows before the first is trained
         if check is not None and run.result(matrix.metric) is None:
             check(run)
     with locked_work_dir(root):
         records = Records(root)
         runner = CellRunner(records, metric=matrix.metric, tool=tool, devices=devices)
-        runner.run(list(chain(*tuning.values())))
-        found = {pair: choose(matrix, tried, records) for pair, tried in tuning.items() if tried}
+        runner.run(list(chain(*pending.values())))
+        found |= {pair: choose(matrix, tried, records) for pair, tried in pending.items()}
         chosen = {pair: found[choosing[pair]] for pair in pairs if choosing[pair] in found}
         for pair, options in chosen.items():
-            runs[pair] = [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen=options)]
+            if choosing[pair] in pending:  # these were only checked, since nothing was chosen yet
+                runs[pair] = [prepare_cell(cell, root) for cell in matrix.cells(*pair, chosen=options)]
         reported = list(chain(*runs.values()))
         runner.run(reported)
         reports = summarize(matrix, [records.lines[run.cell.name] for run in reported], chosen)
         write_report(matrix, reports, root)
     return reports
+
+
+def _known_choices(
+    matrix: Matrix, tuning: Mapping[Pair, Sequence[CellRun]], records: Records
+) -> dict[Pair, Mapping[str, Any]]:
+    """What was chosen where all candidates have been tried already."""
+    return {
+        pair: choose(matrix, tried, records)
+        for pair, tried in tuning.items()
+        if tried and all(records.find(run) is not None for run in tried)
+    }
 
 
 def choose(matrix: Matrix, runs: Sequence[CellRun], records: Records) -> Mapping[str, Any]:

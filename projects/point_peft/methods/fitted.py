@@ -20,6 +20,9 @@ Describe = Callable[[Any, Callable[[PointTokens], PointTokens]], Tensor]
 """``describe(dataset, tokens)``: descriptors (N, C) of all clouds of a dataset, in its order and without augmentation,
 by the pre-trained backbone; ``tokens`` picks which tokens of some clouds are described. Processes share the work."""
 
+HASHED_AT_ONCE = 2**20
+"""Values of a state that are brought to the CPU and to float32 at a time, to be hashed."""
+
 
 class FittedMethod(TuningMethod):
     """Base of tuning methods with a state that is fitted on the training set before training, and not trained.
@@ -167,8 +170,9 @@ def hash_state(state: Mapping[str, Tensor]) -> str:
         return ''
     digest = hashlib.blake2b(digest_size=16)
     for _, value in sorted(state.items()):
-        value = value.float() if value.is_floating_point() else value
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+        for part in value.detach().reshape(-1).split(HASHED_AT_ONCE):  # a bank is large: never a second one
+            part = part.float() if part.is_floating_point() else part
+            digest.update(part.cpu().numpy().data)
     return digest.hexdigest()
 
 

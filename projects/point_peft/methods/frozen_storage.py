@@ -113,18 +113,25 @@ def store_frozen(backbone: Any, methods: Iterable[TuningMethod], dtype: str | No
                 f'{method.needs_exact_weights}; leave frozen_dtype of PEFTBackbone out.'
             )
     if storage is None:
-        storage = FrozenStorage(DTYPES[str(dtype)], _use_stored_layers(backbone))
-        vars(backbone)[ATTRIBUTE] = storage
-        # Through torch's hooks, since weights come by many ways: a pre-trained file, a checkpoint of a whole model ...
-        backbone._register_load_state_dict_pre_hook(_before_loading, with_module=True)
-        backbone.register_load_state_dict_post_hook(_after_loading)
-        storage.round(backbone)
+        storage = _store(backbone, _storable(backbone), DTYPES[str(dtype)])
     trained = [name for name in storage.names if backbone.get_parameter(name).requires_grad]
     if trained:
         raise InvalidValueError(
             f'{trained[0]} is to be trained, but it is stored in bfloat16, in which small steps are lost; build the '
             'model without frozen_dtype of PEFTBackbone.'
         )
+
+
+def store_alike(backbone: Any, other: object) -> None:
+    """Store the weights of a plain backbone as another one of its kind stores them, so that both compute the same.
+
+    Args:
+        backbone (PointBackbone): Its weights are those that it is to compute with, rounded.
+        other (PointBackbone): Where it stores none in a precision of their own, nothing is done.
+    """
+    storage = storage_of(other)
+    if storage is not None:
+        _store(backbone, storage.names, storage.dtype)
 
 
 def refuse_stored(backbone: nn.Module, what: str) -> None:
@@ -140,15 +147,28 @@ def refuse_stored(backbone: nn.Module, what: str) -> None:
         )
 
 
-def _use_stored_layers(backbone: Any) -> list[str]:
-    """Let the layers in the blocks with a frozen weight compute with a stored one; the names of these weights."""
+def _store(backbone: Any, names: Iterable[str], dtype: torch.dtype) -> FrozenStorage:
+    """Store the weights of these names in another precision, and let their layers compute with them."""
+    storage = FrozenStorage(dtype, names)
+    for name in storage.names:
+        layer = backbone.get_submodule(name.rpartition('.')[0])
+        layer.__class__ = STORED[type(layer)]  # the same tensors under the same names, with the same hooks
+    vars(backbone)[ATTRIBUTE] = storage
+    # Through torch's hooks, since weights come by many ways: a pre-trained file, a checkpoint of a whole model ...
+    backbone._register_load_state_dict_pre_hook(_before_loading, with_module=True)
+    backbone.register_load_state_dict_post_hook(_after_loading)
+    storage.round(backbone)
+    return storage
+
+
+def _storable(backbone: Any) -> list[str]:
+    """Names of the frozen weights of layers in the blocks that can compute with a stored one."""
     inside = {module for block in backbone.layers for module in block.modules()}
-    names = []
-    for path, layer in backbone.named_modules():
-        if layer in inside and type(layer) in STORED and not layer.weight.requires_grad:
-            # The same tensors under the same names, with the same hooks.
-            layer.__class__ = STORED[type(layer)]
-            names.append(f'{path}.weight')
+    names = [
+        f'{path}.weight'
+        for path, layer in backbone.named_modules()
+        if layer in inside and type(layer) in STORED and not layer.weight.requires_grad
+    ]
     if not names:
         raise InvalidValueError(
             f'frozen_dtype of PEFTBackbone has nothing to store: the blocks of {type(backbone).__name__} have no '

@@ -17,7 +17,7 @@ from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_attention import region_attention
 from .region_pooling import region_max_pool
-from .weighted_gather import weighted_gather
+from .weighted_gather import weighted_gather, weighted_scatter
 
 __all__ = [
     'Groups',
@@ -42,4 +42,5 @@ __all__ = [
     'take_rows',
     'three_nn',
     'weighted_gather',
+    'weighted_scatter',
 ]

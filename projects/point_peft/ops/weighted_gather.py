@@ -33,15 +33,52 @@ def weighted_gather(features: Tensor, index: Tensor, weights: Tensor) -> Tensor:
         IndexError: If an index is outside ``[0, S)``; on a CPU alone (RuntimeError in a compiled graph).
     """
     check_rows(features, index)
+    _check_weights(index, weights)
+    dtype = torch.promote_types(torch.float32, features.dtype)
+    rows = flat_rows(index, features.shape[1]).flatten(0, 1)  # (B*N, K)
+    sums = _WeightedRows.apply(features.flatten(0, 1).to(dtype), rows, weights.flatten(0, 1).to(dtype))
+    return sums.to(features.dtype).unflatten(0, index.shape[:2])
+
+
+def weighted_scatter(sums: Tensor, index: Tensor, weights: Tensor, size: int) -> Tensor:
+    """Transpose of :func:`weighted_gather`: what its features get of the gradient of its sums.
+
+    Row s of the result adds up ``weights[..., k] * sums`` over all sums and k with ``index[..., k] == s``. For backward
+    passes that are written by hand; it is computed as there, and has no gradient of its own.
+
+    Args:
+        sums (Tensor): ``(B, N, C)``.
+        index (Tensor): ``(B, N, K)`` int64 in ``[0, S)``.
+        weights (Tensor): ``(B, N, K)``.
+        size (int): S.
+
+    Returns:
+        Tensor: ``(B, S, C)``, dtype of ``sums``.
+
+    Raises:
+        ValueError: If a shape or dtype is wrong or the batches differ.
+        IndexError: If an index is outside ``[0, S)``; on a CPU alone (RuntimeError in a compiled graph).
+    """
+    check_rows(sums, index)
+    _check_weights(index, weights)
+    if sums.shape[1] != index.shape[1]:
+        raise InvalidValueError(
+            f'sums has shape {tuple(sums.shape)} but index {tuple(index.shape)}; give a row for each sum'
+        )
+    dtype = torch.promote_types(torch.float32, sums.dtype)
+    rows, gradient = flat_rows(index, size).flatten(0, 1), sums.detach().flatten(0, 1).to(dtype)
+    taken = weights.detach().flatten(0, 1).to(dtype)
+    result = _weighted_rows_gradient(gradient, sums.shape[0] * size, rows, taken)
+    return result.to(sums.dtype).unflatten(0, (sums.shape[0], size))
+
+
+def _check_weights(index: Tensor, weights: Tensor) -> None:
+    """Refuse weights that are not those of the rows that are taken."""
     if index.ndim != 3 or weights.shape != index.shape:
         raise InvalidValueError(
             f'index has shape {tuple(index.shape)} and weights {tuple(weights.shape)}, expected (B, N, K) of both; '
             'give one weight for each row that is taken'
         )
-    dtype = torch.promote_types(torch.float32, features.dtype)
-    rows = flat_rows(index, features.shape[1]).flatten(0, 1)  # (B*N, K)
-    sums = _WeightedRows.apply(features.flatten(0, 1).to(dtype), rows, weights.flatten(0, 1).to(dtype))
-    return sums.to(features.dtype).unflatten(0, index.shape[:2])
 
 
 class _WeightedRows(torch.autograd.Function):

@@ -27,13 +27,14 @@ MESH_POINTS = 2048
 """Points sampled on a mesh when no number is asked for."""
 
 
-def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
+def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS, place: Path | None = None) -> np.ndarray:
     """Read one file in the format its suffix names (see :data:`SUFFIXES`).
 
     Args:
-        path (Path): a cloud, or a mesh, which is sampled uniformly on its surface with a seed made from the
-            file's name.
+        path (Path): a cloud, or a mesh, which is sampled uniformly on its surface.
         mesh_points (int): points to sample on a mesh.
+        place (Path | None): its name and that of its directory are the seed of the sampling; None means those of
+            ``path``.
 
     Returns:
         np.ndarray: (N, 3) float64, the coordinates as the file has them: float32 would round map coordinates to
@@ -51,7 +52,7 @@ def read_cloud(path: Path, *, mesh_points: int = MESH_POINTS) -> np.ndarray:
         found = READERS[suffix](path)
         if isinstance(found, Mesh):
             check_cloud(found.vertices, f"'{path}'")
-            points = sample_surface(found, mesh_points, seed=name_seed(path))
+            points = sample_surface(found, mesh_points, seed=name_seed(place or path))
         else:
             points = coordinates(found)
         check_cloud(points, f"'{path}'")

@@ -13,6 +13,7 @@ from torch import nn
 from ...evaluation.features import pooled_features
 from ...evaluation.probing import LinearClassifier
 from ...io.errors import ConfigError
+from ...methods.frozen_storage import store_alike
 from ...registry import DATASETS, HOOKS, MODELS
 from ...registry.wrappers import unwrap
 from ..runtime.randomness import preserved_rng
@@ -27,7 +28,8 @@ class ForgettingHook(Hook):
 
     A linear classifier of that task is fitted to the features of the backbone as pre-trained. Told by it: how accurate
     it was (``before``), how accurate it is on the backbone after the training (``after``), what fitting it anew gives
-    (``refitted``), and whether the features are the same to the bit (``unchanged``).
+    (``refitted``), and whether the features are the same to the bit (``unchanged``). Where the training stores frozen
+    weights rounded (``frozen_dtype``), so does the backbone that it is compared with: rounding is no forgetting.
 
     Args:
         train (dict): Config of the other task's training set.
@@ -67,6 +69,7 @@ class ForgettingHook(Hook):
             try:
                 if is_tuned:
                     _take_fresh_tensors(pretrained, plain)
+                    store_alike(pretrained, plain)
                 train, test = (
                     pooled_features(pretrained, part, description='before') for part in self.datasets
                 )

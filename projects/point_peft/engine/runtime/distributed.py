@@ -33,7 +33,7 @@ _NEEDED = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')
 class DeviceAwareDataParallel(MMDistributedDataParallel):
     """MMEngine's wrapper for several processes, for a model on any device.
 
-    Frozen parameters take no part in it, and batch-norm statistics are averaged once per epoch
+    Frozen parameters take no part in it, and batch-norm statistics are brought together once per epoch
     (``SyncBatchNormHook``) rather than overwritten in every step.
 
     Args:
