@@ -51,7 +51,7 @@ class TuningContext:
         tokens (PointTokens): The embedded groups.
         num_prefix (int): The backbone's own prefix tokens P in front of the sequence.
         pretrained_summary (Callable): Descriptor (B, C) of some tokens by the untouched pre-trained backbone,
-            computed without gradient.
+            computed without gradient; a second argument says after how many blocks.
         with_graph (bool): Whether the forward builds a graph.
         hidden_layers (Sequence[int]): Blocks whose tokens the head asked for.
         final_norm (nn.Module): The norm after the last block, for tokens that methods give to the head in ``finish``.
@@ -66,7 +66,7 @@ class TuningContext:
     points: Tensor
     tokens: PointTokens
     num_prefix: int
-    pretrained_summary: Callable[[PointTokens], Tensor]
+    pretrained_summary: Callable[..., Tensor]
     with_graph: bool = False
     hidden_layers: Sequence[int] = ()
     final_norm: nn.Module = field(default_factory=nn.Identity)
