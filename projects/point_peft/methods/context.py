@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..backbones.layers import is_recomputation
 from ..io.errors import InvalidValueError
 from ..structures import BackboneFeatures, PointTokens
-from .evaluation_cache import CachedBatch, NothingKept
+from .evaluation_cache import Kept, NothingKept
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class TuningContext:
         handed_on (dict): What methods hand on from block to block, by its owner and the number of the block.
         grown_masks (dict): Attention masks that already have room for inserted tokens, by mask and number of tokens.
         sample_index (Tensor | None): (B,) int64, place of each cloud in the training set, where a method asks for it.
-        kept (CachedBatch | NothingKept): What frozen weights made of these clouds in an evaluation before.
+        kept (Kept): What frozen weights made of these clouds before.
     """
 
     points: Tensor
@@ -75,7 +75,7 @@ class TuningContext:
     handed_on: dict[tuple[int, int], Any] = field(default_factory=dict)
     grown_masks: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
     sample_index: Tensor | None = None
-    kept: CachedBatch | NothingKept = field(default_factory=NothingKept)
+    kept: Kept = field(default_factory=NothingKept)
 
     def num_inserted(self, layer: int) -> int:
         """Tokens that stand between prefix and patch tokens inside a block."""

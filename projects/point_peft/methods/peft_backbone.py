@@ -28,6 +28,7 @@ from .insertion import TokenInsertion
 from .recomputation import with_graph, without_gradient
 from .sizes import SizesOfBackbone
 from .substitution import copy_name, drop_path_off, exchange_values, substituted
+from .training_views import TrainingViews
 
 
 @MODELS.register_module()
@@ -67,6 +68,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
         self.is_folded = False
         self.evaluation_cache: EvaluationCache | None = None
+        self.training_views: TrainingViews | None = None
         self._handles: list[RemovableHandle] = []
         self._attach_methods()
 
@@ -91,7 +93,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         given = points
         for method in self.methods:
             points = method.transform_points(points)
-        kept = kept_results(None if self.training else self.evaluation_cache, given, points)
+        kept = kept_results(self.training_views if self.training else self.evaluation_cache, given, points)
         tokens = kept.get('tokens', lambda: self.embed(points), is_frozen=not self.tunes_embedding)
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
