@@ -89,7 +89,7 @@ class TrainingViewsHook(Hook):
         place = f'a file in {runner.work_dir}' if self.in_file else 'memory'
         runner.logger.info(
             f'{self.num_views} views of {len(clouds)} clouds are kept in {place}: '
-            f'{self._mb(len(clouds), size):.0f} MB, {size / 1024:.0f} KB for each'
+            f'{self._mb(len(clouds), size):.1f} MB, {size / 1024:.0f} KB for each'
         )
         if self.num_views >= runner.max_epochs:
             runner.logger.warning(
