@@ -40,7 +40,8 @@ class TrainingViewsHook(Hook):
     An approximation of ours, for classification in one process, off by default. Augmented points, embedded groups and
     prior queries of a view are kept when they are computed first, and read afterwards: the same numbers, but there are
     no more augmentations than views. The weights that make them must be frozen. A resumed training begins without any,
-    so its views are drawn anew and are others than those of the training that was stopped.
+    so its views are drawn anew and are others than those of the training that was stopped. Where an epoch
+    repeats the dataset, all its repeats see the same view.
 
     Args:
         num_views (int): Views of each cloud.
