@@ -219,6 +219,14 @@ BROKEN: dict[str, tuple[Change, str]] = {
         member('summarize', lambda self, tokens: tokens.features),
         r'summarize\(\) returns \(3, 16, 48\), not \(3, 48\)',
     ),
+    'summary of all blocks': (
+        member('summarize', lambda self, tokens, num_layers=0: tokens.features[:, num_layers]),
+        r'summarize\(\) of all blocks is another one with num_layers than without',
+    ),
+    'summary of some blocks': (
+        member('summarize', lambda self, tokens, num_layers=None: tokens.features[:, 0]),
+        r'summarize\(\) does not stop after num_layers blocks',
+    ),
     'embedding of groups': (
         other_tokens(features=lambda tokens: tokens.features + 1),
         r'embed_groups\(\) does not give the features that embed\(\) returns',

@@ -139,6 +139,42 @@ def test_query_from_the_bank() -> None:
         PointPriorPrompt(training_query='row')
 
 
+@pytest.mark.parametrize('name', ['PointMAE', 'ReCon', 'PointGPT'])
+def test_query_from_some_blocks(name: str) -> None:
+    """The blocks behind them do not count, the final norm does, and the tuned backbone has them all."""
+    model = build_classifier([dict(HOOK, num_prior_layers=2)], name=name)
+    fill_bank(model)
+    method, plain = model.backbone.methods[0], build_plain(name)
+    found = []
+    method.bank.register_forward_hook(lambda *args: found.append(args[1][0]))
+    out = logits(model, clouds(3))
+    tokens = plain.embed(clouds(3)).first(8)
+    assert torch.equal(found[0], plain.summarize(tokens, num_layers=2))
+    assert (found[0] - plain.summarize(tokens)).abs().max() > 1e-2
+    assert torch.equal(plain.summarize(tokens, num_layers=4), plain.summarize(tokens))
+    whole = build_classifier([dict(HOOK, num_prior_layers=4)], name=name)
+    as_ever = build_classifier([HOOK], name=name)
+    for other in (whole, as_ever):
+        fill_bank(other)
+    assert torch.equal(logits(whole, clouds(3)), logits(as_ever, clouds(3)))
+    assert not torch.equal(out, logits(as_ever, clouds(3)))
+
+
+@pytest.mark.parametrize('number', [0, 5, -1])
+def test_no_such_blocks(number: int) -> None:
+    """Of four."""
+    with pytest.raises(
+        ValueError, match=rf'num_prior_layers={number} is no number of blocks of PointMAE; it has 4, so'
+    ):
+        build_classifier([dict(HOOK, num_prior_layers=number)])
+
+
+def test_a_hierarchy_has_no_summary_of_some_blocks() -> None:
+    """Its stages differ in dimension."""
+    with pytest.raises(ValueError, match='num_prior_layers=2 cannot be used with PointM2AE, which describes'):
+        build_classifier([dict(HOOK, num_prior_groups=None, num_prior_layers=2)], name='PointM2AE')
+
+
 def test_learns() -> None:
     """Prompts and bottlenecks get a gradient, and the loss falls."""
     model = build_classifier([HOOK], fresh=True, drop_path_rate=0.0)

@@ -36,6 +36,8 @@ _pieces = {
         _biases,
     ),
     'a prior of 32 groups': (dict(_prompt, num_prior_groups=32), _bottleneck, _geometry, _biases),
+    'query from 2 blocks': (dict(_prompt, num_prior_layers=2), _bottleneck, _geometry, _biases),
+    'query from 1 block': (dict(_prompt, num_prior_layers=1), _bottleneck, _geometry, _biases),
     'pooled features in a layer norm': (_prompt, _bottleneck, dict(_geometry, pool_norm='layer'), _biases),
 }
 methods = {
@@ -43,6 +45,16 @@ methods = {
     **{
         name: dict(config=_config, options={'model.peft.methods': list(pieces)})
         for name, pieces in _pieces.items()
+    },
+    **{
+        f'{number} cached views': dict(
+            config=_config,
+            options={
+                'default_hooks.views.type': 'TrainingViewsHook',
+                'default_hooks.views.num_views': number,
+            },
+        )
+        for number in (4, 16)
     },
 }
 reference = 'Point-PEFT'

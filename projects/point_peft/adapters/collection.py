@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from ..engine.checkpoint import BaseFingerprint, set_fingerprint
 from ..methods.folding import refuse_folded
 from ..methods.frozen_storage import storage_of
-from ..methods.peft_backbone import copy_name
-from ..methods.substitution import exchange_values
+from ..methods.substitution import copy_name, exchange_values
 from ..registry.built_from import config_of, remember_config
 from .adapter import DEFAULT, Adapter
 from .errors import AdapterError

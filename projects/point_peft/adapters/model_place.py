@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..backbones import PointBackbone
 from ..engine.config.references import bind, merge
 from ..methods import PEFTBackbone
-from ..methods.peft_backbone import copy_name
+from ..methods.substitution import copy_name
 from ..models.base import TunedModel
 from ..models.owner import BackboneOwner, build_for
 from ..registry.built_from import config_of, remember_config

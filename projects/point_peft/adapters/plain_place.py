@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ..methods import PEFTBackbone
 from ..methods.context import TuningContext
-from ..methods.peft_backbone import copy_name
+from ..methods.substitution import copy_name
 from ..registry import MODELS
 from .errors import AdapterError, PlainModuleError
 from .plain_module import CHILD, NamedSites, PlainNetwork, refuse_methods_on_clouds

@@ -200,7 +200,8 @@ class PointBackbone(BaseModule, ABC):
     def summarize(self, tokens: PointTokens) -> Tensor:
         """Return the pre-trained network's global descriptor (B, C), which uses only pre-trained parameters.
 
-        ``tokens`` are those of ``embed`` or their ``first`` few.
+        ``tokens`` are those of ``embed`` or their ``first`` few. It may have an argument ``num_layers``, see
+        :func:`~.early_summary.summarizes_early`.
         """
 
     @abstractmethod

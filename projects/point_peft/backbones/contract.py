@@ -14,6 +14,7 @@ from ..io.errors import PointPEFTError
 from ..structures import BackboneFeatures, PointTokens
 from .base import PointBackbone
 from .decoding import problem_of_decoder_layers
+from .early_summary import summarize, summarizes_early
 
 SIZES = ('embed_dim', 'num_groups', 'num_prefix_tokens')
 SITE_KINDS = {
@@ -139,6 +140,12 @@ def _forward_problems(backbone: PointBackbone, points: Tensor) -> Iterator[str]:
     summary = backbone.summarize(tokens)
     if summary.shape != (batch, backbone.embed_dim):
         yield f'summarize() returns {tuple(summary.shape)}, not {(batch, backbone.embed_dim)}'
+    if summarizes_early(backbone):
+        depth = len(backbone.layers)
+        if not torch.equal(summarize(backbone, tokens, depth), summary):
+            yield 'summarize() of all blocks is another one with num_layers than without'
+        if depth > 1 and torch.equal(summarize(backbone, tokens, 1), summary):
+            yield 'summarize() does not stop after num_layers blocks'
     alone = torch.cat([backbone(cloud[None]).patches for cloud in points])
     difference = (alone - features.patches).abs().max()
     if not difference <= TOLERANCE * alone.abs().max():  # so that NaN is a difference, too

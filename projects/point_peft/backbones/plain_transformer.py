@@ -123,13 +123,14 @@ class PlainTransformer(PointBackbone):
         raw_prefix, x = x[:, :prefix], self.norm(x)
         return BackboneFeatures(x[:, prefix:], tokens, x[:, :prefix], raw_prefix=raw_prefix, hidden=hidden)
 
-    def summarize(self, tokens: PointTokens) -> Tensor:
+    def summarize(self, tokens: PointTokens, *, num_layers: int | None = None) -> Tensor:
         """Maximum over the normed patch tokens: Point-MAE's descriptor (its SVM evaluation) without the mean.
 
         Prefix tokens take part if they are pre-trained.
 
         Args:
             tokens (PointTokens): G embedded groups; pre-training used 64.
+            num_layers (int | None): Blocks that run before the norm; None means all.
 
         Returns:
             Tensor: (B, C).
@@ -138,7 +139,7 @@ class PlainTransformer(PointBackbone):
             x, pos = self.sequence(tokens)
         else:
             x, pos = tokens.features, self.pos_embed(tokens.centers)
-        x = self.blocks(x, pos)[:, -tokens.features.shape[1] :]
+        x = self.blocks(x, pos, num_layers=num_layers)[:, -tokens.features.shape[1] :]
         return self.norm(x).amax(dim=1)
 
     def sequence(self, tokens: PointTokens) -> tuple[Tensor, Tensor]:

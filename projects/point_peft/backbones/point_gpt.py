@@ -134,18 +134,21 @@ class PointGPT(PointBackbone):
             patches=x[:, prefix:], tokens=tokens, prefix=x[:, :prefix], class_index=1, hidden=hidden
         )
 
-    def summarize(self, tokens: PointTokens) -> Tensor:
+    def summarize(self, tokens: PointTokens, *, num_layers: int | None = None) -> Tensor:
         """Maximum over the normed patch tokens (B, C), after the start token and without class token.
 
         Args:
             tokens (PointTokens): G embedded groups; pre-training used 64.
+            num_layers (int | None): Blocks that run before the norm; None means all.
         """
         if tokens.sampling_rank is None:
             tokens = in_a_row(tokens)
         batch = tokens.features.shape[0]
         x = torch.cat([self.blocks.sos.expand(batch, 1, -1), tokens.features], dim=1)  # (B, 1+G, C)
         pos = sine_position(tokens.centers, self.embed_dim)
-        x, _ = self._run(x, torch.cat([self.sos_pos.expand(batch, -1, -1), pos], dim=1))
+        x, _ = self._run(
+            x, torch.cat([self.sos_pos.expand(batch, -1, -1), pos], dim=1), num_layers=num_layers
+        )
         return x[:, 1:].amax(dim=1)
 
     def prefix_parameters(self) -> list[str]:
@@ -157,12 +160,17 @@ class PointGPT(PointBackbone):
         return self.norm if self.hidden_norm else self.blocks.ln_f
 
     def _run(
-        self, x: Tensor, pos: Tensor, prefix: int = 0, hidden_layers: Sequence[int] = ()
+        self,
+        x: Tensor,
+        pos: Tensor,
+        prefix: int = 0,
+        hidden_layers: Sequence[int] = (),
+        num_layers: int | None = None,
     ) -> tuple[Tensor, dict[int, Tensor]]:
-        """Run the blocks on a sequence (B, L, C); normed tokens, and patch tokens after some blocks."""
+        """Run the first blocks on a sequence (B, L, C); normed tokens, and patch tokens after some blocks."""
         mask = causal_mask(x.shape[1], x.device)
         hidden = {}
-        for index, block in enumerate(self.layers):
+        for index, block in enumerate(self.layers[:num_layers]):
             x = block(x + pos, mask)
             if index in hidden_layers:
                 hidden[index] = self.norm(x[:, prefix:])

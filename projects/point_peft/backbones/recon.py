@@ -56,10 +56,10 @@ class ReCon(PlainTransformer):
             block=TwoStreamBlock,
         )
 
-    def summarize(self, tokens: PointTokens) -> Tensor:
-        """Maximum over the normed patch tokens (B, C), from the local stream alone."""
+    def summarize(self, tokens: PointTokens, *, num_layers: int | None = None) -> Tensor:
+        """Maximum over the normed patch tokens (B, C), from the local stream alone, after ``num_layers`` blocks."""
         x, pos = tokens.features, self.pos_embed(tokens.centers)
-        for block in self.blocks.blocks:
+        for block in list(self.blocks.blocks)[:num_layers]:
             x = cast(TwoStreamBlock, block).local_stream(x + pos)[1]
         return self.norm(x).amax(dim=1)
 

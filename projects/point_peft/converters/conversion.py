@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from ..io.errors import CheckpointError
-from ..methods.peft_backbone import COPY
+from ..methods.substitution import COPY
 from ..registry import MODELS
 from .layout import Layout
 from .layouts import LAYOUTS

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ..backbones.layers import is_recomputation
 from ..io.errors import InvalidValueError
 from ..structures import BackboneFeatures, PointTokens
-from .evaluation_cache import CachedBatch, NothingKept
+from .evaluation_cache import Kept, NothingKept
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TuningContext:
         tokens (PointTokens): The embedded groups.
         num_prefix (int): The backbone's own prefix tokens P in front of the sequence.
         pretrained_summary (Callable): Descriptor (B, C) of some tokens by the untouched pre-trained backbone,
-            computed without gradient.
+            computed without gradient; a second argument says after how many blocks.
         with_graph (bool): Whether the forward builds a graph.
         hidden_layers (Sequence[int]): Blocks whose tokens the head asked for.
         final_norm (nn.Module): The norm after the last block, for tokens that methods give to the head in ``finish``.
@@ -60,13 +60,13 @@ class TuningContext:
         handed_on (dict): What methods hand on from block to block, by its owner and the number of the block.
         grown_masks (dict): Attention masks that already have room for inserted tokens, by mask and number of tokens.
         sample_index (Tensor | None): (B,) int64, place of each cloud in the training set, where a method asks for it.
-        kept (CachedBatch | NothingKept): What frozen weights made of these clouds in an evaluation before.
+        kept (Kept): What frozen weights made of these clouds before.
     """
 
     points: Tensor
     tokens: PointTokens
     num_prefix: int
-    pretrained_summary: Callable[[PointTokens], Tensor]
+    pretrained_summary: Callable[..., Tensor]
     with_graph: bool = False
     hidden_layers: Sequence[int] = ()
     final_norm: nn.Module = field(default_factory=nn.Identity)
@@ -75,7 +75,7 @@ class TuningContext:
     handed_on: dict[tuple[int, int], Any] = field(default_factory=dict)
     grown_masks: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
     sample_index: Tensor | None = None
-    kept: CachedBatch | NothingKept = field(default_factory=NothingKept)
+    kept: Kept = field(default_factory=NothingKept)
 
     def num_inserted(self, layer: int) -> int:
         """Tokens that stand between prefix and patch tokens inside a block."""

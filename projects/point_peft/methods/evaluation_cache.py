@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from .training_views import TrainingViews
+
 Value = TypeVar('Value')
+
+
+class Kept(Protocol):
+    """Results of one batch, of which some may be kept."""
+
+    def get(self, key: Any, compute: Callable[[], Value], *, is_frozen: bool = True) -> Value:
+        """The result of this name; it may be kept if ``is_frozen``."""
 
 
 class EvaluationCache:
@@ -50,7 +60,7 @@ class CachedBatch:
         if (self.digest, key) in self.cache.results:
             return self.cache.results[self.digest, key]
         value = compute()
-        size = sum(tensor.nbytes for tensor in _tensors(value))
+        size = sum(tensor.nbytes for tensor in tensors_of(value))
         if is_frozen and size <= self.cache.room:
             self.cache.room -= size
             self.cache.results[self.digest, key] = value
@@ -60,29 +70,45 @@ class CachedBatch:
 class NothingKept:
     """In place of a :class:`CachedBatch` where everything is computed."""
 
-    def get(self, _: Any, compute: Callable[[], Value], *, is_frozen: bool = True) -> Value:
+    def get(self, key: Any, compute: Callable[[], Value], *, is_frozen: bool = True) -> Value:
         """Compute."""
         return compute()
 
 
-def kept_results(cache: EvaluationCache | None, given: Tensor, points: Tensor) -> CachedBatch | NothingKept:
+def kept_results(cache: EvaluationCache | TrainingViews | None, given: Tensor, points: Tensor) -> Kept:
     """What is kept of clouds ``points`` (B, N, 3).
 
-    Nothing without a cache, where a gradient may be asked for, or if methods made other points of those that were
-    given, which they do differently after every step of training.
+    Nothing without a cache, in an evaluation where a gradient may be asked for, or if methods made other points of
+    those that were given, which they do differently after every step of training.
     """
-    if cache is None or torch.is_grad_enabled() or points is not given:
+    if (
+        cache is None
+        or points is not given
+        or (isinstance(cache, EvaluationCache) and torch.is_grad_enabled())
+    ):
         return NothingKept()
     return cache.batch(points)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_of(value: Any) -> Iterator[Tensor]:
     """The tensors of a result: one, a dataclass or a sequence of such."""
     if isinstance(value, Tensor):
         yield value
     elif is_dataclass(value):
         for field in fields(value):
-            yield from _tensors(getattr(value, field.name))
+            yield from tensors_of(getattr(value, field.name))
     elif isinstance(value, (list, tuple)):
         for part in value:
-            yield from _tensors(part)
+            yield from tensors_of(part)
+
+
+def with_tensors(value: Any, tensors: Iterator[Tensor]) -> Any:
+    """A result with other tensors in the places of its own, in the order of :func:`tensors_of`."""
+    if isinstance(value, Tensor):
+        return next(tensors)
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {field.name: with_tensors(getattr(value, field.name), tensors) for field in fields(value)}
+        return replace(value, **changed)
+    if isinstance(value, (list, tuple)):
+        return type(value)(with_tensors(part, tensors) for part in value)
+    return value

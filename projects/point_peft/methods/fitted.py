@@ -6,6 +6,7 @@ import hashlib
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -46,6 +47,12 @@ class FittedMethod(TuningMethod):
 
     min_clouds: int = 1
     """The fewest clouds that it can be fitted on; known after ``setup``."""
+
+    described_layers: int | None = None
+    """Blocks after which it wants clouds described; None means all. Known after ``setup``."""
+
+    usual_settings: Mapping[str, int | str] = MappingProxyType({})
+    """Settings that ``fit_settings`` leaves out where they have this value, as older files do."""
 
     def __init__(self) -> None:
         super().__init__()

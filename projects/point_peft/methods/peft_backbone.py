@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ..backbones import PointBackbone
 from ..backbones.base import TokenFunction
+from ..backbones.early_summary import summarize
 from ..backbones.layers import DropPath
 from ..io.errors import InvalidValueError
 from ..registry import MODELS
@@ -26,10 +27,8 @@ from .frozen_storage import refuse_stored, store_frozen
 from .insertion import TokenInsertion
 from .recomputation import with_graph, without_gradient
 from .sizes import SizesOfBackbone
-from .substitution import drop_path_off, exchange_values, substituted
-
-COPY = 'pretrained_'
-"""Prefix of the buffers that keep the pre-trained values of parameters which are trained in place."""
+from .substitution import copy_name, drop_path_off, exchange_values, substituted
+from .training_views import TrainingViews
 
 
 @MODELS.register_module()
@@ -69,6 +68,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         self.insertion = TokenInsertion(self.methods, self.activity, self.backbone)
         self.is_folded = False
         self.evaluation_cache: EvaluationCache | None = None
+        self.training_views: TrainingViews | None = None
         self._handles: list[RemovableHandle] = []
         self._attach_methods()
 
@@ -93,7 +93,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         given = points
         for method in self.methods:
             points = method.transform_points(points)
-        kept = kept_results(None if self.training else self.evaluation_cache, given, points)
+        kept = kept_results(self.training_views if self.training else self.evaluation_cache, given, points)
         tokens = kept.get('tokens', lambda: self.embed(points), is_frozen=not self.tunes_embedding)
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
@@ -128,10 +128,11 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
             return self.backbone.embed(points)
 
     @torch.no_grad()
-    def pretrained_summary(self, tokens: PointTokens) -> Tensor:
+    def pretrained_summary(self, tokens: PointTokens, num_layers: int | None = None) -> Tensor:
         """Descriptor (B, C) of tokens by the backbone as pre-trained: no methods, no tuned values, no drop-path.
 
-        It does not depend on autocast either, since memory banks do not: rounded, it finds other neighbours.
+        It does not depend on autocast either, since memory banks do not: rounded, it finds other neighbours. With
+        ``num_layers``, the first blocks alone describe them, where the backbone can do that.
         """
         refuse_stored(self.backbone, 'the descriptor of the pre-trained backbone')
         kept = {name: self.get_buffer(copy_name(name)) for name in self.tuned_names}
@@ -146,7 +147,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
                 features = tokens.features.to(dtype)
                 if self.tunes_embedding:
                     features = self.backbone.embed_groups(tokens.neighborhoods.to(dtype))
-                return self.backbone.summarize(replace(tokens, features=features))
+                return summarize(self.backbone, replace(tokens, features=features), num_layers)
         finally:
             self.activity.is_silent = False
 
@@ -253,8 +254,3 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
     def _exchange_tuned_values(self) -> None:
         """Exchange tuned and pre-trained values."""
         exchange_values(self.backbone, {name: self.get_buffer(copy_name(name)) for name in self.tuned_names})
-
-
-def copy_name(name: str) -> str:
-    """Name of the buffer with the pre-trained value of a parameter."""
-    return COPY + name.replace('.', '_')

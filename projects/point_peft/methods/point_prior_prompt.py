@@ -10,6 +10,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
+from ..backbones.early_summary import require_early_summary
 from ..io.errors import InvalidValueError
 from ..io.shipped import call_of
 from ..registry import MODELS
@@ -44,6 +45,9 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         hidden_dim (int): Dimension of the bottlenecks; 8 in the release.
         num_prior_groups (int | None): Groups that the query sees: the first ones of the backbone's, since farthest
             point sampling is incremental. 64, as in pre-training; None means all.
+        num_prior_layers (int | None): Blocks of the pre-trained backbone that describe a cloud, for query and bank: the
+            first ones, then its final norm and pooling. None means all; fewer are an approximation of ours, which
+            hierarchical backbones refuse.
         dropout (float): Dropout of prompts and bottlenecks; 0.1 in the release.
         temperature (float): Temperature of the attention over the bank.
         leave_out_nearest (bool): Whether training does without the nearest row. It is the cloud itself, which no cloud
@@ -65,6 +69,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         layers: Sequence[int] | str = 'first_half',
         hidden_dim: int = 8,
         num_prior_groups: int | None = 64,
+        num_prior_layers: int | None = None,
         dropout: float = 0.1,
         temperature: float = 1.0,
         leave_out_nearest: bool = False,
@@ -87,6 +92,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
             )
         self.hidden_dim = hidden_dim
         self.num_prior_groups = num_prior_groups
+        self.num_prior_layers = num_prior_layers
         self.temperature = temperature
         self.leave_out_nearest = leave_out_nearest
         self.reads_sample_index = training_query == 'bank'
@@ -103,8 +109,17 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         return layers[: len(layers) // 2] if self.first_half else layers
 
     def setup(self, backbone: PointBackbone) -> None:
-        """Create prompts and bottlenecks for the prompted blocks, and the empty bank."""
+        """Create prompts and bottlenecks for the prompted blocks, and the empty bank.
+
+        Raises:
+            InvalidValueError: If the backbone cannot describe clouds by ``num_prior_layers`` of its blocks.
+        """
         super().setup(backbone)
+        depth = len(backbone.layers)
+        if self.num_prior_layers is not None:
+            require_early_summary(backbone, self.num_prior_layers, setting='num_prior_layers')
+        self.described_layers = None if self.num_prior_layers == depth else self.num_prior_layers
+        self.usual_settings = dict(num_prior_layers=depth)
         dims = [backbone.layer_dims[layer] for layer in self.prompted_layers(backbone)]
         self.bank = MemoryBank(backbone.embed_dim, temperature=self.temperature)
         self.min_clouds = self.num_retrieved + (self.leave_out_nearest or self.reads_sample_index)
@@ -133,8 +148,13 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
         super().load_external_state(state, num_clouds)
 
     def fit_settings(self) -> dict[str, int | str]:
-        """Dimension, the groups that descriptors are of, and how keys are normalised."""
-        return dict(dim=self.bank.dim, num_prior_groups=self.described_groups, normalization=NORMALIZATION)
+        """Dimension, the groups that descriptors are of, how keys are normalised, and blocks if they are not all."""
+        known: dict[str, int | str] = dict(
+            dim=self.bank.dim, num_prior_groups=self.described_groups, normalization=NORMALIZATION
+        )
+        if self.described_layers is not None:
+            known['num_prior_layers'] = self.described_layers
+        return known
 
     def check_ready(self) -> None:
         """Refuse too few rows; and several processes without any, as parameters without gradient would hold them up."""
@@ -175,7 +195,7 @@ class PointPriorPrompt(DeepPrompt, FittedMethod):
 
     def _query(self, context: TuningContext) -> Tensor:
         """Descriptors (B, C) of the clouds, without gradient."""
-        return context.pretrained_summary(self.prior_tokens(context.tokens))
+        return context.pretrained_summary(self.prior_tokens(context.tokens), self.described_layers)
 
     def _own_rows(self, context: TuningContext) -> Tensor:
         """Rows (B,) of the bank that are the clouds themselves."""

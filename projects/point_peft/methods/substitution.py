@@ -14,6 +14,9 @@ from torch.distributed import fsdp
 from ..backbones.layers import DropPath
 from ..io.errors import InvalidValueError
 
+COPY = 'pretrained_'
+"""Prefix of the buffers that keep the pre-trained values of parameters which are trained in place."""
+
 
 class ShardingError(InvalidValueError):
     """A model is divided among processes in a way that its tuning methods cannot work with."""
@@ -61,6 +64,11 @@ def substituted(module: nn.Module, values: Mapping[str, Tensor]) -> Iterator[Non
                     'by block; apply fully_shard to the model as a whole.'
                 ) from error
             raise
+
+
+def copy_name(name: str) -> str:
+    """Name of the buffer with the pre-trained value of a parameter."""
+    return COPY + name.replace('.', '_')
 
 
 def whole_parameter(module: nn.Module, name: str, shape: Sequence[int]) -> Tensor:

@@ -10,6 +10,7 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from ..io.errors import InvalidValueError
+from ..methods.training_views import TrainingViews
 from ..ops import farthest_point_sample, gather
 from ..registry import MODELS, TRANSFORMS
 
@@ -45,6 +46,7 @@ class PointDataPreprocessor(BaseDataPreprocessor):
         self.num_points = num_points
         self.num_candidates = num_candidates or num_points
         self.augments = [TRANSFORMS.build(augment) for augment in augments]
+        self.training_views: TrainingViews | None = None
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Prepare a batch.
@@ -61,6 +63,19 @@ class PointDataPreprocessor(BaseDataPreprocessor):
         Raises:
             ValueError: If clouds differ in size, or points with part labels would be taken out or reordered.
         """
+        if training and self.training_views is not None:
+            points = self.training_views.points(
+                data['data_samples'], lambda: self._draw_points(data, training)
+            )
+        else:
+            points = self._draw_points(data, training)
+        others = {
+            name: self._gather_input(value) for name, value in data['inputs'].items() if name != 'points'
+        }
+        return {'inputs': {**others, 'points': points}, 'data_samples': data.get('data_samples')}
+
+    def _draw_points(self, data: dict[str, Any], training: bool) -> Tensor:
+        """Points (B, num_points, 3) on the device, augmented for training."""
         points = _stack(data['inputs']['points'], data.get('data_samples')).to(self.device, non_blocking=True)
         if 'category' in data['inputs']:
             self._check_order_is_kept(points.shape[1])
@@ -69,10 +84,7 @@ class PointDataPreprocessor(BaseDataPreprocessor):
             if training:
                 for augment in self.augments:
                     points = augment(points)
-        others = {
-            name: self._gather_input(value) for name, value in data['inputs'].items() if name != 'points'
-        }
-        return {'inputs': {**others, 'points': points}, 'data_samples': data.get('data_samples')}
+        return points
 
     def _gather_input(self, value: Any) -> Any:
         """A further input on the device, stacked if it is a list of tensors; anything else as it is."""

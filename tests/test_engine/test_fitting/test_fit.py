@@ -244,6 +244,41 @@ def test_older_banks(model: PointClassifier, tmp_path: Path) -> None:
         load_fitted(file, unfitted_prompt(), wanted)
 
 
+def test_a_bank_of_some_blocks(model: PointClassifier, tmp_path: Path) -> None:
+    """It is built by them, and serves no other number; what banks of all blocks note has not changed."""
+
+    def with_blocks(number: int | None) -> PointClassifier:
+        prompt, *others = METHODS['point_peft']
+        changed = build_classifier([dict(prompt, num_prior_layers=number), *others])
+        changed.data_preprocessor = model.data_preprocessor
+        return changed
+
+    some, all_of_them = with_blocks(2), with_blocks(4)
+    assert 'num_prior_layers' not in fit(model, Clouds()) | fit(all_of_them, Clouds())
+    assert torch.equal(bank_of(all_of_them).keys, bank_of(model).keys)
+    assert fit(some, Clouds())['num_prior_layers'] == 2
+    plain = build_plain()
+    rows = plain.summarize(plain.embed(Clouds().points).first(8), num_layers=2).detach()
+    torch.testing.assert_close(bank_of(some).keys, rows / rows.norm(dim=1, keepdim=True), atol=1e-5, rtol=0)
+    files = {name: tmp_path / f'{name}.safetensors' for name in ('some', 'all')}
+    for file, owner in (('some', some), ('all', model)):
+        save_as(files[file], fitted_of(owner), fitted_of(owner).fitted_on)
+    for file, wanted, noted in (('some', some, 2), ('all', model, None), ('all', all_of_them, None)):
+        for dataset in (Clouds(), None):
+            found = load_fitted(files[file], fitted_of(wanted), expected_of(wanted, dataset))
+            assert found.get('num_prior_layers') == noted
+    for file, wanted, made, needed in (
+        ('some', model, 2, 4),
+        ('all', some, 4, 2),
+        ('some', with_blocks(1), 2, 1),
+    ):
+        for dataset in (Clouds(), None):
+            with pytest.raises(
+                FittedStateMismatchError, match=f'num_prior_layers={made}, but this run needs {needed}'
+            ):
+                load_fitted(files[file], fitted_of(wanted), expected_of(wanted, dataset))
+
+
 def test_no_bank(tmp_path: Path) -> None:
     """Models without a Point-prior Prompt need none."""
     plain = build_classifier(METHODS['lora'])

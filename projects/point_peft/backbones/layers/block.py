@@ -62,8 +62,13 @@ class BlockStack(nn.Module):
         )
         self.blocks = nn.ModuleList(block(dim, num_heads=num_heads, drop_path=rate) for rate in rates)
 
-    def forward(self, x: Tensor, pos: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-        """Run all blocks, adding the positions ``pos`` (B, L, C) before each (Point-MAE, models/Point_MAE.py)."""
-        for block in self.blocks:
+    def forward(
+        self, x: Tensor, pos: Tensor, attn_mask: Tensor | None = None, *, num_layers: int | None = None
+    ) -> Tensor:
+        """Run the first ``num_layers`` blocks, by default all.
+
+        The positions ``pos`` (B, L, C) are added before each (Point-MAE, models/Point_MAE.py).
+        """
+        for block in list(self.blocks)[:num_layers]:
             x = block(x + pos, attn_mask)
         return x

@@ -59,7 +59,8 @@ def describer(model: BaseModel, method: FittedMethod, batch_size: int) -> Descri
             points = [sample['inputs']['points'] for sample in samples]
             data = model.data_preprocessor(dict(inputs=dict(points=points), data_samples=None), False)
             clouds = owner.backbone_points(data['inputs'])
-            parts += list(wrapper.pretrained_summary(tokens(wrapper.embed(clouds))).cpu())
+            summary = wrapper.pretrained_summary(tokens(wrapper.embed(clouds)), method.described_layers)
+            parts += list(summary.cpu())
         model.train(was_training)
         return _from_rank_0(collect_results(parts, size, device='cpu'))  # in the order of the dataset
 

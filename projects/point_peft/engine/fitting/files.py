@@ -58,7 +58,7 @@ def read_fitted(path: str | Path, method: FittedMethod, expected: Provenance) ->
             f'{path} is not a {method.fitted_name} of this project; {method.fitted_advice}, or name another file.'
         )
     provenance = read_provenance(given, method, what)
-    check_provenance(provenance, expected, what)
+    check_provenance(provenance, expected, what, method.usual_settings)
     state = {name: tensors[short] for name, short in names.items()}
     found = hash_state(state)
     if meta.get('hash') != found:

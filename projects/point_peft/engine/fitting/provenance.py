@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -72,13 +73,14 @@ def read_provenance(found: Any, method: FittedMethod, what: str) -> Provenance:
     Raises:
         CheckpointError: A field is missing, unknown or of another type.
     """
-    needed = FIELDS | {name: type(value) for name, value in method.fit_settings().items()}
-    types = needed | LATER_FIELDS
+    types = FIELDS | LATER_FIELDS
+    types |= {n: type(value) for n, value in (method.fit_settings() | dict(method.usual_settings)).items()}
+    needed = types.keys() - LATER_FIELDS.keys() - method.usual_settings.keys()
     if not isinstance(found, Mapping):
         problem = f'a {type(found).__name__} as its provenance'
     elif unknown := sorted(map(str, set(found) - set(types))):
         problem = f'the unknown field {unknown[0]!r:.60}'
-    elif missing := sorted(needed.keys() - set(found)):
+    elif missing := sorted(needed - set(found)):
         problem = f'no field {missing[0]!r}'
     elif odd := [name for name in found if type(found[name]) is not types[name]]:
         problem = f'{found[odd[0]]!r:.60} as {odd[0]}, which should be {types[odd[0]].__name__}'
@@ -87,18 +89,22 @@ def read_provenance(found: Any, method: FittedMethod, what: str) -> Provenance:
     raise CheckpointError(f'{what} has {problem}, so it is damaged or of another version; {ADVICE}.')
 
 
-def check_provenance(found: Provenance, wanted: Provenance, what: str) -> None:
+def check_provenance(
+    found: Provenance, wanted: Provenance, what: str, usual: Mapping[str, int | str] = MappingProxyType({})
+) -> None:
     """Refuse the state of something else; what is not known of the wanted one (empty or 0) is not compared.
 
     Args:
         found (dict): What the file says; older files lack some fields.
         wanted (dict): What the run needs.
+        usual (Mapping): ``usual_settings`` of the method, which either may leave out.
         what (str): What it is called, with its file.
 
     Raises:
         FittedStateMismatchError: Names the first field that differs, with both values.
     """
-    for name, value in wanted.items():
+    found = {**usual, **found}
+    for name, value in {**usual, **wanted}.items():
         if not value or found.get(name) == value:
             continue
         if name in ('clouds', 'backbone') and not found.get(name):

@@ -18,6 +18,7 @@ from .show import ShowHook
 from .sync_batch_norm import SyncBatchNormHook
 from .trainable_parameters import TrainableParametersHook, count_parameters, format_trainable
 from .training_cost import TrainingCostHook
+from .training_views import TrainingViewsHook
 
 __all__ = [
     'AtomicCheckpointHook',
@@ -38,6 +39,7 @@ __all__ = [
     'SyncBatchNormHook',
     'TrainableParametersHook',
     'TrainingCostHook',
+    'TrainingViewsHook',
     'count_parameters',
     'format_trainable',
 ]

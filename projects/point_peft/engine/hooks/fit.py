@@ -87,7 +87,7 @@ class FitHook(Hook):
         what = f'{method.fitted_name} in {runner._load_from}'
         try:
             found = read_provenance(given, method, what)
-            check_provenance(found, wanted, what)
+            check_provenance(found, wanted, what, method.usual_settings)
         except FittedStateMismatchError as error:
             if runner._resume:
                 raise FittedStateMismatchError(
