@@ -202,6 +202,7 @@ def test_small_models_run(path: Path, log: Any) -> None:
     'name',
     [
         'point_peft/pointmae_scanobjnn',
+        'point_peft/fast/pointmae_scanobjnn',
         'point_peft/release/pointmae_scanobjnn',
         'point_peft/release/pointm2ae_scanobjnn',
     ],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
+from point_peft.engine.config import OptionText
 from point_peft.experiments.contestant import Conditions, Contestant
 from point_peft.experiments.operations import OperationCounter, count_operations
+from point_peft.io.errors import ConfigError
 
 VALUES = torch.arange(6.0)
 MASK = VALUES > 2
@@ -96,3 +99,31 @@ def test_steps_wait_for_the_norm_of_gradients_alone(method: str) -> None:
     inference, none = count_operations(contestant.infer, 'cpu', on_host)
     assert (waits, none) == (1, 0)
     assert step > inference > 100
+
+
+def test_steps_of_kept_views() -> None:
+    """After the first step clouds are neither augmented nor embedded."""
+    sizes = Conditions(batch_size=2, num_points=512, bank_size=16)
+    contestants = [
+        Contestant(f'point_peft/{name}', sizes)
+        for name in ('pointmae_mini_modelnet10', 'fast/pointmae_mini_modelnet10')
+    ]
+    every, kept = (_names(contestant) for contestant in contestants)
+    assert every['argmax'] >= 63  # farthest points, one by one
+    assert 'argmax' not in kept and 'rand' not in kept
+    assert sum(kept.values()) < 0.7 * sum(every.values())
+
+
+def test_views_of_a_trained_embedding_are_refused() -> None:
+    """As in a training, which would not keep them either."""
+    views = {'default_hooks.views.type': OptionText('TrainingViewsHook')}
+    with pytest.raises(ConfigError, match='what embeds the clouds is trained'):
+        Contestant('full/pointmae_mini_shapes', Conditions(batch_size=2, num_points=512), views)
+
+
+def _names(contestant: Contestant) -> Counter[str]:
+    """Operations of the second training step by name."""
+    contestant.train_step()
+    with OperationCounter() as counter:
+        contestant.train_step()
+    return +counter.computing

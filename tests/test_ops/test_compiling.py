@@ -33,7 +33,7 @@ USES = {
         points[:, :15].unflatten(1, (5, 3))[..., :2],
         torch.ones(3, 2),
     ),
-    'attend': lambda points: region_attention(
+    'region_attention': lambda points: region_attention(
         points.repeat(1, 1, 4), flat_rows(INDEX[: points.shape[0]], points.shape[1]), 2
     ),
     'weighted_rows': lambda points: weighted_gather(points, INDEX[: points.shape[0]], points[:, :5]),
@@ -73,8 +73,6 @@ ARGUMENTS = {
         torch.randn(10, 3, 2),
         torch.randn(3, 2),
     ),
-    'attend': (torch.randn(32, 12), ROWS, 2),
-    'attention_gradient': (torch.randn(10, 3, 4), torch.randn(32, 12), ROWS, 2),
     'weighted_rows': (POINTS.flatten(0, 1), ROWS, torch.rand(10, 3)),
     'weighted_rows_gradient': (torch.randn(10, 4), 32, ROWS, torch.rand(10, 3)),
 }

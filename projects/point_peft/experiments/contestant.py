@@ -20,9 +20,11 @@ from ..engine.checkpoint import base_fingerprint, checkpoint_sizes
 from ..engine.config import load_config
 from ..engine.config.tiers import check_tiers
 from ..engine.fitting import wrapper_of
+from ..engine.hooks.training_views import TrainingViewsHook, example_results, reason_against_model
 from ..engine.runtime.compiling import compile_training
 from ..io.errors import ConfigError
 from ..methods import fitted_methods
+from ..methods.training_views import TrainingViews
 from ..registry import DATASETS, MODELS
 from ..structures import PointDataSample
 
@@ -69,8 +71,11 @@ class Contestant:
         conditions (Conditions): Sizes and device.
         options (Mapping | None): ``--cfg-options``.
 
+    Where the config keeps augmented views (:class:`TrainingViewsHook`), training steps are those of the epochs in which
+    all views have been seen.
+
     Raises:
-        ConfigError: It segments.
+        ConfigError: It segments, or keeps views where that cannot be.
     """
 
     def __init__(self, config: str, conditions: Conditions, options: Mapping[str, str] | None = None) -> None:
@@ -108,6 +113,8 @@ class Contestant:
             else clouds(conditions.batch_size, conditions.num_points)
         )
         self.device = conditions.device
+        if any(hook and hook.get('type') == TrainingViewsHook.__name__ for hook in hooks_of(cfg)):
+            self._keep_views()
 
     def train_step(self) -> None:
         """Augment, forward, backward, clip and step, as the Runner does."""
@@ -122,6 +129,17 @@ class Contestant:
             return self.model.test_step(self.batch)
         points = torch.stack(self.batch['inputs']['points'])
         return self.model(dict(points=points.to(self.device)), mode='tensor')
+
+    def _keep_views(self) -> None:
+        """Let the first training step keep what it makes of the clouds, for the next ones."""
+        model: Any = self.model
+        if problem := reason_against_model(model):
+            raise ConfigError(
+                f'TrainingViewsHook cannot keep views of this training: {problem}; leave it out.'
+            )
+        views = TrainingViews(self.batch_size, num_views=1)
+        views.make_room(example_results(model, self.batch))
+        model.data_preprocessor.training_views = model.backbone.training_views = views
 
     def counts_of_the_optimizer(self) -> list[Tensor]:
         """The steps that it counts for each parameter, which are on the host for any device."""
@@ -140,6 +158,11 @@ class Contestant:
             'parameters': sum(n for n, _ in sizes),
             'trainable': sum(n for n, trained in sizes if trained),
         }
+
+
+def hooks_of(cfg: Config) -> list[Any]:
+    """Configs of all hooks of a config."""
+    return [*cfg.get('default_hooks', {}).values(), *cfg.get('custom_hooks', [])]
 
 
 def _given(described: Tensor, dataset: Any, tokens: Any) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from .checks import at_least_float32
-from .compiling import opaque
 
 
 def region_attention(qkv: Tensor, rows: Tensor, num_heads: int) -> Tensor:
@@ -49,20 +48,12 @@ class _RegionAttention(torch.autograd.Function):
             return _attention_gradient(gradient, table, rows, ctx.num_heads), None, None
 
 
-@opaque(
-    '(Tensor table, Tensor rows, SymInt num_heads) -> Tensor',
-    lambda table, rows, _: table.new_empty(*rows.shape, table.shape[1] // 3),
-)
 def _attend(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     """What every token of every region finds (R, K, A)."""
     query, key, value = _heads(table.index_select(0, rows.flatten()), rows.shape[1], 3, num_heads)
     return _joined(_probabilities(query, key) @ value, num_heads)
 
 
-@opaque(
-    '(Tensor gradient, Tensor table, Tensor rows, SymInt num_heads) -> Tensor',
-    lambda _, table, __, ___: torch.empty_like(table),
-)
 def _attention_gradient(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     """What the table (M, 3*A) gets of the gradient (R, K, A)."""
     query, key, value = _heads(table.index_select(0, rows.flatten()), rows.shape[1], 3, num_heads)

@@ -37,8 +37,8 @@ def region_max_pool(tokens: Tensor, rows: Tensor, update: Tensor, weight: Tensor
         Tensor: ``(B, S, C)``.
     """
     table, update = tokens.flatten(0, 1), update.flatten(0, 1).to(tokens.dtype)
-    pooled = _RegionMaxPool.apply(table, rows.flatten(0, 1), update, weight.to(tokens.dtype))
-    return pooled.unflatten(0, rows.shape[:2])
+    pool = _RegionMaxPool.apply if torch.is_grad_enabled() else _region_maxima
+    return pool(table, rows.flatten(0, 1), update, weight.to(tokens.dtype)).unflatten(0, rows.shape[:2])
 
 
 class _RegionMaxPool(torch.autograd.Function):
@@ -46,9 +46,7 @@ class _RegionMaxPool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
-        """Pool part by part, and note where the maxima are if a gradient will be asked for."""
-        if not any(ctx.needs_input_grad):
-            return _region_maxima(table, rows, update, weight)
+        """Pool part by part, and note where the maxima are."""
         pooled, places = _region_maxima_and_places(table, rows, update, weight)
         ctx.save_for_backward(rows, places, update, weight)
         ctx.table_rows = table.shape[0]
@@ -87,12 +85,9 @@ def _region_maxima_and_places(
     table: Tensor, rows: Tensor, update: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The maxima (R, C), and the neighbour in 0 to K-1 that each of them is of."""
-    pooled = table.new_empty(rows.shape[0], table.shape[1])
-    places = torch.empty_like(pooled, dtype=_place_type(rows))
-    for part in _parts(rows):
-        near = _neighborhoods(table, rows[part], update[part], weight)
-        pooled[part], places[part] = _first_maxima(near)
-    return pooled, places
+    found = [_first_maxima(_neighborhoods(table, rows[part], update[part], weight)) for part in _parts(rows)]
+    pooled, places = (parts[0] if len(found) == 1 else torch.cat(parts) for parts in zip(*found))
+    return pooled, places.to(_place_type(rows))
 
 
 @opaque(

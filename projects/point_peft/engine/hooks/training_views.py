@@ -134,6 +134,11 @@ def reason_against(model: Any, loop: Any) -> str:
         return 'each of several processes sees other clouds in every epoch, so it would hardly find one again'
     if not isinstance(loop, EpochBasedTrainLoop):
         return 'views change with epochs, but train_cfg counts iterations'
+    return reason_against_model(model)
+
+
+def reason_against_model(model: Any) -> str:
+    """Why views cannot be kept for a model, as a clause; empty if they can."""
     if not isinstance(model, PointClassifier) or not isinstance(
         model.data_preprocessor, PointDataPreprocessor
     ):
