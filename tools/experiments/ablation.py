@@ -36,26 +36,20 @@ _pieces = {
         _biases,
     ),
     'a prior of 32 groups': (dict(_prompt, num_prior_groups=32), _bottleneck, _geometry, _biases),
-    'query from 2 blocks': (dict(_prompt, num_prior_layers=2), _bottleneck, _geometry, _biases),
     'query from 1 block': (dict(_prompt, num_prior_layers=1), _bottleneck, _geometry, _biases),
     'pooled features in a layer norm': (_prompt, _bottleneck, dict(_geometry, pool_norm='layer'), _biases),
 }
+_views = {'default_hooks.views.type': 'TrainingViewsHook', 'default_hooks.views.num_views': 4}
 methods = {
     'Point-PEFT': _config,
     **{
         name: dict(config=_config, options={'model.peft.methods': list(pieces)})
         for name, pieces in _pieces.items()
     },
-    **{
-        f'{number} cached views': dict(
-            config=_config,
-            options={
-                'default_hooks.views.type': 'TrainingViewsHook',
-                'default_hooks.views.num_views': number,
-            },
-        )
-        for number in (4, 16)
-    },
+    '4 cached views': dict(config=_config, options=_views),
+    'query from 1 block, 4 cached views': dict(
+        config=_config, options={'model.peft.methods': list(_pieces['query from 1 block']), **_views}
+    ),
 }
 reference = 'Point-PEFT'
 options = {'train_dataloader.dataset': _base_._few, 'test_dataloader.dataset.split': 'val'}
