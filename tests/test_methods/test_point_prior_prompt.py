@@ -160,8 +160,8 @@ def test_query_from_some_blocks(name: str) -> None:
     assert not torch.equal(out, logits(as_ever, clouds(3)))
 
 
-@pytest.mark.parametrize('number', [0, 5, -1])
-def test_no_such_blocks(number: int) -> None:
+@pytest.mark.parametrize('number', [0, 5, -1, 2.5, True])
+def test_no_such_blocks(number: float) -> None:
     """Of four."""
     with pytest.raises(
         ValueError, match=rf'num_prior_layers={number} is no number of blocks of PointMAE; it has 4, so'

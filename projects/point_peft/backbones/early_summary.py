@@ -43,7 +43,7 @@ def require_early_summary(backbone: PointBackbone, num_layers: int, *, setting: 
             f'{setting}={num_layers} cannot be used with {name}, which describes clouds by its last stage, or by all '
             f'of its blocks; set {setting}=None.'
         )
-    if not 1 <= num_layers <= depth:
+    if type(num_layers) is not int or not 1 <= num_layers <= depth:
         raise InvalidValueError(
             f'{setting}={num_layers} is no number of blocks of {name}; it has {depth}, so set one from 1 to {depth}, '
             'or None for all.'

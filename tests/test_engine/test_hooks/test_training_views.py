@@ -118,10 +118,12 @@ def test_not_enough_room(tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyP
     assert seen.losses == [[], []]
 
 
-@pytest.mark.parametrize('arguments', [dict(num_views=0), dict(max_mb=0)], ids=json.dumps)
+@pytest.mark.parametrize(
+    'arguments', [dict(num_views=0), dict(num_views=2.5), dict(max_mb=0)], ids=json.dumps
+)
 def test_nothing_to_keep(arguments: dict[str, Any]) -> None:
     """Instead of keeping nothing without a word."""
-    with pytest.raises(ConfigError, match='of TrainingViewsHook keep nothing; give at least 1 view'):
+    with pytest.raises(ConfigError, match='of TrainingViewsHook keep nothing; give a whole number of views'):
         TrainingViewsHook(**arguments)
 
 

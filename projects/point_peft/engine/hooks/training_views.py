@@ -56,10 +56,10 @@ class TrainingViewsHook(Hook):
     priority = 'LOW'  # after the memory bank is there, without which there are no queries to be kept
 
     def __init__(self, num_views: int = 4, max_mb: float = 2048, in_file: bool = False) -> None:
-        if num_views < 1 or max_mb <= 0:
+        if type(num_views) is not int or num_views < 1 or max_mb <= 0:
             raise ConfigError(
-                f'num_views={num_views} and max_mb={max_mb} of TrainingViewsHook keep nothing; give at least 1 view '
-                'and some room, or leave the hook out.'
+                f'num_views={num_views} and max_mb={max_mb} of TrainingViewsHook keep nothing; give a whole number of '
+                'views, at least 1, and some room, or leave the hook out.'
             )
         self.num_views, self.max_mb, self.in_file = num_views, max_mb, in_file
         self.views: TrainingViews | None = None
