@@ -59,3 +59,13 @@ def test_autocast_does_not_round():
         rounded = region_attention(qkv.bfloat16(), rows, 2)
     assert rounded.dtype == torch.bfloat16
     torch.testing.assert_close(rounded, plain(qkv.bfloat16().float(), rows, 2).bfloat16())
+
+
+def test_a_gradient_in_another_order_in_memory():
+    qkv, rows = example()
+    factors = torch.randn(2, 4, 4, 3, dtype=torch.float64).mT
+    gradients = []
+    for kept in (factors, factors.contiguous()):
+        value = qkv.clone().requires_grad_()
+        gradients.append(torch.autograd.grad(region_attention(value, rows, 2), value, kept)[0])
+    assert torch.equal(*gradients)

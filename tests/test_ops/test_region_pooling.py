@@ -84,6 +84,17 @@ def test_samples_do_not_mix():
     assert torch.equal(out[0], other[0]) and not torch.equal(out[1], other[1])
 
 
+def test_an_update_in_another_order_in_memory():
+    tokens, index, update, weight = example()
+    permuted = update.mT.contiguous().mT
+    gradients = []
+    for value in (update, permuted):
+        value = value.detach().requires_grad_()
+        pool(tokens, index, value, weight).sum().backward()
+        gradients.append(value.grad)
+    torch.testing.assert_close(*gradients)
+
+
 def test_without_gradient():
     tokens, index, update, weight = example()
     with torch.no_grad():

@@ -162,7 +162,7 @@ class Contestant:
 
 def hooks_of(cfg: Config) -> list[Any]:
     """Configs of all hooks of a config."""
-    return [*cfg.get('default_hooks', {}).values(), *cfg.get('custom_hooks', [])]
+    return [*cfg.get('default_hooks', {}).values(), *(cfg.get('custom_hooks') or [])]
 
 
 def _given(described: Tensor, dataset: Any, tokens: Any) -> Tensor:

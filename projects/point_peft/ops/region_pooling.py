@@ -10,14 +10,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .compiling import opaque
+from .pooling import LARGEST_BYTE
 
 CHUNK_ROWS = {'cpu': 2**13}
 """Neighbours that are handled at a time: not many more than stay in a CPU's cache."""
 
 LARGE_CHUNK_ROWS = 2**17
 """The same on other devices, in effect all."""
-
-LARGEST_BYTE = 255
 
 
 def region_max_pool(tokens: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
@@ -95,7 +94,7 @@ def _region_maxima_and_places(
     '-> (Tensor, Tensor, Tensor)',
     lambda gradient, table_rows, _, __, update, weight: (
         gradient.new_empty(table_rows, gradient.shape[1]),
-        torch.empty_like(update),
+        update.new_empty(update.shape),
         torch.empty_like(weight),
     ),
 )
@@ -104,7 +103,10 @@ def _region_gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What table (M, C), update (R, K, D) and weight (C, D) get of the gradient (R, C), part by part."""
     for_table = gradient.new_zeros(table_rows, gradient.shape[1])
-    for_update, for_weight = torch.empty_like(update), torch.zeros_like(weight)
+    for_update = update.new_empty(
+        update.shape
+    )  # contiguous, whatever ``update`` is: its rows are written below
+    for_weight = torch.zeros_like(weight)
     for part in _parts(rows):
         place = places[part].long()
         for_table.scatter_add_(0, rows[part].gather(1, place), gradient[part])

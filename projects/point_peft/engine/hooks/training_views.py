@@ -74,9 +74,7 @@ class TrainingViewsHook(Hook):
         model: Any = unwrap(runner.model)
         problem = reason_against(model, runner.train_loop)
         if problem:
-            raise ConfigError(
-                f'TrainingViewsHook cannot keep views of this training: {problem}; leave it out.'
-            )
+            raise refusal(problem)
         loader = runner.train_dataloader
         check_places(loader.dataset)
         clouds = unrepeated(loader.dataset)
@@ -126,6 +124,11 @@ class TrainingViewsHook(Hook):
                 f'{self.num_views} views of {num_clouds} clouds take {math.ceil(needed)} MB, but {work_dir} has '
                 f'{free:.0f} MB left; make room there, or lower num_views of TrainingViewsHook.'
             )
+
+
+def refusal(reason: str) -> ConfigError:
+    """The error for a training whose views cannot be kept, for a reason that is a clause."""
+    return ConfigError(f'TrainingViewsHook cannot keep views of this training: {reason}; leave it out.')
 
 
 def reason_against(model: Any, loop: Any) -> str:
@@ -180,10 +183,7 @@ def example_results(model: Any, data: dict[str, Any]) -> dict[Any, Any]:
         model.train(was_training)
     found = {key: value for (_, key), value in cache.results.items()}
     if 'tokens' not in found or not torch.allclose(*embedded):
-        raise ConfigError(
-            'TrainingViewsHook cannot keep views of this training: the backbone embeds the same clouds differently '
-            'each time; leave it out.'
-        )
+        raise refusal('the backbone embeds the same clouds differently each time')
     return {POINTS: inputs['points'], **found}
 
 
