@@ -20,7 +20,7 @@ from ..engine.checkpoint import base_fingerprint, checkpoint_sizes
 from ..engine.config import load_config
 from ..engine.config.tiers import check_tiers
 from ..engine.fitting import wrapper_of
-from ..engine.hooks.training_views import TrainingViewsHook, example_results, reason_against_model
+from ..engine.hooks.training_views import TrainingViewsHook, example_results, reason_against_model, refusal
 from ..engine.runtime.compiling import compile_training
 from ..io.errors import ConfigError
 from ..methods import fitted_methods
@@ -134,9 +134,7 @@ class Contestant:
         """Let the first training step keep what it makes of the clouds, for the next ones."""
         model: Any = self.model
         if problem := reason_against_model(model):
-            raise ConfigError(
-                f'TrainingViewsHook cannot keep views of this training: {problem}; leave it out.'
-            )
+            raise refusal(problem)
         views = TrainingViews(self.batch_size, num_views=1)
         views.make_room(example_results(model, self.batch))
         model.data_preprocessor.training_views = model.backbone.training_views = views
