@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from toy_tools import run_python
 
+from point_peft.experiments import costs
 from point_peft.experiments.contestant import Conditions
 from point_peft.experiments.cost_report import accuracies, cost_table, plot_costs
 from point_peft.experiments.costs import ratios
@@ -80,3 +83,15 @@ def test_tool(tmp_path: Path) -> None:
     ):
         code, output = run_python(tool, named, '--on', place, '--out', tmp_path)
         assert code == 1 and said in output and 'Traceback' not in output
+
+
+def test_times_are_compared_repeat_by_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that slows down between repeats changes the medians' ratio, not the ratios' median."""
+    seconds = iter([9.0] * 4 + [1.0, 1.0, 0.5, 0.5] + [1.0, 1.0, 0.5, 0.5] + [8.0, 8.0, 4.0, 4.0])
+    monkeypatch.setattr(costs, 'timed', lambda action, device: next(seconds))
+    idle: Any = SimpleNamespace(train_step=lambda: None, infer=lambda: None)
+    rows = costs.measure_times({'full': idle, 'lora': idle}, Conditions(repeats=3))
+    assert rows['lora']['train_step_s'] == 0.5 and rows['full']['train_step_s'] == 1
+    assert rows['lora']['train_step_relative_spread'] == 0 < rows['lora']['train_step_spread']
+    slow = {name: {**row, 'train_step_s': 3.0} for name, row in rows.items()}
+    assert ratios(slow, 'full')['lora'] == {'train_step_s': 0.5, 'infer_s': 0.5}

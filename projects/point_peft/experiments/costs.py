@@ -33,12 +33,13 @@ PEAKS = {'train_step': 'peak_mb', 'infer': 'infer_peak_mb'}
 
 Costs = dict[str, float]
 """``train_step_s``, ``infer_s`` (medians, seconds per batch), ``train_step_spread``, ``infer_spread`` (their
-interquartile ranges as shares of them), ``train_step_share``, ``infer_share`` (their products against large matrix
-products of the same type in the same time), ``peak_mb``, ``infer_peak_mb`` (of training steps and inferences, above the
-idle process), ``train_step_gflops``, ``infer_gflops`` (per cloud, 2 per multiply-add), ``train_step_ops``,
-``infer_ops`` (operations that compute, launched kernels on CUDA), ``train_step_syncs``, ``infer_syncs`` (operations
-that make the host wait for a device), ``parameters``, ``trainable``, ``adapter_mb``, ``bank_mb`` (2**20 bytes that are
-stored per task)."""
+interquartile ranges as shares of them), ``train_step_relative``, ``infer_relative`` (medians of the times divided by
+those of the first config in the same repeat; with a ``_spread``, too), ``train_step_share``, ``infer_share`` (their
+products against large matrix products of the same type in the same time), ``peak_mb``, ``infer_peak_mb`` (of training
+steps and inferences, above the idle process), ``train_step_gflops``, ``infer_gflops`` (per cloud, 2 per multiply-add),
+``train_step_ops``, ``infer_ops`` (operations that compute, launched kernels on CUDA), ``train_step_syncs``,
+``infer_syncs`` (operations that make the host wait for a device), ``parameters``, ``trainable``, ``adapter_mb``,
+``bank_mb`` (2**20 bytes that are stored per task)."""
 
 
 def timed(function: Callable[[], Any], device: str) -> float:
@@ -53,7 +54,11 @@ def timed(function: Callable[[], Any], device: str) -> float:
 
 
 def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions) -> dict[str, Costs]:
-    """Median seconds of a training step and an inference and their spread, repeats interleaved over the contestants."""
+    """Median seconds of a training step and an inference and their spread, repeats interleaved over the contestants.
+
+    What is relative to the first contestant is compared within each repeat, as a machine is seldom equally fast for
+    minutes.
+    """
     actions = {
         f'{name}|{what}': getattr(contestant, what)
         for name, contestant in contestants.items()
@@ -66,13 +71,25 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
             seconds = timed(action, conditions.device)
             if repeat >= NUM_WARMUP:
                 samples[key].append(seconds)
+    first = next(iter(contestants))
     return {
         name: {
             key: value
             for what in ACTIONS
-            for key, value in median_and_spread(samples[f'{name}|{what}'], what).items()
+            for key, value in _compared(samples[f'{name}|{what}'], samples[f'{first}|{what}'], what).items()
         }
         for name in contestants
+    }
+
+
+def _compared(seconds: Sequence[float], of_first: Sequence[float], what: str) -> Costs:
+    """The seconds of something, and what they are relative to those of the first contestant, repeat by repeat."""
+    shares = [one / other for one, other in zip(seconds, of_first)]
+    relative = median_and_spread(shares, f'{what}_relative')
+    return {
+        **median_and_spread(seconds, what),
+        f'{what}_relative': relative[f'{what}_relative_s'],
+        f'{what}_relative_spread': relative[f'{what}_relative_spread'],
     }
 
 
@@ -210,13 +227,22 @@ def measure_costs(
 
 
 def ratios(costs: Mapping[str, Costs], baseline: str) -> dict[str, Costs]:
-    """Costs divided by those of one config; what it has none of is left out, and so is the spread of times."""
+    """Costs divided by those of one config; what it has none of is left out, and so is the spread of times.
+
+    Times that were compared repeat by repeat stay so.
+    """
     reference = costs[baseline]
     return {
         config: {
-            key: round(value / reference[key], 4)
-            for key, value in row.items()
-            if reference[key] and not key.endswith('_spread')
+            key: round(_ratio(row, reference, key), 4)
+            for key in row
+            if reference[key] and not key.endswith(('_spread', '_relative'))
         }
         for config, row in costs.items()
     }
+
+
+def _ratio(row: Costs, reference: Costs, key: str) -> float:
+    compared = key.removesuffix('_s') + '_relative'
+    key = compared if compared in row else key
+    return row[key] / reference[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import logging
+import subprocess
 from types import ModuleType
 
 import torch
@@ -33,6 +34,38 @@ def triton_kernels() -> ModuleType | None:
         kernels.greedy_order_triton(torch.zeros(1, 2, 3, device='cuda'))
     except (*UNUSABLE, *kernels.COMPILATION_ERRORS) as error:
         _warn(f'Triton is installed but compiles nothing here ({error}), so point operations use plain torch')
+        return None
+    return kernels
+
+
+def c_kernels_for(table: Tensor) -> ModuleType | None:
+    """Our kernels in C, where tokens are float32 on a CPU and a compiler is at hand; else None.
+
+    What records the operations of torch (``torch.jit.trace``, counters of FLOPs) sees nothing of what is done in C,
+    so it gets the plain forms.
+    """
+    recorded = torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack() > 0
+    if table.device.type != 'cpu' or table.dtype != torch.float32 or recorded:
+        return None
+    return c_kernels()
+
+
+@functools.cache
+def c_kernels() -> ModuleType | None:
+    """Our kernels in C, compiled now if they never were; None where they are not meant for or no compiler is.
+
+    One that fails earns a warning.
+    """
+    kernels = importlib.import_module(f'{__package__}.region_kernels')
+    if kernels.compiler() is None:
+        return None
+    try:
+        kernels.library()
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, 'stderr', None) or error
+        _warn(
+            f'{kernels.SOURCE.name} does not compile here ({reason}), so regions are computed by plain torch'
+        )
         return None
     return kernels
 

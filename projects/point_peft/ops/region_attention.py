@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .backends import c_kernels_for
 from .checks import at_least_float32
+from .compiling import opaque
 
 
 def region_attention(qkv: Tensor, rows: Tensor, num_heads: int) -> Tensor:
@@ -50,38 +52,73 @@ class _RegionAttention(torch.autograd.Function):
 
 def _attend(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     """What every token of every region finds (R, K, A)."""
-    query, key, value = _heads(table.index_select(0, rows.flatten()), rows.shape[1], 3, num_heads)
-    return _joined(_probabilities(query, key) @ value, num_heads)
+    attend = _attend_on_cpu if table.device.type == 'cpu' else _attend_plainly
+    return attend(table, rows, num_heads)
 
 
 def _attention_gradient(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     """What the table (M, 3*A) gets of the gradient (R, K, A)."""
+    send = _attention_gradient_on_cpu if table.device.type == 'cpu' else _attention_gradient_plainly
+    return send(gradient, table, rows, num_heads)
+
+
+@opaque(
+    '(Tensor table, Tensor rows, int num_heads) -> Tensor',
+    lambda table, rows, _: table.new_empty(*rows.shape, table.shape[1] // 3),
+)
+def _attend_on_cpu(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
+    kernels = c_kernels_for(table)
+    if kernels and kernels.can_attend(table, rows, num_heads):
+        return kernels.attention(table, rows, num_heads)
+    return _attend_plainly(table, rows, num_heads)
+
+
+@opaque(
+    '(Tensor gradient, Tensor table, Tensor rows, int num_heads) -> Tensor',
+    lambda _, table, *__: table.new_empty(table.shape),
+)
+def _attention_gradient_on_cpu(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
+    kernels = c_kernels_for(table)
+    if kernels and kernels.can_attend(table, rows, num_heads):
+        return kernels.attention_gradient(gradient, table, rows, num_heads)
+    return _attention_gradient_plainly(gradient, table, rows, num_heads)
+
+
+def _attend_plainly(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     query, key, value = _heads(table.index_select(0, rows.flatten()), rows.shape[1], 3, num_heads)
-    (gradient,) = _heads(gradient.flatten(0, 1), rows.shape[1], 1, num_heads)  # (R*heads, K, d)
+    return _joined(value @ _probabilities(query, key), num_heads).contiguous()
+
+
+def _attention_gradient_plainly(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
+    query, key, value = _heads(table.index_select(0, rows.flatten()), rows.shape[1], 3, num_heads)
+    (gradient,) = _heads(gradient.flatten(0, 1), rows.shape[1], 1, num_heads)
     weights = _probabilities(query, key)
-    of_weights = gradient @ value.transpose(1, 2)
-    of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
-    scale = query.shape[2] ** -0.5
+    of_weights = value.transpose(1, 2) @ gradient
+    of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, 1, weights.dtype)
+    scale = query.shape[1] ** -0.5
     parts = (
-        of_scores @ key * scale,
-        of_scores.transpose(1, 2) @ query * scale,
-        weights.transpose(1, 2) @ gradient,
+        key * scale @ of_scores,
+        query * scale @ of_scores.transpose(1, 2),
+        gradient @ weights.transpose(1, 2),
     )
     near = torch.cat([_joined(part, num_heads) for part in parts], dim=2)  # (R, K, 3*A)
     return torch.zeros_like(table).index_add_(0, rows.flatten(), near.flatten(0, 1))
 
 
 def _probabilities(query: Tensor, key: Tensor) -> Tensor:
-    """Attention (R*heads, K, K) of queries to keys (R*heads, K, d)."""
-    return (query * query.shape[2] ** -0.5 @ key.transpose(1, 2)).softmax(dim=2)
+    """Attention (R*heads, keys, queries), which sums to 1 over the keys, of queries and keys (R*heads, d, K).
+
+    Tokens stand last, as heads of three numbers would leave most of a processor's lanes empty in every product.
+    """
+    return (key * key.shape[1] ** -0.5).transpose(1, 2).matmul(query).softmax(dim=1)
 
 
 def _heads(near: Tensor, size: int, count: int, num_heads: int) -> Tensor:
-    """Rows (R*K, count*A) of regions of ``size`` K as ``count`` times (R*heads, K, d)."""
+    """Rows (R*K, count*A) of regions of ``size`` K as ``count`` times (R*heads, d, K)."""
     split = near.view(-1, size, count, num_heads, near.shape[1] // count // num_heads)
-    return split.permute(2, 0, 3, 1, 4).reshape(count, -1, size, split.shape[4])
+    return split.permute(2, 0, 3, 4, 1).reshape(count, -1, split.shape[4], size)
 
 
 def _joined(heads: Tensor, num_heads: int) -> Tensor:
-    """Heads (R*heads, K, d) side by side, (R, K, A)."""
-    return heads.unflatten(0, (-1, num_heads)).transpose(1, 2).flatten(2)
+    """Heads (R*heads, d, K) side by side, (R, K, A), not contiguous."""
+    return heads.unflatten(0, (-1, num_heads)).flatten(1, 2).transpose(1, 2)

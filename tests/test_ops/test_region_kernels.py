@@ -1,0 +1,251 @@
+"""The kernels in C against the plain forms, and how they come to be compiled."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from point_peft.ops import backends, region_attention, region_kernels, region_max_pool
+from point_peft.ops.compiling import HAS_CUSTOM_OPERATORS
+
+needs_compiler = pytest.mark.skipif(
+    region_kernels.compiler() is None, reason='needs Linux, an x86 processor with AVX2 and a C compiler'
+)
+
+SIZES = [(1, 1, 1, 1, 16), (5, 6, 2, 3, 32), (16, 18, 6, 18, 384), (17, 32, 2, 16, 48), (64, 96, 6, 64, 16)]
+"""Neighbours, attention dimension, heads, dimension of the update, channels."""
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Caches of a user's that are empty, and nothing remembered before or after."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    for remembered in (region_kernels.library, backends.c_kernels):
+        remembered.cache_clear()
+    yield tmp_path
+    for remembered in (region_kernels.library, backends.c_kernels):
+        remembered.cache_clear()
+
+
+def regions(size: int, *, tokens: int = 70, count: int = 9) -> Tensor:
+    """Rows (2, count, size) in a list of 2 x tokens."""
+    return torch.randint(0, 2 * tokens, (2, count, size), generator=torch.Generator().manual_seed(size))
+
+
+def random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def attended(qkv: Tensor, rows: Tensor, num_heads: int) -> list[Tensor]:
+    """Attention and the gradient of its input."""
+    qkv = qkv.detach().requires_grad_()
+    found = region_attention(qkv, rows, num_heads)
+    found.backward(random(*found.shape, seed=1).to(found.dtype))
+    assert qkv.grad is not None
+    return [found.detach(), qkv.grad]
+
+
+def pooled(tokens: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> list[Tensor]:
+    """Maxima and the gradients of all inputs."""
+    inputs = [tensor.detach().requires_grad_() for tensor in (tokens, update, weight)]
+    found = region_max_pool(inputs[0], rows, *inputs[1:])
+    found.backward(random(*found.shape, seed=1).to(found.dtype))
+    gradients = [tensor.grad for tensor in inputs]
+    assert None not in gradients
+    return [found.detach(), *gradients]  # type: ignore[list-item]
+
+
+def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
+    """Float32 is float64 but for rounding."""
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=5e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize(('size', 'attn_dim', 'num_heads', 'update_dim', 'channels'), SIZES)
+def test_the_same_as_plain_torch(
+    size: int, attn_dim: int, num_heads: int, update_dim: int, channels: int
+) -> None:
+    """Values and gradients of float32 are those of float64, which plain torch computes, but for rounding."""
+    rows, qkv = regions(size), random(2, 70, 3 * attn_dim)
+    assert backends.c_kernels_for(qkv) and region_kernels.can_attend(
+        qkv.flatten(0, 1), rows.flatten(0, 1), num_heads
+    )
+    assert backends.c_kernels_for(qkv.double()) is None
+    assert_near(attended(qkv, rows, num_heads), attended(qkv.double(), rows, num_heads))
+
+    tokens, update, weight = (
+        random(2, 70, channels),
+        random(2, 9, size, update_dim),
+        random(channels, update_dim),
+    )
+    assert region_kernels.can_pool(tokens.flatten(0, 1), rows.flatten(0, 1), update.flatten(0, 1))
+    doubled = (tokens.double(), rows, update.double(), weight.double())
+    assert_near(pooled(tokens, rows, update, weight), pooled(*doubled))
+    with torch.no_grad():
+        alone = region_max_pool(tokens, rows, update, weight)
+    assert torch.equal(alone, pooled(tokens, rows, update, weight)[0])
+
+
+@needs_compiler
+def test_not_contiguous() -> None:
+    """Any strides of inputs and gradients."""
+    rows, update = regions(16), random(2, 9, 18, 16).mT
+    weight, tokens = random(18, 32).T, random(2, 32, 70).mT
+    for found, expected in zip(
+        pooled(tokens, rows, update, weight),
+        pooled(tokens.contiguous(), rows, update.contiguous(), weight.contiguous()),
+    ):
+        assert torch.equal(found, expected)
+    table = rows.flatten(0, 1)
+    gradient, maxima = random(32, 18).T, region_kernels.maxima(tokens.flatten(0, 1), table, update[0], weight)
+    assert maxima[0].shape == (18, 32)
+    sent = [
+        region_kernels.maxima_gradient(given, 140, table, maxima[1], update.flatten(0, 1), weight)
+        for given in (gradient, gradient.contiguous())
+    ]
+    assert all(torch.equal(one, other) for one, other in zip(*sent))
+
+
+@needs_compiler
+def test_ties_and_numbers_that_are_not_finite() -> None:
+    """Of equal neighbours the first gets the gradient, and what is not finite is not hidden."""
+    rows = torch.tensor([[[0, 1, 2, 1]]])
+    zero = torch.zeros(1, 1, 4, 2), torch.ones(16, 2)
+    tokens = torch.zeros(1, 3, 16)
+    assert pooled(tokens, rows, *zero)[1][0, 1:].abs().max() == 0
+    tokens[0, 1, 3], tokens[0, 2, 3] = float('nan'), 5
+    tokens[0, 1, 4] = float('-inf')
+    found = pooled(tokens, rows, *zero)[0]
+    assert found[0, 0, 3].isnan() and torch.equal(found.isnan().sum(), torch.tensor(1))
+    lowest = pooled(torch.full((1, 3, 16), float('-inf')), rows, *zero)
+    assert torch.equal(lowest[0], torch.full((1, 1, 16), float('-inf')))
+    assert lowest[1][0, 0].abs().min() > 0 == lowest[1][0, 1:].abs().max()
+    qkv = random(1, 3, 9)
+    qkv[0, 2, 5] = float('nan')
+    assert region_attention(qkv, rows, 1).isnan().all()
+    large = region_attention(torch.tensor([[[1e4, 1e4, 1.0], [0.0, -1e4, 2.0]]]), torch.tensor([[[0, 1]]]), 1)
+    torch.testing.assert_close(large, torch.tensor([[[[1.0], [1.5]]]]))
+
+
+@needs_compiler
+def test_rows_outside_of_the_table() -> None:
+    """Refused, where C would read or write anywhere."""
+    rows = regions(16).flatten(0, 1)
+    table, update, weight = random(140, 32), random(18, 16, 5), random(32, 5)
+    places = torch.zeros(18, 32, dtype=torch.uint8)
+    for wrong in (-1, 140):
+        rows[3, 2] = wrong
+        for call in (
+            lambda: region_kernels.attention(random(140, 54), rows, 6),
+            lambda: region_kernels.attention_gradient(random(18, 16, 18), random(140, 54), rows, 6),
+            lambda: region_kernels.maxima(table, rows, update, weight),
+            lambda: region_kernels.maxima_gradient(random(18, 32), 140, rows, places, update, weight),
+        ):
+            with pytest.raises(IndexError, match='outside the table'):
+                call()
+
+
+@needs_compiler
+def test_threads_change_nothing() -> None:
+    """To the bit, forward and backward."""
+    rows, tokens, update, weight = regions(16), random(2, 70, 96), random(2, 9, 16, 18), random(96, 18)
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append([*pooled(tokens, rows, update, weight), *attended(tokens[..., :54], rows, 6)])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(one, other) for one, other in zip(*found))
+
+
+@pytest.mark.parametrize(('size', 'attn_dim', 'channels'), [(65, 18, 32), (16, 102, 32), (16, 18, 24)])
+def test_sizes_without_room(size: int, attn_dim: int, channels: int) -> None:
+    """More neighbours or wider heads than there is room for, channels that fill no vectors: plain torch."""
+    rows, qkv, tokens = regions(size), random(2, 70, 3 * attn_dim), random(2, 70, channels)
+    update, weight = random(2, 9, size, 7), random(channels, 7)
+    can_attend = region_kernels.can_attend(qkv.flatten(0, 1), rows.flatten(0, 1), 2)
+    can_pool = region_kernels.can_pool(tokens.flatten(0, 1), rows.flatten(0, 1), update.flatten(0, 1))
+    assert not (can_attend and can_pool)
+    doubled = (tokens.double(), rows, update.double(), weight.double())
+    assert_near(pooled(tokens, rows, update, weight), pooled(*doubled))
+    assert_near(attended(qkv, rows, 2), attended(qkv.double(), rows, 2))
+
+
+def test_recorders_see_plain_torch() -> None:
+    """Counters count the products, and a trace holds operations and no result."""
+    rows, qkv = regions(16), random(2, 70, 54)
+    with FlopCounterMode(display=False) as counter:
+        region_attention(qkv, rows, 6)
+    assert counter.get_total_flops() == 2 * 2 * 2 * 9 * 16 * 16 * 18
+    with torch.no_grad():
+        traced = torch.jit.trace(lambda x: region_attention(x, rows, 6), qkv, check_trace=False)
+        torch.testing.assert_close(traced(2 * qkv), region_attention(2 * qkv, rows, 6))
+
+
+@pytest.mark.skipif(not HAS_CUSTOM_OPERATORS, reason='nothing is compiled by this torch')
+def test_compiled_graphs_take_them_whole() -> None:
+    """To the bit what is computed without a graph."""
+    rows, qkv = regions(16), random(2, 70, 54).requires_grad_()
+    compiled = torch.compile(lambda x: region_attention(x, rows, 6), backend='aot_eager', fullgraph=True)
+    found = compiled(qkv)
+    found.sum().backward()
+    assert qkv.grad is not None
+    gradient, qkv.grad = qkv.grad, None
+    expected = region_attention(qkv, rows, 6)
+    expected.sum().backward()
+    assert torch.equal(found, expected) and torch.equal(gradient, qkv.grad)
+
+
+@needs_compiler
+def test_compiled_once(fresh: Path) -> None:
+    """What is in the caches is loaded, unless another user could have changed it or it is damaged."""
+    region_kernels.library()
+    (file,) = (fresh / 'point_peft/kernels').iterdir()
+    compiled = file.stat()
+    assert not compiled.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    region_kernels.library.cache_clear()
+    region_kernels.library()
+    assert file.stat().st_mtime_ns == compiled.st_mtime_ns
+    file.unlink()  # what is loaded must not be written to
+    file.write_bytes(b'no library')
+    file.chmod(0o777)
+    region_kernels.library.cache_clear()
+    region_kernels.library()
+    assert file.read_bytes() != b'no library' and not file.stat().st_mode & stat.S_IWOTH
+    file.unlink()
+    file.write_bytes(b'cut off')
+    region_kernels.library.cache_clear()
+    assert region_kernels.library().region_attention
+
+
+@needs_compiler
+def test_no_place_to_keep_them(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home that cannot be written to costs the compilation in every process, and nothing else."""
+    (fresh / 'point_peft').write_text('a file where the directory should be')
+    assert backends.c_kernels() is region_kernels
+    qkv = random(2, 70, 54)
+    rows = regions(16)
+    assert_near(attended(qkv, rows, 6), attended(qkv.double(), rows, 6))
+
+
+@needs_compiler
+def test_no_compiler(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain torch, without a word where there is none, with a sentence where it fails."""
+    said: list[str] = []
+    monkeypatch.setattr(backends, '_warn', said.append)
+    monkeypatch.setenv('CC', 'there-is-no-such-compiler')
+    assert backends.c_kernels() is None and not said
+    backends.c_kernels.cache_clear()
+    monkeypatch.setenv('CC', 'false')
+    assert backends.c_kernels() is None
+    assert len(said) == 1 and 'region_kernels.c does not compile here' in said[0]
+    rows, qkv = regions(16), random(2, 70, 54)
+    assert_near(attended(qkv, rows, 6), attended(qkv.double(), rows, 6))
