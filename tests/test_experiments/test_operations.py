@@ -109,9 +109,9 @@ def test_steps_of_kept_views() -> None:
         for name in ('pointmae_mini_modelnet10', 'fast/pointmae_mini_modelnet10')
     ]
     every, kept = (_names(contestant) for contestant in contestants)
-    assert every['argmax'] >= 63  # farthest points, one by one
-    assert 'argmax' not in kept and 'rand' not in kept
-    assert sum(kept.values()) < 0.7 * sum(every.values())
+    assert every['argmax'] >= 63 or every['farthest_points'] == 1  # one by one, or in C
+    assert not {'argmax', 'farthest_points', 'rand'} & set(kept)
+    assert sum(kept.values()) < 0.9 * sum(every.values())
 
 
 def test_views_of_a_trained_embedding_are_refused() -> None:

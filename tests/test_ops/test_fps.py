@@ -14,7 +14,13 @@ needs_quickfps = pytest.mark.skipif(fps.quickfps_sampler() is None, reason='torc
 @pytest.fixture
 def always_bucket(monkeypatch):
     """Send clouds of any size to the bucketed back end."""
-    monkeypatch.setattr(fps, 'MIN_BUCKET_WORK', 0)
+    use_buckets(monkeypatch, 0)
+
+
+def use_buckets(monkeypatch, smallest=fps.MIN_BUCKET_WORK):
+    """Take the back end where no compiler is at hand, and for so many pairs of points buckets."""
+    monkeypatch.setattr(fps, 'point_kernels_for', lambda points: None)
+    monkeypatch.setattr(fps, 'MIN_BUCKET_WORK', smallest)
 
 
 def on_x_axis(*x, dtype=torch.float32):
@@ -73,7 +79,9 @@ def test_bucketed_back_end_equals_the_loop_without_ties(num_points, num_samples,
 
 
 @needs_quickfps
-def test_bucketed_back_end_is_used_for_large_float32_clouds_only():
+def test_bucketed_back_end_is_used_for_large_float32_clouds_only(monkeypatch):
+    use_buckets(monkeypatch)
+
     def back_end(num_points, num_samples, dtype=torch.float32):
         return fps._backend(torch.empty(1, num_points, 3, dtype=dtype), num_samples)
 
@@ -83,6 +91,7 @@ def test_bucketed_back_end_is_used_for_large_float32_clouds_only():
 
 
 def test_large_clouds_without_the_optional_back_end_use_the_loop(monkeypatch):
+    use_buckets(monkeypatch)
     monkeypatch.setattr(fps, 'quickfps_sampler', lambda: None)
     assert fps._backend(torch.empty(1, 8192, 3), 1024) is farthest_point_sample_loop
 
@@ -134,7 +143,7 @@ def test_mmcv_kernel_gets_contiguous_points_and_its_int32_becomes_int64(monkeypa
 @pytest.mark.parametrize('bucket', [False, pytest.param(True, marks=needs_quickfps)])
 def test_each_sample_is_independent_of_its_batch(cloud_batch, bucket, monkeypatch):
     if bucket:
-        monkeypatch.setattr(fps, 'MIN_BUCKET_WORK', 0)
+        use_buckets(monkeypatch, 0)
     together = farthest_point_sample(cloud_batch, 32)
     alone = [farthest_point_sample(cloud[None], 32) for cloud in cloud_batch]
     assert torch.equal(together, torch.cat(alone))
@@ -144,7 +153,7 @@ def test_each_sample_is_independent_of_its_batch(cloud_batch, bucket, monkeypatc
 @pytest.mark.parametrize('scale', [2.0**100, 2.0**20, 2.0**-40, 2.0**-100])
 def test_scale_changes_no_pick(cloud_batch, scale, bucket, monkeypatch):
     if bucket:
-        monkeypatch.setattr(fps, 'MIN_BUCKET_WORK', 0)
+        use_buckets(monkeypatch, 0)
     assert torch.equal(farthest_point_sample(cloud_batch * scale, 64), farthest_point_sample(cloud_batch, 64))
 
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from point_peft.ops import backends, region_attention, region_kernels, region_max_pool
+from point_peft.ops import backends, c_library, region_attention, region_kernels, region_max_pool
 from point_peft.ops.compiling import HAS_CUSTOM_OPERATORS
 
 needs_compiler = pytest.mark.skipif(
-    region_kernels.compiler() is None, reason='needs Linux, an x86 processor with AVX2 and a C compiler'
+    c_library.compiler() is None, reason='needs Linux, an x86 processor with AVX2 and a C compiler'
 )
 
 SIZES = [(1, 1, 1, 1, 16), (5, 6, 2, 3, 32), (16, 18, 6, 18, 384), (17, 32, 2, 16, 48), (64, 96, 6, 64, 16)]
@@ -26,10 +26,10 @@ SIZES = [(1, 1, 1, 1, 16), (5, 6, 2, 3, 32), (16, 18, 6, 18, 384), (17, 32, 2, 1
 def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Caches of a user's that are empty, and nothing remembered before or after."""
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    for remembered in (region_kernels.library, backends.c_kernels):
+    for remembered in (c_library.library, backends.c_works):
         remembered.cache_clear()
     yield tmp_path
-    for remembered in (region_kernels.library, backends.c_kernels):
+    for remembered in (c_library.library, backends.c_works):
         remembered.cache_clear()
 
 
@@ -74,10 +74,10 @@ def test_the_same_as_plain_torch(
 ) -> None:
     """Values and gradients of float32 are those of float64, which plain torch computes, but for rounding."""
     rows, qkv = regions(size), random(2, 70, 3 * attn_dim)
-    assert backends.c_kernels_for(qkv) and region_kernels.can_attend(
+    assert backends.region_kernels_for(qkv) and region_kernels.can_attend(
         qkv.flatten(0, 1), rows.flatten(0, 1), num_heads
     )
-    assert backends.c_kernels_for(qkv.double()) is None
+    assert backends.region_kernels_for(qkv.double()) is None
     assert_near(attended(qkv, rows, num_heads), attended(qkv.double(), rows, num_heads))
 
     tokens, update, weight = (
@@ -207,30 +207,30 @@ def test_compiled_graphs_take_them_whole() -> None:
 @needs_compiler
 def test_compiled_once(fresh: Path) -> None:
     """What is in the caches is loaded, unless another user could have changed it or it is damaged."""
-    region_kernels.library()
+    c_library.library(region_kernels.SOURCE)
     (file,) = (fresh / 'point_peft/kernels').iterdir()
     compiled = file.stat()
     assert not compiled.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    region_kernels.library.cache_clear()
-    region_kernels.library()
+    c_library.library.cache_clear()
+    c_library.library(region_kernels.SOURCE)
     assert file.stat().st_mtime_ns == compiled.st_mtime_ns
     file.unlink()  # what is loaded must not be written to
     file.write_bytes(b'no library')
     file.chmod(0o777)
-    region_kernels.library.cache_clear()
-    region_kernels.library()
+    c_library.library.cache_clear()
+    c_library.library(region_kernels.SOURCE)
     assert file.read_bytes() != b'no library' and not file.stat().st_mode & stat.S_IWOTH
     file.unlink()
     file.write_bytes(b'cut off')
-    region_kernels.library.cache_clear()
-    assert region_kernels.library().region_attention
+    c_library.library.cache_clear()
+    assert c_library.library(region_kernels.SOURCE).region_attention
 
 
 @needs_compiler
 def test_no_place_to_keep_them(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home that cannot be written to costs the compilation in every process, and nothing else."""
     (fresh / 'point_peft').write_text('a file where the directory should be')
-    assert backends.c_kernels() is region_kernels
+    assert backends.c_works()
     qkv = random(2, 70, 54)
     rows = regions(16)
     assert_near(attended(qkv, rows, 6), attended(qkv.double(), rows, 6))
@@ -242,10 +242,10 @@ def test_no_compiler(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(backends, '_warn', said.append)
     monkeypatch.setenv('CC', 'there-is-no-such-compiler')
-    assert backends.c_kernels() is None and not said
-    backends.c_kernels.cache_clear()
+    assert not backends.c_works() and not said
+    backends.c_works.cache_clear()
     monkeypatch.setenv('CC', 'false')
-    assert backends.c_kernels() is None
-    assert len(said) == 1 and 'region_kernels.c does not compile here' in said[0]
+    assert not backends.c_works()
+    assert len(said) == 1 and 'our kernels in C do not compile here' in said[0]
     rows, qkv = regions(16), random(2, 70, 54)
     assert_near(attended(qkv, rows, 6), attended(qkv.double(), rows, 6))

@@ -103,7 +103,7 @@ def test_options_reach_the_process_that_measures_memory() -> None:
     [
         (
             'widths 1 2',
-            "'widths' is no size; give batch_size, num_points, bank_size, threads, processes or a key",
+            "'widths' is no size; give batch_size, num_points, bank_size, threads, processes, files or a key",
         ),
         ('batch_size 2 many', "'many': give a whole number of at least 1"),
         ('batch_size 4', 'give batch_size two values or more'),

@@ -8,7 +8,8 @@ to the baseline.
 
 With ``--grow SIZE VALUE VALUE ...`` every config is measured at each value, and tables with the growth exponents are
 printed (docs/performance.md). ``--grow processes 1 2 4`` measures data-parallel training with as many processes on this
-machine instead: the time of a step, what of it is communication, and the bytes that are exchanged.
+machine instead: the time of a step, what of it is communication, and the bytes that are exchanged. ``--grow files 100
+1000 10000`` measures folders of as many random clouds as training sets: opening them, memory, and taking clouds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from point_peft.cli.arguments import check_output, path
 from point_peft.cli.conditions import GrowingSize, add_conditions, conditions_of
 from point_peft.cli.tool import add_config_options, run_tool
 from point_peft.experiments.costs import Costs, measure_costs, ratios
-from point_peft.experiments.growth import PROCESSES, SIZES, Growth, measure_growth
+from point_peft.experiments.folders import measure_folders
+from point_peft.experiments.growth import FILES, PROCESSES, SIZES, Growth, measure_growth
 from point_peft.experiments.machine import Machine, Measurement
 from point_peft.experiments.processes import measure_processes
 from point_peft.io.atomic import write_atomically
@@ -54,7 +56,8 @@ def parse_args() -> argparse.Namespace:
         action=GrowingSize,
         metavar=('SIZE', 'VALUE'),
         help=f'measure at several values of {", ".join(SIZES)}, or of a key of the config, e.g. batch_size 1 2 4 8 or '
-        'model.backbone.num_groups 64 128 256; or of data-parallel training with processes 1 2 4 on this machine',
+        'model.backbone.num_groups 64 128 256; or of data-parallel training with processes 1 2 4 on this machine, '
+        'or of folders as training sets with files 100 1000 10000',
     )
     parser.add_argument('--json', type=path, help='file to write the result to')
     parser.add_argument('--picture', type=path, help='file for a picture of the growth, e.g. growth.png')
@@ -83,6 +86,8 @@ def main(args: argparse.Namespace) -> None:
     size, values = args.grow
     if size == PROCESSES:
         growth: Growth = measure_processes(args.configs, conditions, args.cfg_options, values)
+    elif size == FILES:
+        growth = measure_folders(args.configs, conditions, args.cfg_options, values)
     else:
         growth = measure_growth(args.configs, conditions, args.cfg_options, size, values)
     by_value = [dict(zip(growth.costs, rows)) for rows in zip(*growth.costs.values())]

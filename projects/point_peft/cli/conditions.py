@@ -9,7 +9,7 @@ from typing import Any
 
 from ..engine.runtime.device import check_device
 from ..experiments.contestant import DTYPES, Conditions
-from ..experiments.growth import PROCESSES, SIZES
+from ..experiments.growth import FILES, PROCESSES, SIZES
 from ..io.text import printable
 from .arguments import at_least, device
 
@@ -50,7 +50,7 @@ class GrowingSize(argparse.Action):
     ) -> None:
         """Set name and values, from small to large."""
         size, *texts = list(values or ())
-        if size not in (known := (*SIZES, PROCESSES)) and '.' not in size:
+        if size not in (known := (*SIZES, PROCESSES, FILES)) and '.' not in size:
             raise argparse.ArgumentError(
                 self,
                 f"'{printable(size)}' is no size; give {', '.join(known)} or a key of the config, as "

@@ -23,6 +23,9 @@ SIZES = ('batch_size', 'num_points', 'bank_size', 'threads')
 PROCESSES = 'processes'
 """A size that is measured on its own, by ``measure_processes``."""
 
+FILES = 'files'
+"""Another one, by ``measure_folders``."""
+
 TITLES = {
     'train_step_s': 'seconds of a step',
     'infer_s': 'of inference',

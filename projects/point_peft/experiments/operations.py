@@ -72,6 +72,10 @@ class OperationCounter(TorchDispatchMode):
         self.waits: Counter[str] = Counter()
         self._on_host = {id(tensor) for tensor in on_host}
 
+    def note_kernel(self, name: str) -> None:
+        """Count a kernel of our own, of which torch does not know."""
+        self.computing[name] += 1
+
     def __torch_dispatch__(
         self,
         func: Any,

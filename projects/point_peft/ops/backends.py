@@ -11,6 +11,10 @@ from types import ModuleType
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+
+from . import point_kernels, region_kernels
+from .c_library import compiler, library
 
 UNUSABLE = (ImportError, OSError, RuntimeError, AttributeError)
 """What the import of a package raises that was built for another torch or another machine."""
@@ -38,36 +42,44 @@ def triton_kernels() -> ModuleType | None:
     return kernels
 
 
-def c_kernels_for(table: Tensor) -> ModuleType | None:
-    """Our kernels in C, where tokens are float32 on a CPU and a compiler is at hand; else None.
+def region_kernels_for(table: Tensor) -> ModuleType | None:
+    """Our kernels in C for regions, where tokens are float32 on a CPU and a compiler is at hand; else None."""
+    return region_kernels if _suits_c(table) else None
 
-    What records the operations of torch (``torch.jit.trace``, counters of FLOPs) sees nothing of what is done in C,
-    so it gets the plain forms.
+
+def point_kernels_for(points: Tensor) -> ModuleType | None:
+    """Our kernels in C for points, as :func:`region_kernels_for`."""
+    return point_kernels if _suits_c(points) else None
+
+
+def _suits_c(tensor: Tensor) -> bool:
+    """Whether a kernel in C takes it, and works.
+
+    What records the operations of torch (``torch.jit.trace``, counters of FLOPs) sees nothing of what is done in C, so
+    it gets the plain forms, unless it says with a ``note_kernel`` that it wants to know of kernels.
     """
-    recorded = torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack() > 0
-    if table.device.type != 'cpu' or table.dtype != torch.float32 or recorded:
-        return None
-    return c_kernels()
+    if tensor.device.type != 'cpu' or tensor.dtype != torch.float32 or torch.jit.is_tracing():
+        return False
+    modes = _get_current_dispatch_mode_stack()
+    return all(hasattr(mode, 'note_kernel') for mode in modes) and c_works()
 
 
 @functools.cache
-def c_kernels() -> ModuleType | None:
-    """Our kernels in C, compiled now if they never were; None where they are not meant for or no compiler is.
+def c_works() -> bool:
+    """Whether our kernels in C are compiled, now if they never were.
 
-    One that fails earns a warning.
+    Not being meant for this machine and having no compiler is normal; one that fails earns a warning.
     """
-    kernels = importlib.import_module(f'{__package__}.region_kernels')
-    if kernels.compiler() is None:
-        return None
+    if compiler() is None:
+        return False
     try:
-        kernels.library()
+        library(region_kernels.SOURCE)
+        library(point_kernels.SOURCE, point_kernels.FLAGS)
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, 'stderr', None) or error
-        _warn(
-            f'{kernels.SOURCE.name} does not compile here ({reason}), so regions are computed by plain torch'
-        )
-        return None
-    return kernels
+        _warn(f'our kernels in C do not compile here ({reason}), so plain torch does their work')
+        return False
+    return True
 
 
 def optional_module(name: str) -> ModuleType | None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..io.errors import InvalidValueError
-from .backends import kernels_for, optional_module
+from .backends import kernels_for, optional_module, point_kernels_for
 from .checks import at_least_float32, check_clouds, check_count
 from .compiling import indices, opaque
 
@@ -25,13 +25,13 @@ def farthest_point_sample(points: Tensor, num_samples: int) -> Tensor:
     """Pick points one by one, each the farthest from all points picked before; the first pick is index 0.
 
     Back ends, chosen here so that no caller has to ask: float32 on CUDA uses our kernel in Triton, which takes one
-    launch, or mmcv's where there is mmcv with its operations and no Triton; float32 on a CPU uses the bucketed
-    sampler of ``torch_quickfps``, where installed, for large clouds (``N * num_samples >= 2**21``, where it is 3 to
-    20 times faster); everything else, float64 included, uses :func:`farthest_point_sample_loop`. They differ only
-    where two candidates are equally far in float32: the loop and Triton take the lowest index, the others take one
-    of the candidates (and mmcv's fused arithmetic may round two nearly equal distances the other way). So the
-    groupings of a network (2048 points, 128 groups) are the same on every CPU, whatever is installed. Once all
-    distinct points are taken, the picks that remain are duplicates.
+    launch, or mmcv's where there is mmcv with its operations and no Triton; float32 on a CPU uses our kernel in C
+    where a compiler is at hand, else the bucketed sampler of ``torch_quickfps`` for large clouds (``N * num_samples
+    >= 2**21``, where it is 3 to 20 times faster than the loop); everything else, float64 included, uses
+    :func:`farthest_point_sample_loop`. They differ only where two candidates are equally far in float32: the loop, C
+    and Triton take the lowest index, the others take one of the candidates (and mmcv's fused arithmetic may round two
+    nearly equal distances the other way). So the groupings of a network (2048 points, 128 groups) are the same on
+    every CPU, whatever is installed. Once all distinct points are taken, the picks that remain are duplicates.
 
     Unlike the CUDA kernel of ``pointnet2_ops``, no back end skips the points with ``|p|^2 <= 1e-3``: a point
     near the origin is a point.
@@ -93,6 +93,8 @@ def _backend(points: Tensor, num_samples: int) -> Sampler:
         sampler = kernels.farthest_point_sample_triton
     elif points.dtype == torch.float32 and points.is_cuda:
         sampler = mmcv_sampler()
+    elif in_c := point_kernels_for(points):
+        sampler = in_c.farthest_point_sample_in_c
     elif points.dtype == torch.float32 and points.device.type == 'cpu':
         sampler = quickfps_sampler() if points.shape[1] * num_samples >= MIN_BUCKET_WORK else None
     return sampler or farthest_point_sample_loop

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .backends import c_kernels_for
+from .backends import region_kernels_for
 from .checks import at_least_float32
 from .compiling import opaque
 
@@ -67,7 +67,7 @@ def _attention_gradient(gradient: Tensor, table: Tensor, rows: Tensor, num_heads
     lambda table, rows, _: table.new_empty(*rows.shape, table.shape[1] // 3),
 )
 def _attend_on_cpu(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
-    kernels = c_kernels_for(table)
+    kernels = region_kernels_for(table)
     if kernels and kernels.can_attend(table, rows, num_heads):
         return kernels.attention(table, rows, num_heads)
     return _attend_plainly(table, rows, num_heads)
@@ -78,7 +78,7 @@ def _attend_on_cpu(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     lambda _, table, *__: table.new_empty(table.shape),
 )
 def _attention_gradient_on_cpu(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
-    kernels = c_kernels_for(table)
+    kernels = region_kernels_for(table)
     if kernels and kernels.can_attend(table, rows, num_heads):
         return kernels.attention_gradient(gradient, table, rows, num_heads)
     return _attention_gradient_plainly(gradient, table, rows, num_heads)

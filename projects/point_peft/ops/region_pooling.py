@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .backends import c_kernels_for
+from .backends import region_kernels_for
 from .compiling import opaque
 from .pooling import LARGEST_BYTE
 
@@ -68,7 +68,7 @@ class _RegionMaxPool(torch.autograd.Function):
 )
 def _region_maxima(table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
     """The maxima (R, C), part by part."""
-    kernels = c_kernels_for(table)
+    kernels = region_kernels_for(table)
     if kernels and kernels.can_pool(table, rows, update):
         return kernels.maxima(table, rows, update, weight)[0]
     pooled = table.new_empty(rows.shape[0], table.shape[1])
@@ -88,7 +88,7 @@ def _region_maxima_and_places(
     table: Tensor, rows: Tensor, update: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor]:
     """The maxima (R, C), and the neighbour in 0 to K-1 that each of them is of."""
-    kernels = c_kernels_for(table)
+    kernels = region_kernels_for(table)
     if kernels and kernels.can_pool(table, rows, update):
         return kernels.maxima(table, rows, update, weight)
     found = [_first_maxima(_neighborhoods(table, rows[part], update[part], weight)) for part in _parts(rows)]
@@ -109,7 +109,7 @@ def _region_gradients(
     gradient: Tensor, table_rows: int, rows: Tensor, places: Tensor, update: Tensor, weight: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What table (M, C), update (R, K, D) and weight (C, D) get of the gradient (R, C), part by part."""
-    kernels = c_kernels_for(gradient)
+    kernels = region_kernels_for(gradient)
     if kernels and kernels.can_pool(gradient, rows, update):
         return kernels.maxima_gradient(gradient, table_rows, rows, places, update, weight)
     for_table = gradient.new_zeros(table_rows, gradient.shape[1])
