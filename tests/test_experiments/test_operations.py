@@ -112,6 +112,8 @@ def test_steps_of_kept_views() -> None:
     assert every['argmax'] >= 63 or every['farthest_points'] == 1  # one by one, or in C
     assert not {'argmax', 'farthest_points', 'rand'} & set(kept)
     assert sum(kept.values()) < 0.9 * sum(every.values())
+    on_host = contestants[1].counts_of_the_optimizer()
+    assert count_operations(contestants[1].train_step, 'cpu', on_host)[1] == 1  # the norm of the gradients
 
 
 def test_views_of_a_trained_embedding_are_refused() -> None:

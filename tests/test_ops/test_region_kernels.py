@@ -1,10 +1,6 @@
-"""The kernels in C against the plain forms, and how they come to be compiled."""
+"""Regions in C against the plain forms."""
 
 from __future__ import annotations
-
-import stat
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
@@ -20,17 +16,6 @@ needs_compiler = pytest.mark.skipif(
 
 SIZES = [(1, 1, 1, 1, 16), (5, 6, 2, 3, 32), (16, 18, 6, 18, 384), (17, 32, 2, 16, 48), (64, 96, 6, 64, 16)]
 """Neighbours, attention dimension, heads, dimension of the update, channels."""
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Caches of a user's that are empty, and nothing remembered before or after."""
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    for remembered in (c_library.library, backends.c_works):
-        remembered.cache_clear()
-    yield tmp_path
-    for remembered in (c_library.library, backends.c_works):
-        remembered.cache_clear()
 
 
 def regions(size: int, *, tokens: int = 70, count: int = 9) -> Tensor:
@@ -202,50 +187,3 @@ def test_compiled_graphs_take_them_whole() -> None:
     expected = region_attention(qkv, rows, 6)
     expected.sum().backward()
     assert torch.equal(found, expected) and torch.equal(gradient, qkv.grad)
-
-
-@needs_compiler
-def test_compiled_once(fresh: Path) -> None:
-    """What is in the caches is loaded, unless another user could have changed it or it is damaged."""
-    c_library.library(region_kernels.SOURCE)
-    (file,) = (fresh / 'point_peft/kernels').iterdir()
-    compiled = file.stat()
-    assert not compiled.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    c_library.library.cache_clear()
-    c_library.library(region_kernels.SOURCE)
-    assert file.stat().st_mtime_ns == compiled.st_mtime_ns
-    file.unlink()  # what is loaded must not be written to
-    file.write_bytes(b'no library')
-    file.chmod(0o777)
-    c_library.library.cache_clear()
-    c_library.library(region_kernels.SOURCE)
-    assert file.read_bytes() != b'no library' and not file.stat().st_mode & stat.S_IWOTH
-    file.unlink()
-    file.write_bytes(b'cut off')
-    c_library.library.cache_clear()
-    assert c_library.library(region_kernels.SOURCE).region_attention
-
-
-@needs_compiler
-def test_no_place_to_keep_them(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home that cannot be written to costs the compilation in every process, and nothing else."""
-    (fresh / 'point_peft').write_text('a file where the directory should be')
-    assert backends.c_works()
-    qkv = random(2, 70, 54)
-    rows = regions(16)
-    assert_near(attended(qkv, rows, 6), attended(qkv.double(), rows, 6))
-
-
-@needs_compiler
-def test_no_compiler(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain torch, without a word where there is none, with a sentence where it fails."""
-    said: list[str] = []
-    monkeypatch.setattr(backends, '_warn', said.append)
-    monkeypatch.setenv('CC', 'there-is-no-such-compiler')
-    assert not backends.c_works() and not said
-    backends.c_works.cache_clear()
-    monkeypatch.setenv('CC', 'false')
-    assert not backends.c_works()
-    assert len(said) == 1 and 'our kernels in C do not compile here' in said[0]
-    rows, qkv = regions(16), random(2, 70, 54)
-    assert_near(attended(qkv, rows, 6), attended(qkv.double(), rows, 6))

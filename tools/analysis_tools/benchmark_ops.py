@@ -22,8 +22,12 @@ from point_peft.ops import (
     chamfer_distance,
     farthest_point_sample,
     farthest_point_sample_loop,
+    flat_rows,
     gather,
     knn,
+    region_attention,
+    region_max_pool,
+    take_rows,
     three_nn,
     weighted_gather,
 )
@@ -33,6 +37,9 @@ MAX_PAIRS = 2**26
 """Pairs that a plain form may hold at once (256 MiB of float32); larger cases with such a form are left out."""
 
 FEATURE_WIDTH = 384
+
+REGION_SIZE, ATTN_WIDTH, NUM_HEADS = 16, 18, 6
+"""Neighbours, width and heads of the attention in Point-PEFT's adapter."""
 
 Candidates = dict[str, Callable[[], object]]
 
@@ -178,6 +185,36 @@ def gather_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     }
 
 
+def region_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Attention and pooling in regions around half of the centers, forward and backward: all neighbours, and ours."""
+    centers = points[:, : args.samples].contiguous()
+    regions = centers[:, : max(1, args.samples // 2)].contiguous()
+    rows = flat_rows(knn(regions, centers, min(REGION_SIZE, args.samples)), centers.shape[1])
+    tokens, qkv, weight = (
+        points.new_empty(shape).normal_().requires_grad_()
+        for shape in (
+            (*centers.shape[:2], FEATURE_WIDTH),
+            (*centers.shape[:2], 3 * ATTN_WIDTH),
+            (FEATURE_WIDTH, ATTN_WIDTH),
+        )
+    )
+
+    def neighborhoods() -> Tensor:
+        near = take_rows(qkv, rows).unflatten(3, (3, NUM_HEADS, -1)).permute(3, 0, 1, 4, 2, 5)
+        query, key, value = near  # (B, S, heads, K, d)
+        shares = (query @ key.mT * query.shape[-1] ** -0.5).softmax(-1)
+        update = (shares @ value).transpose(2, 3).flatten(3)
+        return (take_rows(tokens, rows) + update @ weight.T).amax(2)
+
+    def ours() -> Tensor:
+        return region_max_pool(tokens, rows, region_attention(qkv, rows, NUM_HEADS), weight)
+
+    return {
+        'neighborhoods': lambda: torch.autograd.grad(neighborhoods().sum(), (tokens, qkv, weight)),
+        'point_peft': lambda: torch.autograd.grad(ours().sum(), (tokens, qkv, weight)),
+    }
+
+
 def chamfer_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """Chamfer distance, forward and backward: one matrix of distances, and ours."""
     if points.shape[0] * points.shape[1] ** 2 > MAX_PAIRS:
@@ -211,6 +248,7 @@ OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
     'three_nn': three_nn_candidates,
     'interpolate': interpolate_candidates,
     'gather': gather_candidates,
+    'regions': region_candidates,
     'chamfer': chamfer_candidates,
 }
 """Operation name to the back ends to compare; the first of each is the plain form, ratio 1."""

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..heads import PointClsHead
 from ..io.errors import PointPEFTError
+from ..methods.training_views import KeptRows
 from ..ops.compiling import all_inside
 
 WAITS = frozenset(
@@ -39,8 +40,10 @@ WAITS = frozenset(
 NOTHING_COMPUTED = frozenset(('_local_scalar_dense', '_unsafe_view', 'resize_', 'set_', 'is_same_size'))
 """Operations beside views and ``empty`` that move or read at most a number."""
 
-CHECKS_OF_A_CPU = frozenset(function.__code__ for function in (all_inside, PointClsHead._labels))
-"""Functions that ask for values only where nothing has to be waited for."""
+CHECKS_OF_A_CPU = frozenset(
+    function.__code__ for function in (all_inside, PointClsHead._labels, KeptRows.have)
+)
+"""Functions that ask for values only where nothing has to be waited for: on a CPU, or of what is on the host."""
 
 INDEXING = ('index', 'index_put', 'index_put_', '_index_put_impl_')
 
