@@ -10,8 +10,8 @@ import re
 
 import pytest
 
-ALWAYS = r'needs a GPU|\bnot here$|this torch has no fully_shard'
-"""Reasons that no package would remedy: hardware, data that may not be passed on, and an older PyTorch."""
+ALWAYS = r'needs a GPU|\bnot here$|this torch has no fully_shard|and a C compiler$'
+"""Reasons that no package would remedy: hardware, a compiler, data that may not be passed on, and an older PyTorch."""
 
 NO_BROWSER = 'no browser here, and no apt-get as root'
 """What tests in a browser say where ``tools/setup_env.sh browser`` cannot help; see :mod:`browser`."""

@@ -3,7 +3,8 @@
    What PyTorch does in a dozen passes over all neighbourhoods is done here region by region, in a core's cache. The
    plain forms are in region_attention.py and region_pooling.py, whose letters these are: a table of tokens (M, C), rows
    (R, K) of it for each region, updates (R, K, D), a weight (C, D), and places, the neighbours that maxima are of.
-   Every function returns 0, or 1 if a row or a place is outside the table, and has then written nothing. */
+   Every function returns 0, or 1 if a row is outside the table, and has then written nothing. Tensors have room for what
+   region_kernels.py says. */
 
 #include <math.h>
 #include <stdint.h>
