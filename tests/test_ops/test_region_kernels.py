@@ -70,7 +70,7 @@ def test_the_same_as_plain_torch(
         random(2, 9, size, update_dim),
         random(channels, update_dim),
     )
-    assert region_kernels.can_pool(tokens.flatten(0, 1), rows.flatten(0, 1), update.flatten(0, 1))
+    assert region_kernels.can_pool(tokens.flatten(0, 1), rows.flatten(0, 1), update.flatten(0, 1), weight)
     doubled = (tokens.double(), rows, update.double(), weight.double())
     assert_near(pooled(tokens, rows, update, weight), pooled(*doubled))
     with torch.no_grad():
@@ -157,7 +157,7 @@ def test_sizes_without_room(size: int, attn_dim: int, channels: int) -> None:
     rows, qkv, tokens = regions(size), random(2, 70, 3 * attn_dim), random(2, 70, channels)
     update, weight = random(2, 9, size, 7), random(channels, 7)
     can_attend = region_kernels.can_attend(qkv.flatten(0, 1), rows.flatten(0, 1), 2)
-    can_pool = region_kernels.can_pool(tokens.flatten(0, 1), rows.flatten(0, 1), update.flatten(0, 1))
+    can_pool = region_kernels.can_pool(tokens.flatten(0, 1), rows.flatten(0, 1), update.flatten(0, 1), weight)
     assert not (can_attend and can_pool)
     doubled = (tokens.double(), rows, update.double(), weight.double())
     assert_near(pooled(tokens, rows, update, weight), pooled(*doubled))
@@ -187,3 +187,20 @@ def test_compiled_graphs_take_them_whole() -> None:
     expected = region_attention(qkv, rows, 6)
     expected.sum().backward()
     assert torch.equal(found, expected) and torch.equal(gradient, qkv.grad)
+
+
+def test_shapes_that_do_not_fit() -> None:
+    """Are refused as by plain torch, where C would read anything."""
+    rows, qkv, tokens = regions(16), random(2, 70, 54), random(2, 70, 32)
+    with pytest.raises(RuntimeError):
+        region_attention(qkv, rows, 4)
+    with pytest.raises(RuntimeError):
+        region_attention(random(2, 70, 55), rows, 6)
+    for update, weight in (
+        (random(2, 9, 15, 7), random(32, 7)),
+        (random(2, 9, 16, 7), random(32, 6)),
+        (random(2, 9, 16, 7), random(48, 7)),
+    ):
+        with pytest.raises((RuntimeError, ValueError)):
+            region_max_pool(tokens, rows, update, weight)
+    torch.testing.assert_close(region_attention(qkv, rows.int(), 6), region_attention(qkv, rows, 6))

@@ -24,16 +24,19 @@ WIDEST_VECTOR = 16
 
 
 def can_attend(table: Tensor, rows: Tensor, num_heads: int) -> bool:
-    """Whether there is room for the attention of :func:`attention`."""
+    """Whether :func:`attention` takes this; what has wrong shapes is for the plain form, which says so."""
     width = table.shape[1] // 3
+    fits = rows.dtype == torch.int64 and table.shape[1] == 3 * width and width % num_heads == 0
     small = width <= MAX_ATTN_DIM and width // num_heads <= MAX_HEAD_DIM
-    return small and rows.shape[1] <= MAX_NEIGHBORS
+    return fits and small and 0 < rows.shape[1] <= MAX_NEIGHBORS
 
 
-def can_pool(table: Tensor, rows: Tensor, update: Tensor) -> bool:
-    """Whether there is room for the pooling of :func:`maxima`."""
-    small = update.shape[2] <= MAX_UPDATE_DIM and rows.shape[1] <= MAX_NEIGHBORS
-    return small and table.shape[1] % WIDEST_VECTOR == 0
+def can_pool(table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> bool:
+    """Whether :func:`maxima` takes this; as for :func:`can_attend`."""
+    channels, size = weight.shape
+    fits = rows.dtype == torch.int64 and table.shape[1] == channels and update.shape == (*rows.shape, size)
+    small = size <= MAX_UPDATE_DIM and 0 < rows.shape[1] <= MAX_NEIGHBORS
+    return fits and small and channels % WIDEST_VECTOR == 0
 
 
 def attention(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:

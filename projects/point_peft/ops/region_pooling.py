@@ -69,7 +69,7 @@ class _RegionMaxPool(torch.autograd.Function):
 def _region_maxima(table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> Tensor:
     """The maxima (R, C), part by part."""
     kernels = region_kernels_for(table)
-    if kernels and kernels.can_pool(table, rows, update):
+    if kernels and kernels.can_pool(table, rows, update, weight):
         return kernels.maxima(table, rows, update, weight)[0]
     pooled = table.new_empty(rows.shape[0], table.shape[1])
     for part in _parts(rows):
@@ -89,7 +89,7 @@ def _region_maxima_and_places(
 ) -> tuple[Tensor, Tensor]:
     """The maxima (R, C), and the neighbour in 0 to K-1 that each of them is of."""
     kernels = region_kernels_for(table)
-    if kernels and kernels.can_pool(table, rows, update):
+    if kernels and kernels.can_pool(table, rows, update, weight):
         return kernels.maxima(table, rows, update, weight)
     found = [_first_maxima(_neighborhoods(table, rows[part], update[part], weight)) for part in _parts(rows)]
     pooled, places = (parts[0] if len(found) == 1 else torch.cat(parts) for parts in zip(*found))
@@ -110,7 +110,7 @@ def _region_gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What table (M, C), update (R, K, D) and weight (C, D) get of the gradient (R, C), part by part."""
     kernels = region_kernels_for(gradient)
-    if kernels and kernels.can_pool(gradient, rows, update):
+    if kernels and kernels.can_pool(gradient, rows, update, weight):
         return kernels.maxima_gradient(gradient, table_rows, rows, places, update, weight)
     for_table = gradient.new_zeros(table_rows, gradient.shape[1])
     for_update = update.new_empty(
