@@ -20,6 +20,11 @@ def is_compiling() -> bool:
     return HAS_CUSTOM_OPERATORS and torch.compiler.is_compiling()
 
 
+def is_exporting() -> bool:
+    """Whether it is ``torch.export`` that traces: ONNX knows operators of torch, and few of ours."""
+    return HAS_CUSTOM_OPERATORS and getattr(torch.compiler, 'is_exporting', bool)()
+
+
 def opaque(schema: str, outputs: Callable) -> Callable[[Function], Function]:
     """Make a function a single operator ``point_peft::NAME`` of the graphs of ``torch.compile`` and ``torch.export``.
 

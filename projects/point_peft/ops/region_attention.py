@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .backends import region_kernels_for
 from .checks import at_least_float32
-from .compiling import opaque
+from .compiling import is_exporting, opaque
 
 
 def region_attention(qkv: Tensor, rows: Tensor, num_heads: int) -> Tensor:
@@ -52,8 +52,8 @@ class _RegionAttention(torch.autograd.Function):
 
 def _attend(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     """What every token of every region finds (R, K, A)."""
-    attend = _attend_on_cpu if table.device.type == 'cpu' else _attend_plainly
-    return attend(table, rows, num_heads)
+    in_one = table.device.type == 'cpu' and not is_exporting()
+    return (_attend_on_cpu if in_one else _attend_plainly)(table, rows, num_heads)
 
 
 def _attention_gradient(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
