@@ -160,6 +160,14 @@ RULES: tuple[Rule, ...] = (
         f'{TOOL}benchmark.py::test_processes',
     ),
     Elsewhere(
+        r'python tools/analysis_tools/benchmark\.py \w+/pointmae_folder --grow files .*',
+        'tests/test_experiments/test_folders.py::test_growth',
+    ),
+    Elsewhere(
+        r'python tools/analysis_tools/benchmark_ops\.py --ops fps regions .*',
+        'tests/test_ops/test_benchmark_ops.py::test_every_operation_is_timed_against_its_plain_form',
+    ),
+    Elsewhere(
         r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .* --json cost\.json',
         f'{TOOL}benchmark.py::test_costs',
     ),

@@ -63,7 +63,7 @@ def test_growth(tmp_path: Path, measure: Callable[..., str]) -> None:
     assert found['size'] == 'model.backbone.num_groups' and found['values'] == [8, 16]
     assert found['settings']['cfg_options']['model.backbone.depth'] == '2'
     few, many = found['costs'][PROBE]
-    assert many['infer_gflops'] > 1.5 * few['infer_gflops'] and many['infer_ops'] > few['infer_ops'] > 50
+    assert many['infer_gflops'] > 1.5 * few['infer_gflops'] and many['infer_ops'] >= few['infer_ops'] > 50
     assert few['train_step_syncs'] == 1 and few['parameters'] < 500_000  # the options reached the model
     assert 0.5 < found['exponents'][PROBE]['infer_gflops'] < 1.5
     assert (tmp_path / 'growth.png').stat().st_size > 10_000

@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
+from ..io.errors import MissingFileError
+
 FLAGS = ('-O3', '-std=gnu11', '-fPIC', '-shared', '-fopenmp', '-fno-math-errno', '-fno-trapping-math')
 
 VECTORS = {
@@ -78,7 +80,7 @@ def library(source: Path, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
     """
     command = compiler()
     if command is None:
-        raise FileNotFoundError('there is no C compiler')
+        raise MissingFileError('there is no C compiler here; set CC')
     command_line = [command, *FLAGS, *flags, *VECTORS[torch.backends.cpu.get_cpu_capability()]]
     digest = hashlib.sha256('\0'.join(command_line).encode() + source.read_bytes()).hexdigest()[:16]
     command_line += [str(source), '-lm', '-o']
