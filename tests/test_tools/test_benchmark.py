@@ -89,6 +89,15 @@ def test_processes(tmp_path: Path, measure: Callable[..., str], monkeypatch: pyt
     assert '| processes | seconds of a step |' in output and (tmp_path / 'processes.png').is_file()
 
 
+def test_folders(tmp_path: Path, measure: Callable[..., str]) -> None:
+    """Numbers of files grow, too; tests/test_experiments/test_folders.py measures more of them."""
+    output = measure(
+        'linear_probe/pointmae_mini_folder', '--grow', 'files', 24, 20, '--json', tmp_path / 'files.json'
+    )
+    found = json.loads((tmp_path / 'files.json').read_text())
+    assert found['values'] == [20, 24] and '| files | seconds to open it the first time |' in output
+
+
 def test_options_reach_the_process_that_measures_memory() -> None:
     """Which says what is wrong with them, and else a number."""
     sizes = Conditions(batch_size=2, num_points=256, bank_size=16, threads=1)

@@ -69,7 +69,7 @@ class Machine:
                 f'other programs took {self.others:.0%} of the processor meanwhile; measure on an idle machine.'
             )
         wide = {
-            name: max(value for key, value in row.items() if key.endswith('_spread'))
+            name: max((value for key, value in row.items() if key.endswith('_spread')), default=0.0)
             for name, row in costs.items()
         }
         worst = max(wide, key=lambda name: wide[name])
