@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,14 @@ def test_another_source_is_another_library(fresh: Path) -> None:
     (fresh / 'twice.c').write_text('int twice(int number, int threads) { return FACTOR * number; }')
     assert c_library.call(fresh / 'twice.c', 'twice', 21, flags=('-DFACTOR=3',)) == 63
     assert c_library.call(fresh / 'twice.c', 'twice', 21, flags=('-DFACTOR=4',)) == 84
+
+
+def test_threads_that_need_it_at_once(fresh: Path) -> None:
+    """Each gets a whole library, and nothing is left beside the one that stays."""
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: c_library.library.__wrapped__(SOURCE), range(4)))
+    assert all(library.region_attention for library in found)
+    assert len(list((fresh / 'point_peft/kernels').iterdir())) == 1
 
 
 def test_no_place_to_keep_them(fresh: Path) -> None:

@@ -109,7 +109,9 @@ def _is_ours(file: Path) -> bool:
 
 def _compiled(file: Path, command_line: list[str]) -> Path:
     """Compile to a file that takes its name when it is complete."""
-    partial = file.with_name(f'.{file.name}.{os.getpid()}.partial')
+    handle, name = tempfile.mkstemp('.partial', f'.{file.name}.', file.parent)  # threads compile at once, too
+    os.close(handle)
+    partial = Path(name)
     try:
         subprocess.run(
             [*command_line, str(partial)],
