@@ -96,7 +96,7 @@ def test_content(sdist: Path, wheel: Path) -> None:
         shipped = {name.removeprefix('point_peft/.mim/') for name in files if '/.mim/' in name}
         for name in shipped:
             assert archive.read(f'point_peft/.mim/{name}') == (ROOT / name).read_bytes()
-    kernels = {f'point_peft/ops/{file.name}' for file in (ROOT / 'projects/point_peft/ops').glob('*.c')}
+    kernels = {f'point_peft/ops/{file.name}' for file in (ROOT / 'projects/point_peft/ops').glob('*.[ch]')}
     assert kernels and kernels <= set(files)
     folders = [ROOT / 'configs', ROOT / 'tools']
     wanted = {str(file.relative_to(ROOT)) for folder in folders for file in folder.rglob('*.py')}

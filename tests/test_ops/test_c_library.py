@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from point_peft.ops import backends, c_library, farthest_point_sample, farthest_point_sample_loop
-from point_peft.ops.region_kernels import SOURCE
+from point_peft.ops.region_kernels import FLAGS, SOURCE
 
 pytestmark = pytest.mark.skipif(
     c_library.compiler() is None, reason='needs Linux, an x86 processor with AVX2 and a C compiler'
@@ -39,23 +39,23 @@ def assert_points_are_sampled() -> None:
 
 def test_compiled_once(fresh: Path) -> None:
     """What is in the caches is loaded, unless another user could have changed it or it is damaged."""
-    c_library.library(SOURCE)
+    c_library.library(SOURCE, FLAGS)
     (file,) = (fresh / 'point_peft/kernels').iterdir()
     compiled = file.stat()
     assert not compiled.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     c_library.library.cache_clear()
-    c_library.library(SOURCE)
+    c_library.library(SOURCE, FLAGS)
     assert file.stat().st_mtime_ns == compiled.st_mtime_ns
     file.unlink()  # what is loaded must not be written to
     file.write_bytes(b'no library')
     file.chmod(0o777)
     c_library.library.cache_clear()
-    c_library.library(SOURCE)
+    c_library.library(SOURCE, FLAGS)
     assert file.read_bytes() != b'no library' and not file.stat().st_mode & stat.S_IWOTH
     file.unlink()
     file.write_bytes(b'cut off')
     c_library.library.cache_clear()
-    assert c_library.library(SOURCE).region_attention
+    assert c_library.library(SOURCE, FLAGS).region_attention
 
 
 def test_another_source_is_another_library(fresh: Path) -> None:
@@ -71,7 +71,7 @@ def test_another_source_is_another_library(fresh: Path) -> None:
 def test_threads_that_need_it_at_once(fresh: Path) -> None:
     """Each gets a whole library, and nothing is left beside the one that stays."""
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: c_library.library.__wrapped__(SOURCE), range(4)))
+        found = list(pool.map(lambda _: c_library.library.__wrapped__(SOURCE, FLAGS), range(4)))
     assert all(library.region_attention for library in found)
     assert len(list((fresh / 'point_peft/kernels').iterdir())) == 1
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from mmengine.logging import print_log
 
 from ..io.atomic import check_writable
+from ..io.caches import user_caches
 from .cache import CACHE_DIR
 
 SPARE = 1 << 28
@@ -54,9 +55,8 @@ def places_to_write(root: Path, size: int) -> Iterator[Path]:
 
 
 def _users_own(root: Path) -> Path:
-    """A directory for this folder among the user's caches, https://specifications.freedesktop.org/basedir-spec."""
-    caches = Path(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'))
-    return caches / 'point_peft' / hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
+    """A directory for this folder among the user's caches."""
+    return user_caches() / hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
 
 
 def _temporary_place() -> Path:

@@ -84,19 +84,24 @@ def measure_times(contestants: Mapping[str, Contestant], conditions: Conditions)
 
 def _compared(seconds: Sequence[float], of_first: Sequence[float], what: str) -> Costs:
     """The seconds of something, and what they are relative to those of the first contestant, repeat by repeat."""
-    shares = [one / other for one, other in zip(seconds, of_first)]
-    relative = median_and_spread(shares, f'{what}_relative')
+    median, spread = _middle([one / other for one, other in zip(seconds, of_first)])
     return {
         **median_and_spread(seconds, what),
-        f'{what}_relative': relative[f'{what}_relative_s'],
-        f'{what}_relative_spread': relative[f'{what}_relative_spread'],
+        f'{what}_relative': median,
+        f'{what}_relative_spread': spread,
     }
 
 
 def median_and_spread(seconds: Sequence[float], what: str) -> Costs:
     """Median of the seconds of something, and their interquartile range as a share of it."""
-    low, median, high = np.percentile(seconds, [25, 50, 75]).tolist()
-    return {f'{what}_s': median, f'{what}_spread': (high - low) / median}
+    median, spread = _middle(seconds)
+    return {f'{what}_s': median, f'{what}_spread': spread}
+
+
+def _middle(values: Sequence[float]) -> tuple[float, float]:
+    """Median, and interquartile range as a share of it."""
+    low, median, high = np.percentile(values, [25, 50, 75]).tolist()
+    return median, (high - low) / median
 
 
 def count_flops(contestant: Contestant) -> Costs:

@@ -73,7 +73,7 @@ def c_works() -> bool:
     if compiler() is None:
         return False
     try:
-        library(region_kernels.SOURCE)
+        library(region_kernels.SOURCE, region_kernels.FLAGS)
         library(point_kernels.SOURCE, point_kernels.FLAGS)
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, 'stderr', None) or error

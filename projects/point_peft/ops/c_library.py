@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
+from ..io.caches import user_caches
 from ..io.errors import MissingFileError
 
 FLAGS = ('-O3', '-std=gnu11', '-fPIC', '-shared', '-fopenmp', '-fno-math-errno', '-fno-trapping-math')
@@ -82,10 +83,12 @@ def library(source: Path, flags: tuple[str, ...] = ()) -> ctypes.CDLL:
     if command is None:
         raise MissingFileError('there is no C compiler here; set CC')
     command_line = [command, *FLAGS, *flags, *VECTORS[torch.backends.cpu.get_cpu_capability()]]
-    digest = hashlib.sha256('\0'.join(command_line).encode() + source.read_bytes()).hexdigest()[:16]
+    read = [source, *sorted(source.parent.glob('*.h'))]
+    content = b'\0'.join(file.read_bytes() for file in read)
+    digest = hashlib.sha256('\0'.join(command_line).encode() + content).hexdigest()[:16]
     command_line += [str(source), '-lm', '-o']
     try:
-        return _kept(_caches() / f'{source.stem}-{digest}.so', command_line)
+        return _kept(user_caches() / 'kernels' / f'{source.stem}-{digest}.so', command_line)
     except OSError:  # a home that is read-only, full or absent, or a file there that is damaged
         with tempfile.TemporaryDirectory() as folder:
             return ctypes.CDLL(str(_compiled(Path(folder, 'kernels.so'), command_line)))
@@ -127,9 +130,3 @@ def _compiled(file: Path, command_line: list[str]) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return file
-
-
-def _caches() -> Path:
-    """Where compiled kernels are kept, https://specifications.freedesktop.org/basedir-spec."""
-    caches = Path(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'))
-    return caches / 'point_peft' / 'kernels'

@@ -4,24 +4,8 @@
    form and the picks are its own. */
 
 #include <math.h>
-#include <stdint.h>
 
-#ifdef __AVX512F__
-#define LANES 16
-#else
-#define LANES 8
-#endif
-
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t ints __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
-static inline lanes load(const float *from) { return *(const loose *)from; }
-static inline void store(float *to, lanes value) { *(loose *)to = value; }
-static inline lanes splat(float value) { return value - (lanes){0}; }
-static inline lanes choose(ints mask, lanes yes, lanes no) {
-    return (lanes)((mask & (ints)yes) | (~mask & (ints)no));
-}
+#include "vectors.h"
 
 /* Whether a distance is the larger one; NaN is larger than any number, as for torch.argmax. */
 static inline int above(float one, float other) { return one > other || (one != one && other == other); }

@@ -7,31 +7,12 @@
    region_kernels.py says. */
 
 #include <math.h>
-#include <stdint.h>
 #include <string.h>
 
-#ifdef __AVX512F__
-#define LANES 16
-#else
-#define LANES 8
-#endif
+#include "vectors.h"
 
-/* Most neighbours of a region, numbers of a head, numbers of an update. */
-#define MAX_K 64
-#define MAX_HEAD 16
-#define MAX_D 64
-#define MAX_A 96
-
-typedef float lanes __attribute__((vector_size(4 * LANES)));
-typedef int32_t ints __attribute__((vector_size(4 * LANES)));
-typedef float loose __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
-static inline lanes load(const float *from) { return *(const loose *)from; }
-static inline void store(float *to, lanes value) { *(loose *)to = value; }
-static inline lanes splat(float value) { return value - (lanes){0}; }
-static inline lanes choose(ints mask, lanes yes, lanes no) {
-    return (lanes)((mask & (ints)yes) | (~mask & (ints)no));
-}
+/* MAX_K neighbours of a region, MAX_A numbers of its attention, MAX_HEAD of a head and MAX_D of an update are the most;
+   region_kernels.py defines them. */
 
 /* exp of numbers not above zero, to 2 units of the last place (Cephes' expf). */
 static inline lanes exponential(lanes x) {
@@ -64,6 +45,14 @@ static void turn(const float *const *tokens, int K, int stride, int width, float
         for (int a = 0; a < width; a++) to[a * stride + i] = 0;
 }
 
+/* Queries, keys and values (3A, stride) of a region's tokens, the queries scaled. */
+static void take(const float *table, const int64_t *rows, int K, int A, int heads, int stride, float *near) {
+    const float *tokens[MAX_K], scale = 1.0f / sqrtf((float)(A / heads));
+    for (int i = 0; i < K; i++) tokens[i] = table + rows[i] * 3 * A;
+    turn(tokens, K, stride, 3 * A, near);
+    for (int a = 0; a < A * stride; a++) near[a] *= scale;
+}
+
 /* Products of the d numbers of LANES tokens with those of one other. */
 static inline lanes product(const float *many, const float *one, int stride, int d) {
     lanes total = splat(0);
@@ -90,14 +79,10 @@ int region_attention(const float *table, int64_t M, const int64_t *rows, int64_t
                      int threads) {
     if (outside(rows, R * K, M)) return 1;
     const int d = A / heads, stride = (K + LANES - 1) / LANES * LANES;
-    const float scale = 1.0f / sqrtf((float)d);
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t r = 0; r < R; r++) {
-        const float *tokens[MAX_K];
         float near[3 * MAX_A * MAX_K], joined[MAX_A * MAX_K];
-        for (int i = 0; i < K; i++) tokens[i] = table + rows[r * K + i] * 3 * A;
-        turn(tokens, K, stride, 3 * A, near);
-        for (int a = 0; a < A * stride; a++) near[a] *= scale;
+        take(table, rows + r * K, K, A, heads, stride, near);
         for (int h = 0; h < heads; h++) {
             const float *query = near + h * d * stride, *key = query + A * stride, *value = key + A * stride;
             for (int i = 0; i < K; i += LANES) {
@@ -131,11 +116,9 @@ int region_attention_gradient(const float *gradient, const float *table, int64_t
         const float *tokens[MAX_K];
         float near[3 * MAX_A * MAX_K], given[MAX_A * MAX_K], sent[3 * MAX_A * MAX_K];
         float most[MAX_K], share[MAX_K], mean[MAX_K];
-        for (int i = 0; i < K; i++) tokens[i] = table + rows[r * K + i] * 3 * A;
-        turn(tokens, K, stride, 3 * A, near);
+        take(table, rows + r * K, K, A, heads, stride, near);
         for (int i = 0; i < K; i++) tokens[i] = gradient + (r * K + i) * A;
         turn(tokens, K, stride, A, given);
-        for (int a = 0; a < A * stride; a++) near[a] *= scale;
         for (int h = 0; h < heads; h++) {
             const int first = h * d * stride;
             const float *query = near + first, *key = query + A * stride, *value = key + A * stride;

@@ -17,7 +17,14 @@ from .c_library import call, long
 SOURCE = Path(__file__).with_suffix('.c')
 
 MAX_NEIGHBORS, MAX_HEAD_DIM, MAX_ATTN_DIM, MAX_UPDATE_DIM = 64, 16, 96, 64
-"""What the kernels have room for, as in the source."""
+"""What the kernels have room for."""
+
+FLAGS = (
+    f'-DMAX_K={MAX_NEIGHBORS}',
+    f'-DMAX_HEAD={MAX_HEAD_DIM}',
+    f'-DMAX_A={MAX_ATTN_DIM}',
+    f'-DMAX_D={MAX_UPDATE_DIM}',
+)
 
 WIDEST_VECTOR = 16
 """Channels are pooled in vectors of as many numbers, or of half as many."""
@@ -121,5 +128,5 @@ def maxima_gradient(
 
 
 def _call(name: str, *arguments: Tensor | ctypes.c_int64 | int) -> None:
-    if call(SOURCE, name, *arguments):
+    if call(SOURCE, name, *arguments, flags=FLAGS):
         raise IndexError('a region has a token that is outside the table')
