@@ -68,4 +68,5 @@ def check_export(model: nn.Module) -> None:
     exported = export(model).module()
     for batch in (4, 7):
         points = clouds(batch, seed=batch)
-        torch.testing.assert_close(exported(dict(points=points)), logits(model, points), rtol=0, atol=1e-6)
+        # Programs are of torch's operators alone, which round otherwise than our kernels.
+        torch.testing.assert_close(exported(dict(points=points)), logits(model, points), rtol=0, atol=4e-6)

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from ..backbones import PointBackbone
+from ..ops import add_projected_up
 from ..registry import MODELS
-from .lora import LoRA
+from .lora import LoRA, matrices
 from .weight_change import WeightChange
 
 
@@ -66,8 +67,10 @@ class DoRA(LoRA):
         def rescale(x: Tensor, output: Tensor) -> Tensor:
             ratio = self._ratio(layer, update, magnitude).to(output.dtype)
             of_weight = output if layer.bias is None else output - layer.bias.to(output.dtype)
+            down, up = matrices(update)
             # Written so that a ratio of one and an update of zero leave the output as it is, bit for bit.
-            return output + (ratio - 1) * of_weight + ratio * self.scale * update(self.dropout(x))
+            rescaled = output + (ratio - 1) * of_weight
+            return add_projected_up(rescaled, self._hidden(x, down), ratio.unsqueeze(1) * up)
 
         return rescale
 

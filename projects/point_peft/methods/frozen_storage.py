@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from ..io.errors import InvalidValueError
 from ..io.weights import hash_tensor
-from ..ops.compiling import HAS_CUSTOM_OPERATORS
+from ..ops.autocast import is_autocasting
 from .base import TuningMethod
 
 ATTRIBUTE = 'frozen_storage'
@@ -191,9 +191,4 @@ def _after_loading(backbone: nn.Module, _: Any) -> None:
 
 def _weight_for(x: Tensor, weight: Tensor) -> Tensor:
     """A weight in the precision of the input (...), unless autocast is going to bring both to its own."""
-    kind = x.device.type
-    if HAS_CUSTOM_OPERATORS:  # torch 2.4, which asks for the device
-        rounds = torch.is_autocast_enabled(kind)
-    else:
-        rounds = torch.is_autocast_cpu_enabled() if kind == 'cpu' else torch.is_autocast_enabled()
-    return weight if rounds else weight.to(x.dtype)
+    return weight if is_autocasting(x.device.type) else weight.to(x.dtype)

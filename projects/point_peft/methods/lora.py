@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..backbones import PointBackbone
 from ..io.errors import InvalidValueError
+from ..ops import add_projected_up, project_down
 from ..registry import MODELS
 from .base import TuningMethod
 from .weight_change import WeightChange
@@ -63,11 +64,19 @@ class LoRA(TuningMethod):
 
     def _product(self, update: nn.Module) -> Tensor:
         """``(alpha / rank) B A`` (out, in)."""
-        down, up = update.children()
-        return self.scale * up.get_parameter('weight') @ down.get_parameter('weight')
+        down, up = matrices(update)
+        return self.scale * up @ down
 
     def _add(self, update: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda x, output: output + self.scale * update(self.dropout(x))
+        def add(x: Tensor, output: Tensor) -> Tensor:
+            down, up = matrices(update)
+            return add_projected_up(output, self._hidden(x, down), up)
+
+        return add
+
+    def _hidden(self, x: Tensor, down: Tensor) -> Tensor:
+        """``(alpha / rank) A x`` (..., r)."""
+        return self.scale * project_down(self.dropout(x), down)
 
     def _target_layers(self, backbone: PointBackbone) -> list[nn.Linear]:
         layers = []
@@ -79,6 +88,12 @@ class LoRA(TuningMethod):
                     )
                 layers.append(layer)
         return layers
+
+
+def matrices(update: nn.Module) -> tuple[Tensor, Tensor]:
+    """A (r, in) and B (out, r) as they stand now, which may be other tensors than at first."""
+    down, up = update.children()
+    return down.get_parameter('weight'), up.get_parameter('weight')
 
 
 def _low_rank(layer: nn.Linear, rank: int) -> nn.Sequential:

@@ -13,6 +13,7 @@ from .interpolation import (
     three_nn,
 )
 from .knn import knn
+from .low_rank import add_projected_up, project_down
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_attention import region_attention
@@ -22,6 +23,7 @@ from .weighted_gather import weighted_gather, weighted_scatter
 __all__ = [
     'Groups',
     'add_interpolated',
+    'add_projected_up',
     'chamfer_distance',
     'chamfer_distance_l1',
     'farthest_point_sample',
@@ -36,6 +38,7 @@ __all__ = [
     'knn',
     'max_pool',
     'morton_order',
+    'project_down',
     'region_attention',
     'region_max_pool',
     'squared_distance',

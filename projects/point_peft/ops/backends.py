@@ -10,14 +10,17 @@ from types import ModuleType
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from . import point_kernels, region_kernels
+from . import point_kernels, region_kernels, thin_kernels
 from .c_library import compiler, library
 
 UNUSABLE = (ImportError, OSError, RuntimeError, AttributeError)
 """What the import of a package raises that was built for another torch or another machine."""
+
+PLAIN_TENSORS = (Tensor, nn.Parameter)
+"""Classes whose numbers lie where their address says."""
 
 
 def kernels_for(points: Tensor) -> ModuleType | None:
@@ -52,13 +55,21 @@ def point_kernels_for(points: Tensor) -> ModuleType | None:
     return point_kernels if _suits_c(points) else None
 
 
+def thin_kernels_for(tensor: Tensor) -> ModuleType | None:
+    """Our kernels in C for products with thin matrices, as :func:`region_kernels_for`."""
+    return thin_kernels if _suits_c(tensor) else None
+
+
 def _suits_c(tensor: Tensor) -> bool:
     """Whether a kernel in C takes it, and works.
 
     What records the operations of torch (``torch.jit.trace``, counters of FLOPs) sees nothing of what is done in C, so
-    it gets the plain forms, unless it says with a ``note_kernel`` that it wants to know of kernels.
+    it gets the plain forms, unless it says with a ``note_kernel`` that it wants to know of kernels. So do tensors that
+    stand for others (``torch.func``, DTensor), in which there is nothing to read.
     """
-    if tensor.device.type != 'cpu' or tensor.dtype != torch.float32 or torch.jit.is_tracing():
+    if tensor.device.type != 'cpu' or tensor.dtype != torch.float32 or type(tensor) not in PLAIN_TENSORS:
+        return False
+    if torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
         return False
     modes = _get_current_dispatch_mode_stack()
     return all(hasattr(mode, 'note_kernel') for mode in modes) and c_works()
@@ -75,6 +86,7 @@ def c_works() -> bool:
     try:
         library(region_kernels.SOURCE, region_kernels.FLAGS)
         library(point_kernels.SOURCE, point_kernels.FLAGS)
+        library(thin_kernels.SOURCE)
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, 'stderr', None) or error
         _warn(f'our kernels in C do not compile here ({reason}), so plain torch does their work')

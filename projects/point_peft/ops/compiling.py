@@ -25,6 +25,11 @@ def is_exporting() -> bool:
     return HAS_CUSTOM_OPERATORS and getattr(torch.compiler, 'is_exporting', bool)()
 
 
+def is_differentiated() -> bool:
+    """Within a backward: whether it will be differentiated in its turn (``create_graph``); no kernel is made for that."""
+    return torch.is_grad_enabled() and not is_compiling()
+
+
 def opaque(schema: str, outputs: Callable) -> Callable[[Function], Function]:
     """Make a function a single operator ``point_peft::NAME`` of the graphs of ``torch.compile`` and ``torch.export``.
 

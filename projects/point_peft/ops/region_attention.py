@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .backends import region_kernels_for
 from .checks import at_least_float32
-from .compiling import is_exporting, opaque
+from .compiling import is_differentiated, is_exporting, opaque
 
 
 def region_attention(qkv: Tensor, rows: Tensor, num_heads: int) -> Tensor:
@@ -58,7 +58,8 @@ def _attend(table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
 
 def _attention_gradient(gradient: Tensor, table: Tensor, rows: Tensor, num_heads: int) -> Tensor:
     """What the table (M, 3*A) gets of the gradient (R, K, A)."""
-    send = _attention_gradient_on_cpu if table.device.type == 'cpu' else _attention_gradient_plainly
+    in_one = table.device.type == 'cpu' and not is_differentiated()
+    send = _attention_gradient_on_cpu if in_one else _attention_gradient_plainly
     return send(gradient, table, rows, num_heads)
 
 

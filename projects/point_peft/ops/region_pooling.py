@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .backends import region_kernels_for
@@ -53,6 +54,7 @@ class _RegionMaxPool(torch.autograd.Function):
         return pooled
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, Tensor, Tensor]:
         """Send the gradient of each maximum to its token, its update and the weight."""
         with torch.autocast(gradient.device.type, enabled=False):
