@@ -26,7 +26,7 @@ def is_exporting() -> bool:
 
 
 def is_differentiated() -> bool:
-    """Within a backward: whether it will be differentiated in its turn (``create_graph``); no kernel is made for that."""
+    """Within a backward: whether it will be differentiated itself (``create_graph``); no kernel is made for that."""
     return torch.is_grad_enabled() and not is_compiling()
 
 

@@ -16,13 +16,12 @@ from .c_library import call, long
 
 SOURCE = Path(__file__).with_suffix('.c')
 
-MAX_NEIGHBORS, MAX_HEAD_DIM, MAX_ATTN_DIM, MAX_UPDATE_DIM = 64, 16, 96, 64
+MAX_NEIGHBORS, MAX_HEAD_DIM, MAX_UPDATE_DIM = 64, 16, 64
 """What the kernels have room for."""
 
 FLAGS = (
     f'-DMAX_K={MAX_NEIGHBORS}',
     f'-DMAX_HEAD={MAX_HEAD_DIM}',
-    f'-DMAX_A={MAX_ATTN_DIM}',
     f'-DMAX_D={MAX_UPDATE_DIM}',
 )
 
@@ -34,8 +33,7 @@ def can_attend(table: Tensor, rows: Tensor, num_heads: int) -> bool:
     """Whether :func:`attention` takes this; what has wrong shapes is for the plain form, which says so."""
     width = table.shape[1] // 3
     fits = rows.dtype == torch.int64 and table.shape[1] == 3 * width and width % num_heads == 0
-    small = width <= MAX_ATTN_DIM and width // num_heads <= MAX_HEAD_DIM
-    return fits and small and 0 < rows.shape[1] <= MAX_NEIGHBORS
+    return fits and width // num_heads <= MAX_HEAD_DIM and 0 < rows.shape[1] <= MAX_NEIGHBORS
 
 
 def can_pool(table: Tensor, rows: Tensor, update: Tensor, weight: Tensor) -> bool:

@@ -8,18 +8,10 @@
 
 #include "vectors.h"
 
-#define EIGHT 8
 #define ROWS (LANES / 2) /* that are handled at a time: as many as registers have room for */
-#define UNROLLED static inline __attribute__((always_inline)) /* where the number of rows is ROWS */
-
-typedef float eight __attribute__((vector_size(4 * EIGHT)));
-typedef float loose_eight __attribute__((vector_size(4 * EIGHT), aligned(4), may_alias));
-
-static inline eight load_eight(const float *from) { return *(const loose_eight *)from; }
-static inline void store_eight(float *to, eight value) { *(loose_eight *)to = value; }
 
 /* thin (rows, 8) = many @ weight. */
-UNROLLED void project(const float *many, int rows, const float *weight, int N, float *thin) {
+INLINE void project(const float *many, int rows, const float *weight, int N, float *thin) {
     eight sums[ROWS] = {{0}};
     for (int n = 0; n < N; n++) {
         const eight w = load_eight(weight + (int64_t)n * EIGHT);
@@ -29,7 +21,7 @@ UNROLLED void project(const float *many, int rows, const float *weight, int N, f
 }
 
 /* sums (N, 8) += many^T @ thin. */
-UNROLLED void add_products(const float *many, const float *thin, int rows, int N, float *sums) {
+INLINE void add_products(const float *many, const float *thin, int rows, int N, float *sums) {
     eight values[ROWS];
     for (int m = 0; m < rows; m++) values[m] = load_eight(thin + m * EIGHT);
     for (int n = 0; n < N; n++) {
@@ -40,7 +32,7 @@ UNROLLED void add_products(const float *many, const float *thin, int rows, int N
 }
 
 /* result (rows, N) = many, if there is one, + thin @ across. */
-UNROLLED void expand(const float *many, const float *thin, int rows, const float *across, int N, float *result) {
+INLINE void expand(const float *many, const float *thin, int rows, const float *across, int N, float *result) {
     for (int n = 0; n < N; n += LANES) {
         lanes sums[ROWS];
         for (int m = 0; m < rows; m++) sums[m] = many ? load(many + (int64_t)m * N + n) : splat(0);
