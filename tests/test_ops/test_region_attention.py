@@ -69,3 +69,14 @@ def test_a_gradient_in_another_order_in_memory():
         value = qkv.clone().requires_grad_()
         gradients.append(torch.autograd.grad(region_attention(value, rows, 2), value, kept)[0])
     assert torch.equal(*gradients)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_second_derivative(dtype):
+    qkv, rows = example(dtype)
+    penalties = []
+    for attend in (region_attention, plain):
+        value = qkv.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(attend(value, rows, 2).pow(2).sum(), value, create_graph=True)
+        penalties.append(torch.autograd.grad(gradient.pow(2).sum(), value)[0])
+    torch.testing.assert_close(*penalties, rtol=1e-4, atol=1e-4)

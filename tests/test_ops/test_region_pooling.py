@@ -106,3 +106,12 @@ def test_an_index_of_the_next_sample_is_refused():
     tokens, index, update, weight = example()
     with pytest.raises(IndexError, match='but a sample has rows 0 to 6'):
         pool(tokens, index + 5, update, weight)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_there_is_no_second_derivative(dtype):
+    tokens, index, update, weight = example(dtype)
+    out = pool(tokens, index, update.requires_grad_(), weight)
+    (gradient,) = torch.autograd.grad(out.pow(2).sum(), update, create_graph=True)
+    with pytest.raises(RuntimeError, match='differentiate twice'):
+        (gradient.pow(2).sum() + update.sum()).backward()

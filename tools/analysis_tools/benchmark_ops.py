@@ -19,12 +19,14 @@ from point_peft.cli.arguments import at_least, check_output, device, path
 from point_peft.cli.tool import run_tool
 from point_peft.engine.runtime.device import check_device
 from point_peft.ops import (
+    add_projected_up,
     chamfer_distance,
     farthest_point_sample,
     farthest_point_sample_loop,
     flat_rows,
     gather,
     knn,
+    project_down,
     region_attention,
     region_max_pool,
     take_rows,
@@ -40,6 +42,9 @@ FEATURE_WIDTH = 384
 
 REGION_SIZE, ATTN_WIDTH, NUM_HEADS = 16, 18, 6
 """Neighbours, width and heads of the attention in Point-PEFT's adapter."""
+
+HIDDEN_WIDTH, RANK = 4 * FEATURE_WIDTH, 8
+"""Output of a transformer's first feed-forward layer, and rank of LoRA's update of it."""
 
 Candidates = dict[str, Callable[[], object]]
 
@@ -215,6 +220,24 @@ def region_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     }
 
 
+def low_rank_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """A low-rank update of a wide layer's output for every center, forward and backward: general products, and ours."""
+    shapes = (
+        (points.shape[0], args.samples, FEATURE_WIDTH),
+        (points.shape[0], args.samples, HIDDEN_WIDTH),
+        (RANK, FEATURE_WIDTH),
+        (HIDDEN_WIDTH, RANK),
+    )
+    x, output, down, up = inputs = [points.new_empty(shape).normal_().requires_grad_() for shape in shapes]
+    gradient = torch.randn_like(output)
+    return {
+        'products': lambda: torch.autograd.grad(output + x @ down.T @ up.T, inputs, gradient),
+        'point_peft': lambda: torch.autograd.grad(
+            add_projected_up(output, project_down(x, down), up), inputs, gradient
+        ),
+    }
+
+
 def chamfer_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """Chamfer distance, forward and backward: one matrix of distances, and ours."""
     if points.shape[0] * points.shape[1] ** 2 > MAX_PAIRS:
@@ -249,6 +272,7 @@ OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
     'interpolate': interpolate_candidates,
     'gather': gather_candidates,
     'regions': region_candidates,
+    'low_rank': low_rank_candidates,
     'chamfer': chamfer_candidates,
 }
 """Operation name to the back ends to compare; the first of each is the plain form, ratio 1."""

@@ -50,12 +50,12 @@ def add_projected_up(x: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
 def _in_one_pass(x: Tensor, weight: Tensor, *others: Tensor) -> bool:
     """Whether tokens (..., C) and a weight (R, C) are for our kernels; what does not fit is for torch to refuse.
 
-    Autocast multiplies in bfloat16, exported programs are made of torch's operators, and ``torch.func`` asks for its
-    own rules of differentiation.
+    Autocast multiplies in bfloat16, exported and traced programs are made of torch's operators, and ``torch.func`` asks
+    for rules of its own.
     """
     if x.device.type != 'cpu' or is_exporting() or is_autocasting('cpu'):
         return False
-    if not is_compiling() and torch._C._are_functorch_transforms_active():
+    if not is_compiling() and (torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()):
         return False
     if any(tensor.dtype != torch.float32 for tensor in (x, weight, *others)):
         return False
