@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -19,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..engine.config import OptionText
 from ..engine.runtime.memory import peak_memory, restart_peak
-from ..io.errors import PointPEFTError
 from .contestant import Conditions, Contestant
 from .operations import count_operations
+from .own_process import answer_of
 
 MEGABYTE = 2**20
 NUM_WARMUP = 1
@@ -181,14 +179,7 @@ def memory_in_own_process(
         'torch.set_num_threads(conditions.threads); print(measure_memory(config, conditions, options, what))'
     )
     told = json.dumps([str(config), asdict(conditions), dict(options or {}), what])
-    command = [sys.executable, '-c', program, told]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ['it said nothing']
-        raise PointPEFTError(
-            f'the memory of {config} could not be measured, its process ended with {done.returncode}: {said[-1]}'
-        )
-    return float(done.stdout.strip().splitlines()[-1])
+    return float(answer_of(program, told, f'the memory of {config} could not be measured'))
 
 
 def measure_costs(

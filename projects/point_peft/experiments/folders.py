@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,11 +17,12 @@ from ..datasets import PointCloudFolder
 from ..engine.config import OptionText, load_config
 from ..engine.config.classes import dataset_class
 from ..engine.runtime.memory import peak_memory, restart_peak
-from ..io.errors import ConfigError, PointPEFTError
+from ..io.errors import ConfigError
 from ..registry import DATASETS
 from .contestant import Conditions
 from .costs import MEGABYTE, Costs
 from .growth import FILES, Growth
+from .own_process import answer_of
 
 NUM_CLASSES = 4
 
@@ -139,9 +138,5 @@ def _training_set(config: str, options: Mapping[str, str]) -> Mapping:
 def _opened(folder: str, config: str, conditions: Conditions, options: Mapping[str, str]) -> Costs:
     """What a process says that opens a folder."""
     told = json.dumps({'folder': folder, 'config': config, 'options': dict(options), **asdict(conditions)})
-    done = subprocess.run([sys.executable, '-c', PROGRAM, told], check=False, capture_output=True, text=True)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ['it said nothing']
-        raise PointPEFTError(f'the folder of {config} could not be opened: {said[-1]}')
-    costs: Costs = json.loads(done.stdout.strip().splitlines()[-1])
+    costs: Costs = answer_of(PROGRAM, told, f'the folder of {config} could not be opened')
     return costs

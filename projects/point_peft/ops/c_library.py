@@ -32,6 +32,9 @@ VECTORS = {
 }
 """Flags for the vectors of :func:`torch.backends.cpu.get_cpu_capability`."""
 
+WIDEST_VECTOR = 16
+"""Numbers of float32 in the widest vector of these; other vectors have half as many."""
+
 SECONDS_TO_COMPILE = 120
 
 

@@ -7,14 +7,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .c_library import call, long
+from .c_library import WIDEST_VECTOR, call, long
 
 SOURCE = Path(__file__).with_suffix('.c')
 
 FLAGS = ('-ffp-contract=off',)
 """Products and sums are not fused: every distance is rounded as by torch."""
-
-WIDEST_VECTOR = 16
 
 
 def farthest_point_sample_in_c(points: Tensor, num_samples: int) -> Tensor:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .c_library import call, long
+from .c_library import WIDEST_VECTOR, call, long
 
 SOURCE = Path(__file__).with_suffix('.c')
 
@@ -24,9 +24,6 @@ FLAGS = (
     f'-DMAX_HEAD={MAX_HEAD_DIM}',
     f'-DMAX_D={MAX_UPDATE_DIM}',
 )
-
-WIDEST_VECTOR = 16
-"""Channels are pooled in vectors of as many numbers, or of half as many."""
 
 
 def can_attend(table: Tensor, rows: Tensor, num_heads: int) -> bool:

@@ -8,14 +8,18 @@
 
 #include "vectors.h"
 
+#define LINE 16 /* numbers of a line of the cache; rows are too short for a processor to foresee the next ones */
 #define ROWS (LANES / 2) /* that are handled at a time: as many as registers have room for */
 
 /* thin (rows, 8) = many @ weight. */
 INLINE void project(const float *many, int rows, const float *weight, int N, float *thin) {
     eight sums[ROWS] = {{0}};
-    for (int n = 0; n < N; n++) {
-        const eight w = load_eight(weight + (int64_t)n * EIGHT);
-        for (int m = 0; m < rows; m++) sums[m] += many[(int64_t)m * N + n] * w;
+    for (int line = 0; line < N; line += LINE) {
+        for (int m = 0; m < rows; m++) __builtin_prefetch(many + (int64_t)(rows + m) * N + line);
+        for (int n = line; n < line + LINE; n++) {
+            const eight w = load_eight(weight + (int64_t)n * EIGHT);
+            for (int m = 0; m < rows; m++) sums[m] += many[(int64_t)m * N + n] * w;
+        }
     }
     for (int m = 0; m < rows; m++) store_eight(thin + m * EIGHT, sums[m]);
 }

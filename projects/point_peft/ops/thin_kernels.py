@@ -10,15 +10,12 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn import functional as F
 
-from .c_library import call, long
+from .c_library import WIDEST_VECTOR, call, long
 
 SOURCE = Path(__file__).with_suffix('.c')
 
 COLUMNS = 8
 """What the kernels multiply with; fewer columns are filled up with zeros."""
-
-WIDEST_VECTOR = 16
-"""The number of channels is a multiple of it."""
 
 ROWS_OF_A_PART, MOST_PARTS = 64, 64
 """Rows whose products are added up by themselves, so that the sum does not depend on the number of threads."""
