@@ -50,6 +50,16 @@ def test_picture() -> None:
         assert list(axes.lines[0].get_xdata()) == GROWTH.values
 
 
+def test_what_does_not_grow_looks_flat() -> None:
+    """Noise of a percent fills no picture."""
+    noisy = Growth('x', [1, 10, 100], {'c': [row(1), row(1.01), row(0.99)]})
+    for axes in noisy.picture().axes:
+        low, high = axes.get_ylim()
+        assert high / low == pytest.approx(10) and low < 0.99 < 1.01 < high
+    low, high = GROWTH.picture().axes[0].get_ylim()
+    assert high / low > 1000
+
+
 @pytest.mark.parametrize(
     'size, told', [('threads', (dict(threads=3), {})), ('model.x.y', ({}, {'model.x.y': '3'}))]
 )

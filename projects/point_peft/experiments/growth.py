@@ -26,6 +26,9 @@ PROCESSES = 'processes'
 FILES = 'files'
 """Another one, by ``measure_folders``."""
 
+LEAST_SPAN = 10
+"""Pictures go over a factor of ten at least, so that costs which do not grow look flat, whatever their noise."""
+
 TITLES = {
     'train_step_s': 'seconds of a step',
     'infer_s': 'of inference',
@@ -110,6 +113,9 @@ class Growth:
                     label='' if slope is None else f'exponent {slope:.2f}',
                 )
             place.set(xscale='log', yscale='log', xlabel=literal(self.size), ylabel=name)
+            low, high = place.get_ylim()
+            wider = max(1.0, LEAST_SPAN / (high / low)) ** 0.5
+            place.set_ylim(low / wider, high * wider)
             place.legend(fontsize=7)
         draw_legend(figure, axes[0].lines, list(self.costs), fontsize=8, loc='outside right upper')
         return figure
