@@ -32,4 +32,5 @@ def test_training_with_point_peft(name):
 
 @pytest.mark.parametrize('kind', ['DoRA', 'SSF', 'VPTShallow'])
 def test_training_with_one_method(kind):
-    check_compiled_training(build_classifier([dict(type=kind)], **SHALLOW['PointMAE']).train(), 4)
+    batches = [4, 6] if kind == 'DoRA' else [4]  # whose products are operators of ours
+    check_compiled_training(build_classifier([dict(type=kind)], **SHALLOW['PointMAE']).train(), *batches)

@@ -93,7 +93,7 @@ def test_layers(kind: type[nn.Module], shape: tuple[int, ...]) -> None:
 def test_compiler() -> None:
     """One graph with the same bits, and an exported program."""
     model = stored(build_classifier(METHODS['lora'], **SHALLOW['PointMAE']))
-    check_export(model)
+    check_export(model, atol=4e-6)  # of LoRA
     check_compiled_training(model.train(), 4)
 
 

@@ -23,7 +23,7 @@ def test_plain_classifier(name):
 @pytest.mark.parametrize('method', ['lora', 'vpt_deep', 'point_peft'])
 @pytest.mark.parametrize('name', ['PointMAE', 'PointGPT'])
 def test_tuned_classifier(name, method):
-    check_export(tuned(name, method))
+    check_export(tuned(name, method), atol=2e-5 if method == 'lora' else 1e-6)
 
 
 def test_a_saved_program(tmp_path):

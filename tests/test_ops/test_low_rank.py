@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from point_peft.ops import add_projected_up, backends, project_down
+from point_peft.ops import add_projected_up, backends, products_with_rows, project_down
 
 SHAPES = [(2, 129, 384, 8), (1, 3, 16, 4), (3, 70, 48, 1), (2, 5, 20, 8), (1, 9, 32, 12)]
 """Clouds, tokens, channels, rank; of the last two, channels that fill no vector and a rank above eight."""
@@ -97,6 +97,20 @@ def test_nothing_is_spread() -> None:
     assert with_x.grad is not None
     expected = x[0].T @ hidden[0]
     torch.testing.assert_close(with_x.grad, expected, rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.parametrize(('queries', 'channels'), [(1, 32), (8, 48), (9, 32), (3, 20)])
+def test_products_with_rows(queries: int, channels: int) -> None:
+    """They are those of torch, and equal rows have equal products, wherever they stand."""
+    few, rows = random(queries, channels), random(37, channels, seed=1)
+    found = products_with_rows(few, rows)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found.double(), few.double() @ rows.double().T, rtol=1e-5, atol=5e-5)
+    if channels % 16 == 0 and queries <= 8 and backends.c_works():
+        same = products_with_rows(few, rows[:1].repeat(37, 1))
+        assert (same == same[:, :1]).all()
+    slopes = with_gradients(products_with_rows, few, rows)
+    assert_near(slopes, with_gradients(lambda a, b: a @ b.T, few.double(), rows.double()))
 
 
 def test_second_derivatives() -> None:

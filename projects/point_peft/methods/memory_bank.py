@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from ..io.errors import InvalidValueError
 from ..io.shipped import call_of
-from ..ops import project_down
+from ..ops import products_with_rows
 
 NORMALIZATION = 'l2'
 """Keys have unit length, so similarity is a cosine; see :class:`MemoryBank` for the reasons."""
@@ -162,8 +162,7 @@ def nearest_rows(query: Tensor, keys: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     values, rows = [], []
     for number, part in enumerate(keys.split(CHUNK_ROWS)):
-        similarity = project_down(part, query).T.contiguous()  # rows are many, and each is read once
-        largest, index = _first_largest(similarity, min(k, len(part)))
+        largest, index = _first_largest(products_with_rows(query, part), min(k, len(part)))
         values.append(largest)
         rows.append(index + number * CHUNK_ROWS)
     if len(rows) == 1:

@@ -13,7 +13,7 @@ from .interpolation import (
     three_nn,
 )
 from .knn import knn
-from .low_rank import add_projected_up, project_down
+from .low_rank import add_projected_up, products_with_rows, project_down
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_attention import region_attention
@@ -38,6 +38,7 @@ __all__ = [
     'knn',
     'max_pool',
     'morton_order',
+    'products_with_rows',
     'project_down',
     'region_attention',
     'region_max_pool',

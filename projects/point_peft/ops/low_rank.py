@@ -47,6 +47,22 @@ def add_projected_up(x: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
     return x + F.linear(hidden, weight)
 
 
+def products_with_rows(queries: Tensor, rows: Tensor) -> Tensor:
+    """Products of a few queries with many rows, each of which is read once: ``queries @ rows.T``.
+
+    Args:
+        queries (Tensor): ``(B, C)``.
+        rows (Tensor): ``(N, C)``.
+
+    Returns:
+        Tensor: ``(B, N)``.
+    """
+    differentiated = torch.is_grad_enabled() and (queries.requires_grad or rows.requires_grad)
+    if rows.device.type != 'cpu' or differentiated or is_exporting():
+        return queries @ rows.T
+    return _products_with_rows_on_cpu(queries, rows)
+
+
 def _in_one_pass(x: Tensor, weight: Tensor, *others: Tensor) -> bool:
     """Whether tokens (..., C) and a weight (R, C) are for our kernels; what does not fit is for torch to refuse.
 
@@ -103,7 +119,10 @@ class _AddProjectedUp(torch.autograd.Function):
         return gradient, of_hidden, of_weight.T
 
 
-@opaque('(Tensor many, Tensor weight) -> Tensor', lambda many, weight: many.new_empty(len(many), len(weight)))
+@opaque(
+    '(Tensor many, Tensor weight) -> Tensor',
+    lambda many, weight: many.new_empty(many.shape[0], weight.shape[0]),
+)
 def _project(many: Tensor, weight: Tensor) -> Tensor:
     kernels = thin_kernels_for(many)
     return kernels.project(many, weight) if kernels else many @ weight.T
@@ -111,7 +130,7 @@ def _project(many: Tensor, weight: Tensor) -> Tensor:
 
 @opaque(
     '(Tensor? many, Tensor thin, Tensor across) -> Tensor',
-    lambda _, thin, across: thin.new_empty(len(thin), across.shape[1]),
+    lambda _, thin, across: thin.new_empty(thin.shape[0], across.shape[1]),
 )
 def _expand(many: Tensor | None, thin: Tensor, across: Tensor) -> Tensor:
     kernels = thin_kernels_for(thin)
@@ -135,3 +154,14 @@ def _sum_products(many: Tensor, thin: Tensor) -> Tensor:
 def _project_and_sum(many: Tensor, weight: Tensor, thin: Tensor) -> tuple[Tensor, Tensor]:
     kernels = thin_kernels_for(many)
     return kernels.project_and_sum(many, weight, thin) if kernels else (many @ weight.T, thin.T @ many)
+
+
+@opaque(
+    '(Tensor queries, Tensor rows) -> Tensor',
+    lambda queries, rows: rows.new_empty(queries.shape[0], rows.shape[0]),
+)
+def _products_with_rows_on_cpu(queries: Tensor, rows: Tensor) -> Tensor:
+    kernels = thin_kernels_for(rows)
+    if kernels and queries.shape[1] == rows.shape[1] and kernels.can_multiply(rows.shape[1], len(queries)):
+        return kernels.project(rows, queries).T.contiguous()
+    return queries @ rows.T
