@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from point_peft.ops import backends, c_library, farthest_point_sample, farthest_point_sample_loop
+from point_peft.ops import (
+    backends,
+    c_library,
+    farthest_point_sample,
+    farthest_point_sample_loop,
+    thin_kernels,
+)
 from point_peft.ops.region_kernels import FLAGS, SOURCE
 
 pytestmark = pytest.mark.skipif(
@@ -94,3 +100,15 @@ def test_no_compiler(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not backends.c_works()
     assert len(said) == 1 and 'our kernels in C do not compile here' in said[0]
     assert_points_are_sampled()
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [torch.zeros(4, 8, dtype=torch.float64), torch.zeros(4, 8, device='meta'), torch.zeros(4, 8).bfloat16()],
+)
+def test_what_c_cannot_read_is_refused(wrong: torch.Tensor) -> None:
+    """Another type or memory would be garbage."""
+    with pytest.raises(
+        ValueError, match=f'a kernel in C got a Tensor of {wrong.dtype} on {wrong.device.type}'
+    ):
+        thin_kernels.expand(None, wrong, torch.zeros(8, 16))

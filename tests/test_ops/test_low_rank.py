@@ -82,6 +82,21 @@ def test_wrong_shapes_are_refused() -> None:
         add_projected_up(random(2, 5, 32), random(2, 6, 8), random(32, 8))
 
 
+class Labelled(torch.Tensor):
+    """A tensor of another class."""
+
+
+def test_tensors_of_other_kinds_are_for_torch() -> None:
+    """Classes of their own, other devices and types: torch computes, or says what does not fit."""
+    x, weight = random(2, 5, 32), random(8, 32, seed=1)
+    assert isinstance(project_down(x, weight.as_subclass(Labelled)), Labelled)
+    assert project_down(x.to('meta'), weight.to('meta')).device.type == 'meta'
+    with pytest.raises(RuntimeError, match='dtype'):
+        project_down(x, weight.double())
+    with pytest.raises(RuntimeError, match='dtype'):
+        products_with_rows(weight.double(), x[0])
+
+
 def test_nothing_is_spread() -> None:
     """A row of NaN or infinite numbers touches itself alone, also where rows are handled in groups."""
     x, weight = random(1, 19, 32), random(8, 32, seed=1)

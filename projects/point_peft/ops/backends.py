@@ -10,17 +10,14 @@ from types import ModuleType
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from . import point_kernels, region_kernels, thin_kernels
-from .c_library import compiler, library
+from .c_library import compiler, is_plain, library
 
 UNUSABLE = (ImportError, OSError, RuntimeError, AttributeError)
 """What the import of a package raises that was built for another torch or another machine."""
-
-PLAIN_TENSORS = (Tensor, nn.Parameter)
-"""Classes whose numbers lie where their address says."""
 
 
 def kernels_for(points: Tensor) -> ModuleType | None:
@@ -67,7 +64,7 @@ def _suits_c(tensor: Tensor) -> bool:
     it gets the plain forms, unless it says with a ``note_kernel`` that it wants to know of kernels. So do tensors that
     stand for others (``torch.func``, DTensor), in which there is nothing to read.
     """
-    if tensor.device.type != 'cpu' or tensor.dtype != torch.float32 or type(tensor) not in PLAIN_TENSORS:
+    if tensor.dtype != torch.float32 or not is_plain(tensor):
         return False
     if torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
         return False

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from ..io.caches import user_caches
-from ..io.errors import MissingFileError
+from ..io.errors import InvalidValueError, MissingFileError
 
 FLAGS = ('-O3', '-std=gnu11', '-fPIC', '-shared', '-fopenmp', '-fno-math-errno', '-fno-trapping-math')
 
@@ -36,6 +36,12 @@ WIDEST_VECTOR = 16
 """Numbers of float32 in the widest vector of these; other vectors have half as many."""
 
 SECONDS_TO_COMPILE = 120
+
+PLAIN_TENSORS = (Tensor, nn.Parameter)
+"""Classes whose numbers lie where their address says."""
+
+KNOWN_TYPES = (torch.float32, torch.int64, torch.uint8)
+"""What kernels read and write."""
 
 
 def compiler() -> str | None:
@@ -64,14 +70,32 @@ def call(
         name (str): Function in it.
         *arguments (Tensor | c_int64 | int | None): What it takes; None is a null pointer.
         flags (tuple[str, ...]): More flags of the compiler.
+
+    Raises:
+        ValueError: A tensor is not in this machine's memory as numbers of a type that kernels know.
     """
     modes: list[Any] = _get_current_dispatch_mode_stack()
     for mode in modes:
         mode.note_kernel(name)
-    kept = [value.contiguous() if isinstance(value, Tensor) else value for value in arguments]
+    kept = [_readable(value).contiguous() if isinstance(value, Tensor) else value for value in arguments]
     given = [ctypes.c_void_p(value.data_ptr()) if isinstance(value, Tensor) else value for value in kept]
     result: int = getattr(library(source, flags), name)(*given, torch.get_num_threads())
     return result
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether its numbers lie in this machine's memory, at its address."""
+    return type(tensor) in PLAIN_TENSORS and tensor.device.type == 'cpu'
+
+
+def _readable(tensor: Tensor) -> Tensor:
+    """The tensor, if C may read it: any other address or type would be garbage, and nobody would say so."""
+    if not is_plain(tensor) or tensor.dtype not in KNOWN_TYPES:
+        raise InvalidValueError(
+            f'a kernel in C got a {type(tensor).__name__} of {tensor.dtype} on {tensor.device}; it reads float32 and '
+            'indices in the memory of the CPU.'
+        )
+    return tensor
 
 
 @functools.cache

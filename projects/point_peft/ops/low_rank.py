@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from . import thin_kernels
 from .autocast import is_autocasting
 from .backends import thin_kernels_for
+from .c_library import is_plain
 from .compiling import is_compiling, is_differentiated, is_exporting, opaque
 
 
@@ -58,7 +59,7 @@ def products_with_rows(queries: Tensor, rows: Tensor) -> Tensor:
         Tensor: ``(B, N)``.
     """
     differentiated = torch.is_grad_enabled() and (queries.requires_grad or rows.requires_grad)
-    if rows.device.type != 'cpu' or differentiated or is_exporting():
+    if differentiated or is_exporting() or not (is_plain(queries) and is_plain(rows)):
         return queries @ rows.T
     return _products_with_rows_on_cpu(queries, rows)
 
@@ -69,7 +70,11 @@ def _in_one_pass(x: Tensor, weight: Tensor, *others: Tensor) -> bool:
     Autocast multiplies in bfloat16, exported and traced programs are made of torch's operators, and ``torch.func`` asks
     for rules of its own.
     """
-    if x.device.type != 'cpu' or is_exporting() or is_autocasting('cpu'):
+    if (
+        is_exporting()
+        or not all(is_plain(tensor) for tensor in (x, weight, *others))
+        or is_autocasting('cpu')
+    ):
         return False
     if not is_compiling() and (torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()):
         return False
@@ -161,7 +166,7 @@ def _project_and_sum(many: Tensor, weight: Tensor, thin: Tensor) -> tuple[Tensor
     lambda queries, rows: rows.new_empty(queries.shape[0], rows.shape[0]),
 )
 def _products_with_rows_on_cpu(queries: Tensor, rows: Tensor) -> Tensor:
-    kernels = thin_kernels_for(rows)
+    kernels = thin_kernels_for(rows) and thin_kernels_for(queries)
     if kernels and queries.shape[1] == rows.shape[1] and kernels.can_multiply(rows.shape[1], len(queries)):
         return kernels.project(rows, queries).T.contiguous()
     return queries @ rows.T
