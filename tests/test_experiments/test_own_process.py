@@ -17,11 +17,11 @@ def test_the_last_line_counts() -> None:
 @pytest.mark.parametrize(
     ('program', 'message'),
     [
-        ('raise SystemExit("no room")', 'nothing came: no room'),
-        ('raise SystemExit(3)', 'nothing came: it said nothing and ended with 3'),
+        ('raise SystemExit("no room")', r'nothing came: no room \(its process ended with 1\)'),
+        ('raise SystemExit(3)', r'nothing came: it said nothing \(its process ended with 3\)'),
     ],
 )
 def test_a_failure_says_why(program: str, message: str) -> None:
-    """The last line of what it said, or how it ended."""
+    """The last line of what it said, and how it ended."""
     with pytest.raises(PointPEFTError, match=message):
         answer_of(program, '', 'nothing came')

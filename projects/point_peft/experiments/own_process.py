@@ -19,10 +19,10 @@ def answer_of(program: str, told: str, failure: str) -> Any:
         failure (str): What did not come about if it fails, as the beginning of a sentence.
 
     Raises:
-        PointPEFTError: It failed; with the last line of what it said.
+        PointPEFTError: It failed; with the last line of what it said, and how it ended.
     """
     done = subprocess.run([sys.executable, '-c', program, told], check=False, capture_output=True, text=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f'it said nothing and ended with {done.returncode}']
-        raise PointPEFTError(f'{failure}: {said[-1]}')
+        said = done.stderr.strip().splitlines() or ['it said nothing']
+        raise PointPEFTError(f'{failure}: {said[-1]} (its process ended with {done.returncode})')
     return json.loads(done.stdout.strip().splitlines()[-1])
