@@ -113,7 +113,8 @@ def rounded_logits(model: PointClassifier) -> Tensor:
         return linear(*short).bfloat16().float()
 
     by_linear = patch('point_peft.ops.low_rank._in_one_pass', return_value=False)
-    with torch.no_grad(), by_linear, patch('torch.nn.functional.linear', rounding):
+    by_torch = torch.backends.mkldnn.flags(enabled=False)
+    with torch.no_grad(), by_linear, by_torch, patch('torch.nn.functional.linear', rounding):
         return model(dict(points=BATCH))
 
 

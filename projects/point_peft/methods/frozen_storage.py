@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..backbones.layers import Linear
 from ..io.errors import InvalidValueError
 from ..io.weights import hash_tensor
 from ..ops.autocast import is_autocasting
@@ -36,7 +37,11 @@ class StoredConv1d(nn.Conv1d):
         return self._conv_forward(x, _weight_for(x, self.weight), self.bias)
 
 
-STORED: dict[type[nn.Module], type[nn.Module]] = {nn.Linear: StoredLinear, nn.Conv1d: StoredConv1d}
+STORED: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Linear: StoredLinear,
+    Linear: StoredLinear,
+    nn.Conv1d: StoredConv1d,
+}
 """What stands for which layer: the products whose operands autocast rounds."""
 
 

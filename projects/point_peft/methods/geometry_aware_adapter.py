@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import BatchNorm1d, DropPath, drop_path_rates
+from ..backbones.layers import BatchNorm1d, DropPath, Linear, drop_path_rates
 from ..io.errors import InvalidValueError
 from ..ops import (
     add_interpolated,
@@ -213,7 +213,7 @@ class LocalAttention(nn.Module):
                 f'num_heads={num_heads} does not divide attn_dim={attn_dim}; choose a divisor.'
             )
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * attn_dim, bias=False)
+        self.qkv = Linear(dim, 3 * attn_dim, bias=False)
         self.proj = nn.Linear(attn_dim, dim)
 
     def forward(self, tokens: Tensor, rows: Tensor) -> Tensor:

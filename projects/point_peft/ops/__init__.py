@@ -13,6 +13,7 @@ from .interpolation import (
     three_nn,
 )
 from .knn import knn
+from .linear import linear
 from .low_rank import add_projected_up, products_with_rows, project_down
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
@@ -36,6 +37,7 @@ __all__ = [
     'interpolate_with',
     'interpolation_weights',
     'knn',
+    'linear',
     'max_pool',
     'morton_order',
     'products_with_rows',

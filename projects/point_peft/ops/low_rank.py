@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import thin_kernels
-from .autocast import is_autocasting
 from .backends import thin_kernels_for
 from .c_library import is_plain
-from .compiling import is_compiling, is_differentiated, is_exporting, opaque
+from .compiling import is_differentiated, is_exporting, opaque
+from .plain_products import is_plain_product
 
 
 def project_down(x: Tensor, weight: Tensor) -> Tensor:
@@ -65,20 +65,8 @@ def products_with_rows(queries: Tensor, rows: Tensor) -> Tensor:
 
 
 def _in_one_pass(x: Tensor, weight: Tensor, *others: Tensor) -> bool:
-    """Whether tokens (..., C) and a weight (R, C) are for our kernels; what does not fit is for torch to refuse.
-
-    Autocast multiplies in bfloat16, exported and traced programs are made of torch's operators, and ``torch.func`` asks
-    for rules of its own.
-    """
-    if (
-        is_exporting()
-        or not all(is_plain(tensor) for tensor in (x, weight, *others))
-        or is_autocasting('cpu')
-    ):
-        return False
-    if not is_compiling() and (torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()):
-        return False
-    if any(tensor.dtype != torch.float32 for tensor in (x, weight, *others)):
+    """Whether tokens (..., C) and a weight (R, C) are for our kernels; what does not fit is for torch to refuse."""
+    if not is_plain_product(x, weight, *others):
         return False
     fits = x.dim() > 1 and x.numel() > 0 and weight.dim() == 2 and x.shape[-1] == weight.shape[1]
     return fits and thin_kernels.can_multiply(channels=weight.shape[1], rank=weight.shape[0])

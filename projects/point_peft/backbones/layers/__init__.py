@@ -7,6 +7,7 @@ from .causal import CausalBlock, CausalStack, causal_mask, sine_position
 from .cross_attention import CrossAttention
 from .drop_path import DropPath, drop_path_rates
 from .extra_channels import ExtraChannels
+from .linear import Linear
 from .mlp import Mlp
 from .patch_embed import PatchEmbed, PositionMlp, position_mlp
 from .recomputation import is_recomputation
@@ -21,6 +22,7 @@ __all__ = [
     'CrossAttention',
     'DropPath',
     'ExtraChannels',
+    'Linear',
     'Mlp',
     'PatchEmbed',
     'PositionMlp',

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ...io.errors import InvalidValueError
 from ...ops.checks import at_least_float32
+from .linear import Linear
 
 
 class Attention(nn.Module):
@@ -24,8 +25,8 @@ class Attention(nn.Module):
         if dim % num_heads:
             raise InvalidValueError(f'num_heads={num_heads} does not divide dim={dim}; choose a divisor.')
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = Linear(dim, dim)
 
     def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Attend over all tokens.

@@ -7,9 +7,8 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from ...ops import max_pool
+from ...ops import linear, max_pool
 from ...ops.compiling import is_compiling
 from .batch_norm import BatchNorm1d
 
@@ -76,8 +75,8 @@ class PatchEmbed(nn.Module):
         pooled = max_pool(local, dim=1)  # (M, 256)
         conv = cast(nn.Conv1d, self.second_conv[0])
         on_pooled, on_local = conv.weight.squeeze(-1).chunk(2, dim=1)
-        mixed = F.linear(local, on_local)  # (M, K, 512)
-        mixed += F.linear(pooled, on_pooled, conv.bias).unsqueeze(1)
+        mixed = linear(local, on_local)  # (M, K, 512)
+        mixed += linear(pooled, on_pooled, conv.bias).unsqueeze(1)
         mixed = _rest(mixed.flatten(0, 1), self.second_conv)
         return max_pool(mixed.view(count, size, -1), dim=1)
 
@@ -102,7 +101,7 @@ class PositionMlp(nn.Sequential):
 def _pointwise(x: Tensor, conv: nn.Module) -> Tensor:
     """Apply a 1x1 convolution to rows (M, in)."""
     assert isinstance(conv, nn.Conv1d)
-    return F.linear(x, conv.weight.squeeze(-1), conv.bias)
+    return linear(x, conv.weight.squeeze(-1), conv.bias)
 
 
 def _stage(*dims: int) -> nn.Sequential:
