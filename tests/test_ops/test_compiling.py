@@ -94,3 +94,13 @@ def test_a_trace_sees_plain_torch():
     traced = torch.jit.trace(lambda points: farthest_point_sample(points, 3), POINTS)
     assert 'point_peft::' not in str(traced.graph)
     assert torch.equal(traced(POINTS), farthest_point_sample(POINTS, 3))
+
+
+def test_two_operators_of_one_name() -> None:
+    """Refused, since torch would call the later one for both."""
+
+    def weighted_rows(points: torch.Tensor) -> torch.Tensor:
+        return points
+
+    with pytest.raises(ValueError, match='point_peft::weighted_rows already'):
+        compiling.opaque('(Tensor points) -> Tensor', torch.clone)(weighted_rows)

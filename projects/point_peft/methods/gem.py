@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import attend
 from ..io.errors import InvalidValueError
-from ..ops import gather, knn
+from ..ops import attend, gather, knn
 from ..ops.checks import at_least_float32
 from ..registry import MODELS
 from .base import TuningMethod

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import attend
 from ..io.errors import InvalidValueError
+from ..ops import attend
 from ..registry import MODELS
 from .base import TuningMethod
 from .context import Inserted, TuningContext

@@ -1,5 +1,6 @@
 """Point operations: plain torch on any device, faster kernels where installed; callers never ask which."""
 
+from .attention import attend, self_attention
 from .chamfer import chamfer_distance, chamfer_distance_l1
 from .distance import squared_distance
 from .fps import farthest_point_sample, farthest_point_sample_loop
@@ -25,6 +26,7 @@ __all__ = [
     'Groups',
     'add_interpolated',
     'add_projected_up',
+    'attend',
     'chamfer_distance',
     'chamfer_distance_l1',
     'farthest_point_sample',
@@ -44,6 +46,7 @@ __all__ = [
     'project_down',
     'region_attention',
     'region_max_pool',
+    'self_attention',
     'squared_distance',
     'take_rows',
     'three_nn',

@@ -13,7 +13,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from . import point_kernels, region_kernels, thin_kernels
+from . import attention_kernels, point_kernels, region_kernels, thin_kernels
 from .c_library import compiler, is_plain, library
 
 UNUSABLE = (ImportError, OSError, RuntimeError, AttributeError)
@@ -57,6 +57,11 @@ def thin_kernels_for(tensor: Tensor) -> ModuleType | None:
     return thin_kernels if _suits_c(tensor) else None
 
 
+def attention_kernels_for(tensor: Tensor) -> ModuleType | None:
+    """Our kernels in C for attention over whole sequences, as :func:`region_kernels_for`."""
+    return attention_kernels if _suits_c(tensor) else None
+
+
 def _suits_c(tensor: Tensor) -> bool:
     """Whether a kernel in C takes it, and works.
 
@@ -84,6 +89,7 @@ def c_works() -> bool:
         library(region_kernels.SOURCE, region_kernels.FLAGS)
         library(point_kernels.SOURCE, point_kernels.FLAGS)
         library(thin_kernels.SOURCE)
+        library(attention_kernels.SOURCE, attention_kernels.FLAGS)
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, 'stderr', None) or error
         _warn(f'our kernels in C do not compile here ({reason}), so plain torch does their work')

@@ -9,10 +9,16 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor
 
+from ..io.errors import InvalidValueError
+
 Function = TypeVar('Function', bound=Callable)
 
 HAS_CUSTOM_OPERATORS = hasattr(torch.library, 'custom_op')
 """Since torch 2.4; before, nothing is compiled here."""
+
+
+_OPAQUE: set[str] = set()
+"""Names of operators of our own."""
 
 
 def is_compiling() -> bool:
@@ -41,12 +47,18 @@ def opaque(schema: str, outputs: Callable) -> Callable[[Function], Function]:
         schema (str): Types of arguments and results, as ``(Tensor points, SymInt count) -> Tensor``.
         outputs (Callable): From the same arguments, empty results of the right shape and type. Results are contiguous,
             and have no gradient of their own.
+
+    Raises:
+        ValueError: An operator of this name is there already.
     """
 
     def register(function: Function) -> Function:
         if not HAS_CUSTOM_OPERATORS:
             return function
         name = function.__name__.strip('_')
+        if name in _OPAQUE:  # torch would take the later one for both
+            raise InvalidValueError(f'there is an operator point_peft::{name} already; rename this one.')
+        _OPAQUE.add(name)
         torch.library.custom_op(
             f'point_peft::{name}', function, mutates_args=(), schema=schema
         ).register_fake(outputs)

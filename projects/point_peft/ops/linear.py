@@ -34,7 +34,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         Tensor: ``(..., O)``.
     """
     operands = (x, weight) if bias is None else (x, weight, bias)
-    for_torch = is_compiling() or not is_plain_product(*operands)  # a compiler has its own choice of libraries
+    for_torch = is_compiling() or not is_plain_product(
+        *operands
+    )  # a compiler has its own choice of libraries
     if for_torch or not _fits(x, weight, bias) or not _is_for_onednn(x, weight):
         return F.linear(x, weight, bias)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands):

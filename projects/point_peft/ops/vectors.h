@@ -22,6 +22,23 @@ static inline lanes choose(ints mask, lanes yes, lanes no) {
     return (lanes)((mask & (ints)yes) | (~mask & (ints)no));
 }
 
+/* exp of numbers not above zero, to 2 units of the last place (Cephes' expf). */
+static inline lanes exponential(lanes x) {
+    const lanes big = splat(12582912.0f); /* adding it rounds to a whole number */
+    x = choose(x < splat(-87.0f), splat(-87.0f), x);
+    lanes n = x * 1.44269504088896341f + big;
+    n -= big;
+    lanes r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    lanes p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    ints power = (__builtin_convertvector(n, ints) + 127) << 23;
+    return p * (lanes)power;
+}
+
 /* Vectors of eight, for short rows. */
 #define EIGHT 8
 

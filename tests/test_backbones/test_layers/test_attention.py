@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from point_peft.backbones.layers import Attention, attend, attention
+from point_peft.backbones.layers import Attention
 
 
 def attend_slowly(layer: Attention, x: Tensor, allowed: Tensor | None = None) -> Tensor:
@@ -71,18 +71,3 @@ def test_heads_must_divide() -> None:
     """The message names both numbers."""
     with pytest.raises(ValueError, match='num_heads=5 does not divide dim=12'):
         Attention(12, num_heads=5)
-
-
-@pytest.mark.parametrize('mask', [None, 'bool', 'added'])
-def test_plain_products_equal_the_fused_kernel(mask, monkeypatch):
-    q, k, v = torch.randn(3, 2, 3, 7, 4, dtype=torch.float64)
-    attn_mask = None
-    if mask is not None:
-        allowed = torch.rand(2, 1, 7, 7) > 0.3
-        allowed |= torch.eye(7, dtype=torch.bool)
-        attn_mask = (
-            allowed if mask == 'bool' else torch.zeros(2, 1, 7, 7).double().masked_fill(~allowed, -1e5)
-        )
-    plain = attend(q, k, v, attn_mask)
-    monkeypatch.setattr(attention, 'LONGEST_PLAIN', 0)
-    torch.testing.assert_close(plain, attend(q, k, v, attn_mask))

@@ -1,6 +1,6 @@
 """Layers shared by the backbones."""
 
-from .attention import Attention, attend
+from .attention import Attention
 from .batch_norm import BatchNorm1d
 from .block import Block, BlockStack
 from .causal import CausalBlock, CausalStack, causal_mask, sine_position
@@ -26,7 +26,6 @@ __all__ = [
     'Mlp',
     'PatchEmbed',
     'PositionMlp',
-    'attend',
     'causal_mask',
     'drop_path_rates',
     'is_recomputation',

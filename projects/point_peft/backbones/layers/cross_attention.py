@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .attention import attend
+from ...ops import attend
 from .linear import Linear
 
 
