@@ -6,6 +6,7 @@ library, and keeps all probabilities for the backward.
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 from torch import Tensor
@@ -53,6 +54,6 @@ def attention_gradient(gradient: Tensor, qkv: Tensor) -> Tensor:
     return sent
 
 
-def _call(name: str, *arguments: object) -> None:
+def _call(name: str, *arguments: Tensor | ctypes.c_int64) -> None:
     if call(SOURCE, name, *arguments, flags=FLAGS):
         raise MemoryError('attention on the CPU has no room for the numbers of one head')

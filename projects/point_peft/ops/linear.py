@@ -34,10 +34,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         Tensor: ``(..., O)``.
     """
     operands = (x, weight) if bias is None else (x, weight, bias)
-    for_torch = is_compiling() or not is_plain_product(
-        *operands
-    )  # a compiler has its own choice of libraries
-    if for_torch or not _fits(x, weight, bias) or not _is_for_onednn(x, weight):
+    if is_compiling() or not is_plain_product(*operands):  # compilers choose their libraries themselves
+        return F.linear(x, weight, bias)
+    if not _fits(x, weight, bias) or not is_for_onednn(x, weight):
         return F.linear(x, weight, bias)
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in operands):
         result: Tensor = _Linear.apply(x, weight, bias)
@@ -62,14 +61,14 @@ class _Linear(torch.autograd.Function):
         rows = gradient.flatten(0, -2)
         of_x = of_weight = None
         if weight is not None:
-            for_torch = is_differentiated() or not _is_for_onednn(gradient, weight.T)
+            for_torch = is_differentiated() or not is_for_onednn(gradient, weight.T)
             of_x = gradient @ weight if for_torch else _by_onednn(gradient, weight.T, None)
         if x is not None:
             of_weight = rows.T @ x.flatten(0, -2)
         return of_x, of_weight, rows.sum(0) if ctx.needs_input_grad[2] else None
 
 
-def _is_for_onednn(x: Tensor, weight: Tensor) -> bool:
+def is_for_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether the product is large, and no counter of FLOPs wants to see it as torch's."""
     watchers = _get_current_dispatch_mode_stack()
     large = x.numel() * weight.shape[0] >= LEAST_PRODUCTS and torch._C._get_mkldnn_enabled()
@@ -78,9 +77,7 @@ def _is_for_onednn(x: Tensor, weight: Tensor) -> bool:
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if not weight.is_contiguous() and not weight.T.is_contiguous():
-        weight = (
-            weight.contiguous()
-        )  # for other strides oneDNN has a reference form alone, hundreds of times slower
+        weight = weight.contiguous()  # for other strides oneDNN has but a reference form, which takes minutes
     found = torch.ops.mkldnn._linear_pointwise(x.flatten(0, -2).contiguous(), weight, bias, 'none', [], '')
     # As F.linear does: of what autograd takes for a view, the gradient of an operation in place is copied.
     result: Tensor = torch.ops.aten._unsafe_view(found, [*x.shape[:-1], weight.shape[0]])

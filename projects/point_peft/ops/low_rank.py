@@ -12,6 +12,7 @@ from . import thin_kernels
 from .backends import thin_kernels_for
 from .c_library import is_plain
 from .compiling import is_differentiated, is_exporting, opaque
+from .linear import is_for_onednn, linear
 from .plain_products import is_plain_product
 
 
@@ -157,4 +158,6 @@ def _products_with_rows_on_cpu(queries: Tensor, rows: Tensor) -> Tensor:
     kernels = thin_kernels_for(rows) and thin_kernels_for(queries)
     if kernels and queries.shape[1] == rows.shape[1] and kernels.can_multiply(rows.shape[1], len(queries)):
         return kernels.project(rows, queries).T.contiguous()
+    if is_for_onednn(rows, queries):  # which is for many rows and few columns, MKL for the reverse
+        return linear(rows, queries).T.contiguous()
     return queries @ rows.T
