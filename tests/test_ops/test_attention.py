@@ -144,6 +144,20 @@ def test_recorders_see_plain_torch() -> None:
 
 
 @needs_compiler
+def test_half_precision() -> None:
+    """Is computed in float32, by the kernels too, and rounded once; autocast changes nothing."""
+    qkv = random(2, 9, 3, 2, 16).bfloat16()
+    expected = self_attention(qkv.float()).bfloat16()
+    assert torch.equal(self_attention(qkv), expected)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert torch.equal(self_attention(qkv), expected)
+        assert self_attention(qkv.float()).dtype == torch.float32
+    sent = attended(qkv)[1]
+    assert sent.dtype == torch.bfloat16
+    torch.testing.assert_close(sent, attended(qkv.float())[1].bfloat16(), rtol=0.02, atol=0.02)
+
+
+@needs_compiler
 def test_second_derivatives() -> None:
     """They are those of float64."""
 

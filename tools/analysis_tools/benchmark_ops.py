@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
+from torch.nn import functional as F
 from torch.utils.benchmark import Timer
 
 from point_peft.cli.arguments import at_least, check_output, device, path
@@ -26,9 +27,11 @@ from point_peft.ops import (
     flat_rows,
     gather,
     knn,
+    linear,
     project_down,
     region_attention,
     region_max_pool,
+    self_attention,
     take_rows,
     three_nn,
     weighted_gather,
@@ -238,6 +241,38 @@ def low_rank_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     }
 
 
+def linear_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """A frozen wide layer for every center, forward and backward: torch's, and ours."""
+    x = points.new_empty(points.shape[0], args.samples, FEATURE_WIDTH).normal_().requires_grad_()
+    weight = points.new_empty(HIDDEN_WIDTH, FEATURE_WIDTH).normal_()
+    gradient = points.new_empty(*x.shape[:2], HIDDEN_WIDTH).normal_()
+    return {
+        'F.linear': lambda: torch.autograd.grad(F.linear(x, weight), x, gradient),
+        'point_peft': lambda: torch.autograd.grad(linear(x, weight), x, gradient),
+    }
+
+
+def attention_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Attention of all centers to all, forward and backward: products and softmax, torch's fused one, and ours."""
+    shape = (points.shape[0], args.samples, 3, NUM_HEADS, FEATURE_WIDTH // NUM_HEADS)
+    qkv = points.new_empty(shape).normal_().requires_grad_()
+    gradient = torch.randn_like(qkv[:, :, 0])
+
+    def fused() -> Tensor:
+        return F.scaled_dot_product_attention(*qkv.permute(2, 0, 3, 1, 4)).transpose(1, 2)
+
+    def products() -> Tensor:
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        shares = (query * query.shape[-1] ** -0.5 @ key.mT).softmax(-1)
+        return (shares @ value).transpose(1, 2)
+
+    return {
+        'products': lambda: torch.autograd.grad(products(), qkv, gradient),
+        'fused': lambda: torch.autograd.grad(fused(), qkv, gradient),
+        'point_peft': lambda: torch.autograd.grad(self_attention(qkv), qkv, gradient),
+    }
+
+
 def chamfer_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """Chamfer distance, forward and backward: one matrix of distances, and ours."""
     if points.shape[0] * points.shape[1] ** 2 > MAX_PAIRS:
@@ -273,6 +308,8 @@ OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
     'gather': gather_candidates,
     'regions': region_candidates,
     'low_rank': low_rank_candidates,
+    'linear': linear_candidates,
+    'attention': attention_candidates,
     'chamfer': chamfer_candidates,
 }
 """Operation name to the back ends to compare; the first of each is the plain form, ratio 1."""

@@ -89,17 +89,17 @@ class TwoStreamBlock(nn.Module):
 
     def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Map ``[global tokens | patch tokens]`` (B, 3+G, C) to the same shape; the mask acts among patch tokens."""
-        glob, local = x.tensor_split([NUM_GLOBAL_TOKENS], dim=1)
+        glob, local = x.split([NUM_GLOBAL_TOKENS, x.shape[1] - NUM_GLOBAL_TOKENS], dim=1)
         if attn_mask is not None:
             attn_mask = attn_mask[..., NUM_GLOBAL_TOKENS:, NUM_GLOBAL_TOKENS:]
         normed, local = self.local_stream(local, attn_mask)
         glob = self.norm1_contrast(glob)
-        glob = self.norm2_contrast(glob + self.drop_path(self.attn_contrast(glob, normed)))
-        glob = glob + self.drop_path(self.mlp_contrast(glob))
+        glob = self.norm2_contrast(self.drop_path.add_to(glob, self.attn_contrast(glob, normed)))
+        glob = self.drop_path.add_to(glob, self.mlp_contrast(glob))
         return torch.cat([glob, local], dim=1)
 
     def local_stream(self, x: Tensor, attn_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Patch tokens (B, G, C) after the first norm, which the global stream reads, and after the block."""
         normed = self.norm1(x)
-        x = self.norm2(normed + self.drop_path(self.attn(normed, attn_mask)))
-        return normed, x + self.drop_path(self.mlp(x))
+        x = self.norm2(self.drop_path.add_to(normed, self.attn(normed, attn_mask)))
+        return normed, self.drop_path.add_to(x, self.mlp(x))

@@ -167,12 +167,12 @@ class TuningMethod(nn.Module):
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Prefix (B, P, C) and patch tokens (B, G, C) of what enters or leaves a block."""
-        prefix, patches = x.tensor_split([self.context.num_prefix], dim=1)
+        count = self.context.num_prefix
+        prefix, patches = x.split([count, x.shape[1] - count], dim=1)
         return prefix, patches
 
     def split_inside(self, layer: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Prefix, inserted and patch tokens at a module inside block ``layer``, where the sequence is longer."""
-        start = self.context.num_prefix
-        stop = start + self.context.num_inserted(layer)
-        prefix, inserted, patches = x.tensor_split([start, stop], dim=1)
+        counts = self.context.num_prefix, self.context.num_inserted(layer)
+        prefix, inserted, patches = x.split([*counts, x.shape[1] - sum(counts)], dim=1)
         return prefix, inserted, patches

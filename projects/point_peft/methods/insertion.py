@@ -80,7 +80,7 @@ class TokenInsertion:
         context.inserted[layer] = inserted = sorted(inserted, key=lambda part: part.owner)  # stable
         if not inserted:
             return None
-        prefix, patches = x.tensor_split([context.num_prefix], dim=1)
+        prefix, patches = x.split([context.num_prefix, x.shape[1] - context.num_prefix], dim=1)
         entering = [_entering(part).expand(x.shape[0], -1, -1) for part in inserted]
         longer = torch.cat([prefix, *entering, patches], dim=1)
         count = longer.shape[1] - x.shape[1]

@@ -50,14 +50,22 @@ def attend(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> 
 def self_attention(qkv: Tensor) -> Tensor:
     """Let all tokens of a sequence attend to all of them, as :func:`attend`.
 
-    For short sequences on a CPU a kernel in C where there is one: it keeps ``qkv`` alone for the backward.
+    For short sequences on a CPU a kernel in C where there is one, in float32 also under autocast: it keeps ``qkv``
+    alone for the backward.
 
     Args:
         qkv (Tensor): (B, L, 3, H, d) queries, keys and values of H heads.
 
     Returns:
-        Tensor: (B, L, H, d).
+        Tensor: (B, L, H, d), dtype of ``qkv``.
     """
+    if qkv.device.type != 'cpu':
+        return _attend_plainly(qkv)
+    with torch.autocast('cpu', enabled=False):
+        return _self_attend(at_least_float32(qkv)).to(qkv.dtype)
+
+
+def _self_attend(qkv: Tensor) -> Tensor:
     fits = is_plain_product(qkv) and attention_kernels.can_attend(qkv)
     if not fits or not (is_compiling() or attention_kernels_for(qkv)):
         return _attend_plainly(qkv)

@@ -31,6 +31,19 @@ def test_identity(rate: float, training: bool) -> None:
     assert DropPath(rate).train(training)(x) is x
 
 
+@pytest.mark.parametrize(('rate', 'training'), [(0.0, True), (0.5, False), (0.5, True)])
+def test_added_in_one_pass(rate: float, training: bool) -> None:
+    """The same samples are dropped, and gradients are the same."""
+    layer, inputs = DropPath(rate).train(training), torch.randn(2, 9, 4, 6).requires_grad_()
+    results = []
+    for add in (layer.add_to, lambda x, branch: x + layer(branch)):
+        torch.manual_seed(0)
+        found = add(*inputs)
+        results.append((found, torch.autograd.grad(found.square().sum(), inputs)[0]))
+    for one, other in zip(*results):
+        torch.testing.assert_close(one, other)
+
+
 @pytest.mark.parametrize('rate', [-0.1, 1.0, 1.5])
 def test_bad_rate(rate: float) -> None:
     """Rates outside [0, 1) are refused."""

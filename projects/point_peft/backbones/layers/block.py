@@ -31,8 +31,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Map tokens (B, L, C) to tokens (B, L, C)."""
-        x = x + self.drop_path(self.attn(self.norm1(x), attn_mask))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        x = self.drop_path.add_to(x, self.attn(self.norm1(x), attn_mask))
+        return self.drop_path.add_to(x, self.mlp(self.norm2(x)))
 
 
 class BlockStack(nn.Module):

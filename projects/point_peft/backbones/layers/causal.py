@@ -57,8 +57,8 @@ class CausalBlock(nn.Module):
     def forward(self, x: Tensor, attn_mask: Tensor | None = None) -> Tensor:
         """Map tokens (B, L, C) to tokens (B, L, C)."""
         x = self.norm1(x)
-        x = x + self.drop_path(self.attn(x, attn_mask))
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        x = self.drop_path.add_to(x, self.attn(x, attn_mask))
+        return self.drop_path.add_to(x, self.mlp(self.norm2(x)))
 
 
 def causal_mask(length: int, device: torch.device) -> Tensor:

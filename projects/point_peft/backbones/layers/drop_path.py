@@ -23,13 +23,21 @@ class DropPath(nn.Module):
 
     def forward(self, branch: Tensor) -> Tensor:
         """Return ``branch`` (B, ...) with dropped samples at zero and the others scaled up."""
+        scale = self._scale(branch)
+        return branch if scale is None else branch * scale
+
+    def add_to(self, x: Tensor, branch: Tensor) -> Tensor:
+        """``x + forward(branch)`` of tensors (B, ...), in one pass over them."""
+        scale = self._scale(branch)
+        return x + branch if scale is None else torch.addcmul(x, branch, scale)
+
+    def _scale(self, branch: Tensor) -> Tensor | None:
+        """Weight (B, 1, ...) of every sample's branch; None if all are one."""
         if self.rate == 0 or not self.training:
-            return branch
+            return None
         keep = 1 - self.rate
-        mask = torch.empty(
-            branch.shape[:1] + (1,) * (branch.dim() - 1), dtype=branch.dtype, device=branch.device
-        )
-        return branch * mask.bernoulli_(keep).div_(keep)
+        shape = branch.shape[:1] + (1,) * (branch.dim() - 1)
+        return torch.empty(shape, dtype=branch.dtype, device=branch.device).bernoulli_(keep).div_(keep)
 
     def extra_repr(self) -> str:
         """Show the rate in ``print(model)``."""
