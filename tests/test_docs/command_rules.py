@@ -103,6 +103,7 @@ RULES: tuple[Rule, ...] = (
         'tests/test_engine/test_runtime/test_visualizer.py::test_weights_and_biases',
     ),
     Runs(rf'{TRAIN} point_peft/pointmae_mini_shapes_part .*', (*TINY, *FEW, *ONCE)),
+    Elsewhere(r'python tools/quickstart\.py --work-dir \S+ .*', f'{TOOL}quickstart.py::test_end_to_end'),
     Elsewhere('bash tools/quickstart.sh', f'{TOOL}quickstart.py::test_end_to_end'),
     Elsewhere(
         r'python tools/few_shot\.py point_peft/\w+_fewshot_shapes',
@@ -154,6 +155,10 @@ RULES: tuple[Rule, ...] = (
     Elsewhere(
         r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .*--grow model\.backbone\.num_groups .*',
         f'{TOOL}benchmark.py::test_growth',
+    ),
+    Elsewhere(
+        r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .*--dtype bfloat16',
+        f'{TOOL}benchmark.py::test_bfloat16',
     ),
     Elsewhere(
         r'python tools/analysis_tools/benchmark\.py \w+/pointmae_scanobjnn .*--grow processes .*',

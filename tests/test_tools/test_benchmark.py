@@ -53,6 +53,17 @@ def test_costs(tmp_path: Path, measure: Callable[..., str]) -> None:
     assert found['machine']['others'] is None or 0 <= found['machine']['others'] <= 1
 
 
+def test_bfloat16(tmp_path: Path, measure: Callable[..., str]) -> None:
+    """Training steps convert weights and tokens, inference stays as it is, and the file says which it was."""
+    found = []
+    for dtype in ('float32', 'bfloat16'):
+        measure(FULL, '--dtype', dtype, '--json', tmp_path / f'{dtype}.json', '--cfg-options', *TINY)
+        found.append(json.loads((tmp_path / f'{dtype}.json').read_text()))
+    exact, rough = (one['absolute'][FULL] for one in found)
+    assert rough['train_step_ops'] > exact['train_step_ops'] and rough['infer_ops'] == exact['infer_ops']
+    assert [one['settings']['dtype'] for one in found] == ['float32', 'bfloat16']
+
+
 def test_growth(tmp_path: Path, measure: Callable[..., str]) -> None:
     """Every cost at every value of a key of the config, with exponents, in a table, a JSON file and a picture."""
     output = measure(
