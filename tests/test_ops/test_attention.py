@@ -183,3 +183,27 @@ def test_compiled_graphs_take_it_whole() -> None:
         expected = self_attention(qkv)
         assert torch.equal(found, expected)
         assert torch.equal(gradient, torch.autograd.grad(expected.square().sum(), qkv)[0])
+
+
+@needs_compiler
+@pytest.mark.skipif(not HAS_CUSTOM_OPERATORS, reason='nothing is compiled by this torch')
+def test_compiled_graphs_without_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph that holds the operator computes the same where the kernels are not used when it runs."""
+    compiled = torch.compile(self_attention, backend='aot_eager', fullgraph=True)
+    qkv = random(3, 9, 3, 2, 16).requires_grad_()
+    gradients = []
+    for kernels in (attention_kernels, None):
+        monkeypatch.setattr(module, 'attention_kernels_for', lambda _, kernels=kernels: kernels)
+        gradients.append(torch.autograd.grad(compiled(qkv).square().sum(), qkv)[0])
+    torch.testing.assert_close(*gradients)
+    monkeypatch.undo()
+    with FlopCounterMode(display=False) as counter:
+        found = self_attention(qkv)
+        (gradient,) = torch.autograd.grad(found.square().sum(), qkv)
+    torch.testing.assert_close(gradient, gradients[0])
+    assert counter.get_total_flops() > 0
+    found = self_attention(qkv)
+    with FlopCounterMode(display=False) as counter:
+        (gradient,) = torch.autograd.grad(found.square().sum(), qkv)
+    torch.testing.assert_close(gradient, gradients[0])
+    assert counter.get_total_flops() == 5 * 2 * 3 * 2 * 9 * 9 * 16

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import attention_kernels
-from .backends import attention_kernels_for
+from .backends import attention_kernels_for, c_is_usable
 from .checks import at_least_float32
 from .compiling import is_compiling, is_differentiated, opaque
 from .plain_products import is_plain_product
@@ -67,7 +67,7 @@ def self_attention(qkv: Tensor) -> Tensor:
 
 def _self_attend(qkv: Tensor) -> Tensor:
     fits = is_plain_product(qkv) and attention_kernels.can_attend(qkv)
-    if not fits or not (is_compiling() or attention_kernels_for(qkv)):
+    if not fits or not (c_is_usable() if is_compiling() else attention_kernels_for(qkv)):
         return _attend_plainly(qkv)
     if torch.is_grad_enabled() and qkv.requires_grad:
         result: Tensor = _SelfAttention.apply(qkv)
@@ -88,9 +88,12 @@ class _SelfAttention(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Send the gradient (B, L, H, d) to queries, keys and values."""
         (qkv,) = ctx.saved_tensors
-        if is_differentiated():
-            return _differentiate(qkv, gradient, create_graph=True)
-        return _self_attention_gradient_on_cpu(gradient, qkv)
+        if not is_differentiated():
+            return _self_attention_gradient_on_cpu(gradient, qkv)
+        with torch.enable_grad():
+            found = _attend_plainly(qkv)
+        (sent,) = torch.autograd.grad(found, qkv, gradient, create_graph=True)
+        return sent
 
 
 @opaque(
@@ -107,7 +110,7 @@ def _self_attention_gradient_on_cpu(gradient: Tensor, qkv: Tensor) -> Tensor:
     kernels = attention_kernels_for(qkv)
     if kernels:
         return kernels.attention_gradient(gradient, qkv)
-    return _differentiate(qkv.detach().requires_grad_(), gradient).contiguous()
+    return _attention_gradient_plainly(gradient, qkv)
 
 
 def _attend_plainly(qkv: Tensor) -> Tensor:
@@ -115,8 +118,11 @@ def _attend_plainly(qkv: Tensor) -> Tensor:
     return attend(q, k, v).transpose(1, 2)
 
 
-def _differentiate(qkv: Tensor, gradient: Tensor, *, create_graph: bool = False) -> Tensor:
-    with torch.enable_grad():
-        found = _attend_plainly(qkv)
-    (sent,) = torch.autograd.grad(found, qkv, gradient, create_graph=create_graph)
-    return sent
+def _attention_gradient_plainly(gradient: Tensor, qkv: Tensor) -> Tensor:
+    q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, H, L, d)
+    gradient, scale = gradient.transpose(1, 2), q.shape[-1] ** -0.5
+    weights = (q * scale @ k.transpose(-1, -2)).softmax(dim=-1)
+    of_weights = gradient @ v.transpose(-1, -2)
+    of_scores = torch.ops.aten._softmax_backward_data(of_weights, weights, -1, weights.dtype)
+    parts = (of_scores @ k * scale, of_scores.mT @ (q * scale), weights.mT @ gradient)
+    return torch.stack(parts).permute(1, 3, 0, 2, 4).contiguous()

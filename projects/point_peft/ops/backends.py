@@ -97,6 +97,12 @@ def c_works() -> bool:
     return True
 
 
+@torch.compiler.assume_constant_result
+def c_is_usable() -> bool:
+    """:func:`c_works`, as ``torch.compile`` can ask while it traces."""
+    return c_works()
+
+
 def optional_module(name: str) -> ModuleType | None:
     """Import a back end; absent is normal, installed but broken (built for another torch) earns a warning."""
     try:
