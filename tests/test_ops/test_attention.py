@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 
 import pytest
+import random_tensors
 import torch
+from random_tensors import random
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -22,10 +25,6 @@ SIZES = [(2, 6, 1, 16), (1, 7, 3, 48), (3, 33, 2, 32), (2, 64, 3, 128), (2, 139,
 """Clouds, tokens, heads and numbers of a head."""
 
 
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def attended(qkv: Tensor) -> list[Tensor]:
     """What tokens find, and the gradient of the input."""
     qkv = qkv.detach().requires_grad_()
@@ -35,11 +34,7 @@ def attended(qkv: Tensor) -> list[Tensor]:
     return [found.detach(), qkv.grad]
 
 
-def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
-    """Float32 is float64 but for rounding."""
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32
-        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-5)
+assert_near = functools.partial(random_tensors.assert_near, atol=1e-5)
 
 
 @pytest.mark.parametrize('mask', [None, 'bool', 'added'])

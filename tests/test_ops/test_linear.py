@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable
 
 import pytest
+import random_tensors
 import torch
+from random_tensors import random, with_gradients
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -37,22 +39,7 @@ def products(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     return found
 
 
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def with_gradients(function: Callable[..., Tensor], *inputs: Tensor) -> list[Tensor]:
-    """What a function gives, and the gradients of its inputs."""
-    leaves = [tensor.detach().requires_grad_() for tensor in inputs]
-    found = function(*leaves)
-    return [found.detach(), *torch.autograd.grad(found, leaves, random(*found.shape, seed=9).to(found.dtype))]
-
-
-def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
-    """Float32 is float64 but for rounding."""
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32
-        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-4)
+assert_near = functools.partial(random_tensors.assert_near, atol=1e-4)
 
 
 @needs_onednn

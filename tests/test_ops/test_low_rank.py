@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import pytest
+import random_tensors
 import torch
+from random_tensors import random, with_gradients
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,22 +19,7 @@ SHAPES = [(2, 129, 384, 8), (1, 3, 16, 4), (3, 70, 48, 1), (2, 5, 20, 8), (1, 9,
 """Clouds, tokens, channels, rank; of the last two, channels that fill no vector and a rank above eight."""
 
 
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def with_gradients(function: Callable[..., Tensor], *inputs: Tensor) -> list[Tensor]:
-    """What a function gives, and the gradients of its inputs."""
-    leaves = [tensor.detach().requires_grad_() for tensor in inputs]
-    found = function(*leaves)
-    return [found.detach(), *torch.autograd.grad(found, leaves, random(*found.shape, seed=9).to(found.dtype))]
-
-
-def assert_near(found: list[Tensor], expected: list[Tensor]) -> None:
-    """Float32 is float64 but for rounding."""
-    for one, other in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32
-        torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=5e-5)
+assert_near = functools.partial(random_tensors.assert_near, atol=5e-5)
 
 
 def added(x: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:

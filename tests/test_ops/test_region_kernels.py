@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from random_tensors import random
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,10 +22,6 @@ SIZES = [(1, 1, 1, 1, 16), (5, 6, 2, 3, 32), (16, 18, 6, 18, 384), (17, 32, 2, 1
 def regions(size: int, *, tokens: int = 70, count: int = 9) -> Tensor:
     """Rows (2, count, size) in a list of 2 x tokens."""
     return torch.randint(0, 2 * tokens, (2, count, size), generator=torch.Generator().manual_seed(size))
-
-
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def attended(qkv: Tensor, rows: Tensor, num_heads: int) -> list[Tensor]:

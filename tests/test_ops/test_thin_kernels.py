@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from random_tensors import random
 from torch import Tensor
 
 from point_peft.ops import c_library, thin_kernels
@@ -11,10 +12,6 @@ from point_peft.ops import c_library, thin_kernels
 pytestmark = pytest.mark.skipif(
     c_library.compiler() is None, reason='needs Linux, an x86 processor with AVX2 and a C compiler'
 )
-
-
-def random(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def assert_near(found: Tensor, expected: Tensor) -> None:

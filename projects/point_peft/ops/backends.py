@@ -11,10 +11,9 @@ from types import ModuleType
 import torch
 from mmengine.logging import print_log
 from torch import Tensor
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from . import attention_kernels, point_kernels, region_kernels, thin_kernels
-from .c_library import compiler, is_plain, library
+from .c_library import compiler, is_plain, is_watched, library
 
 UNUSABLE = (ImportError, OSError, RuntimeError, AttributeError)
 """What the import of a package raises that was built for another torch or another machine."""
@@ -73,8 +72,7 @@ def _suits_c(tensor: Tensor) -> bool:
         return False
     if torch.jit.is_tracing() or torch._C._are_functorch_transforms_active():
         return False
-    modes = _get_current_dispatch_mode_stack()
-    return all(hasattr(mode, 'note_kernel') for mode in modes) and c_works()
+    return not is_watched() and c_works()
 
 
 @functools.cache

@@ -83,6 +83,11 @@ def call(
     return result
 
 
+def is_watched() -> bool:
+    """Whether a mode looks on that knows torch's operators alone, such as a counter of FLOPs."""
+    return any(not hasattr(mode, 'note_kernel') for mode in _get_current_dispatch_mode_stack())
+
+
 def is_plain(tensor: Tensor) -> bool:
     """Whether its numbers lie in this machine's memory, at its address."""
     return type(tensor) in PLAIN_TENSORS and tensor.device.type == 'cpu'

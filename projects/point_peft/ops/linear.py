@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
+from .c_library import is_watched
 from .compiling import HAS_CUSTOM_OPERATORS, is_compiling, is_differentiated
 from .plain_products import is_plain_product
 
@@ -70,9 +70,8 @@ class _Linear(torch.autograd.Function):
 
 def is_for_onednn(x: Tensor, weight: Tensor) -> bool:
     """Whether the product is large, and no counter of FLOPs wants to see it as torch's."""
-    watchers = _get_current_dispatch_mode_stack()
     large = x.numel() * weight.shape[0] >= LEAST_PRODUCTS and torch._C._get_mkldnn_enabled()
-    return large and all(hasattr(mode, 'note_kernel') for mode in watchers) and onednn_is_faster()
+    return large and not is_watched() and onednn_is_faster()
 
 
 def _by_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
