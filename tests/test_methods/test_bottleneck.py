@@ -44,7 +44,7 @@ def test_formula(at: str) -> None:
     plain = build_plain()
     for block, bottleneck in zip(plain.layers, adapter.adapters):
         block.get_submodule(at).register_forward_hook(lambda _, args, h, b=bottleneck: h + 0.25 * b(h))
-    torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=1e-6, rtol=0)
+    torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=3e-6, rtol=0)
 
 
 def test_parallel_formula() -> None:
@@ -55,7 +55,7 @@ def test_parallel_formula() -> None:
     for block, bottleneck in zip(plain.layers, model.backbone.methods[0].adapters):
         assert isinstance(bottleneck.act, torch.nn.ReLU)
         block.mlp.register_forward_hook(lambda _, args, h, b=bottleneck: h + 0.1 * b(args[0]))
-    torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=1e-6, rtol=0)
+    torch.testing.assert_close(model.backbone(clouds()).patches, plain(clouds()).patches, atol=3e-6, rtol=0)
 
 
 def test_fresh_adapter_changes_nothing() -> None:

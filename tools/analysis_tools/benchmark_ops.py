@@ -20,6 +20,7 @@ from point_peft.cli.arguments import at_least, check_output, device, path
 from point_peft.cli.tool import run_tool
 from point_peft.engine.runtime.device import check_device
 from point_peft.ops import (
+    add_bottleneck,
     add_projected_up,
     chamfer_distance,
     farthest_point_sample,
@@ -29,6 +30,7 @@ from point_peft.ops import (
     knn,
     linear,
     project_down,
+    quick_gelu,
     region_attention,
     region_max_pool,
     self_attention,
@@ -241,6 +243,29 @@ def low_rank_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     }
 
 
+def bottleneck_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
+    """Point-PEFT's bottleneck beside its residual, forward and backward: layer by layer, and ours."""
+    width = 2 * RANK
+    shapes = (
+        (points.shape[0], args.samples, FEATURE_WIDTH),
+        (width, FEATURE_WIDTH),
+        (width,),
+        (FEATURE_WIDTH, width),
+        (FEATURE_WIDTH,),
+    )
+    inputs = [points.new_empty(shape).normal_().requires_grad_() for shape in shapes]
+    x, down, down_bias, up, up_bias = inputs
+    gradient = torch.randn_like(x)
+
+    def layers() -> Tensor:
+        return x + F.linear(quick_gelu(F.linear(x, down, down_bias)), up, up_bias)
+
+    return {
+        'layers': lambda: torch.autograd.grad(layers(), inputs, gradient),
+        'point_peft': lambda: torch.autograd.grad(add_bottleneck(*inputs), inputs, gradient),
+    }
+
+
 def linear_candidates(points: Tensor, args: argparse.Namespace) -> Candidates:
     """A frozen wide layer for every center, forward and backward: torch's, and ours."""
     x = points.new_empty(points.shape[0], args.samples, FEATURE_WIDTH).normal_().requires_grad_()
@@ -308,6 +333,7 @@ OPS: dict[str, Callable[[Tensor, argparse.Namespace], Candidates]] = {
     'gather': gather_candidates,
     'regions': region_candidates,
     'low_rank': low_rank_candidates,
+    'bottleneck': bottleneck_candidates,
     'linear': linear_candidates,
     'attention': attention_candidates,
     'chamfer': chamfer_candidates,

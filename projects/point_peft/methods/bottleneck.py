@@ -6,24 +6,20 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..backbones import PointBackbone
 from ..io.errors import InvalidValueError
+from ..ops import add_bottleneck, quick_gelu
 from ..registry import MODELS
 from .base import TuningMethod
 
-QUICK_GELU_SLOPE = 1.702
-"""Slope of the sigmoid in x * sigmoid(1.702 x), the activation of the Point-PEFT release (``QuickGELU``)."""
-
 
 class QuickGELU(nn.Module):
-    """x * sigmoid(1.702 x)."""
+    """x * sigmoid(1.702 x), of the Point-PEFT release."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply elementwise."""
-        # As silu, which keeps one tensor for the backward and not two.
-        return F.silu(QUICK_GELU_SLOPE * x) / QUICK_GELU_SLOPE
+        return quick_gelu(x)
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {'gelu': nn.GELU, 'quick_gelu': QuickGELU, 'relu': nn.ReLU}
@@ -61,9 +57,25 @@ class Bottleneck(nn.Module):
         for tensor in (self.down.bias, self.up.weight, self.up.bias):
             nn.init.zeros_(tensor)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map (..., C) to (..., C), without a residual."""
-        return self.up(self.dropout(self.act(self.down(x))))
+    def forward(self, x: Tensor, *, residual_scale: float | None = None) -> Tensor:
+        """Map tokens.
+
+        Args:
+            x (Tensor): (..., C).
+            residual_scale (float | None): Weight with which the result is added to x; None for the result alone.
+
+        Returns:
+            Tensor: (..., C).
+        """
+        if residual_scale is None:
+            return self.up(self.dropout(self.act(self.down(x))))
+        if not isinstance(self.act, QuickGELU):
+            return torch.add(x, self(x), alpha=residual_scale)
+        kept = None
+        if self.training and self.dropout.p:
+            kept = self.dropout(x.new_ones(*x.shape[:-1], self.down.out_features))
+        weights = self.down.weight, self.down.bias, self.up.weight, self.up.bias
+        return add_bottleneck(x, *weights, kept=kept, scale=residual_scale)
 
 
 @MODELS.register_module()
@@ -128,4 +140,6 @@ class BottleneckAdapter(TuningMethod):
             )
 
     def _adapt(self, adapter: nn.Module) -> Callable[[Tensor, Tensor], Tensor]:
-        return lambda x, output: torch.add(output, adapter(x if self.parallel else output), alpha=self.scale)
+        if self.parallel:
+            return lambda x, output: torch.add(output, adapter(x), alpha=self.scale)
+        return lambda _, output: adapter(output, residual_scale=self.scale)

@@ -142,7 +142,7 @@ class GeometryAwareAdapter(TuningMethod):
     def _adapt(self, x: Tensor, index: int) -> Tensor:
         """Adapt a block's output (B, P+G, C)."""
         x = self._exchange(x, index, self.state[self.stages[index]])
-        return x + self.adapters[index](x)
+        return self.adapters[index](x, residual_scale=1.0)
 
     def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:
         """Local interaction, pooling and propagation among the patch tokens of a sequence (B, P+G, C)."""

@@ -1,6 +1,7 @@
 """Point operations: plain torch on any device, faster kernels where installed; callers never ask which."""
 
 from .attention import attend, self_attention
+from .bottleneck import add_bottleneck, quick_gelu
 from .chamfer import chamfer_distance, chamfer_distance_l1
 from .distance import squared_distance
 from .fps import farthest_point_sample, farthest_point_sample_loop
@@ -24,6 +25,7 @@ from .weighted_gather import weighted_gather, weighted_scatter
 
 __all__ = [
     'Groups',
+    'add_bottleneck',
     'add_interpolated',
     'add_projected_up',
     'attend',
@@ -44,6 +46,7 @@ __all__ = [
     'morton_order',
     'products_with_rows',
     'project_down',
+    'quick_gelu',
     'region_attention',
     'region_max_pool',
     'self_attention',

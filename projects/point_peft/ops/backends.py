@@ -12,7 +12,7 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor
 
-from . import attention_kernels, point_kernels, region_kernels, thin_kernels
+from . import attention_kernels, bottleneck_kernels, point_kernels, region_kernels, thin_kernels
 from .c_library import compiler, is_plain, is_watched, library
 
 UNUSABLE = (ImportError, OSError, RuntimeError, AttributeError)
@@ -61,6 +61,11 @@ def attention_kernels_for(tensor: Tensor) -> ModuleType | None:
     return attention_kernels if _suits_c(tensor) else None
 
 
+def bottleneck_kernels_for(tensor: Tensor) -> ModuleType | None:
+    """Our kernels in C for narrow bottlenecks, as :func:`region_kernels_for`."""
+    return bottleneck_kernels if _suits_c(tensor) else None
+
+
 def _suits_c(tensor: Tensor) -> bool:
     """Whether a kernel in C takes it, and works.
 
@@ -88,6 +93,7 @@ def c_works() -> bool:
         library(point_kernels.SOURCE, point_kernels.FLAGS)
         library(thin_kernels.SOURCE)
         library(attention_kernels.SOURCE, attention_kernels.FLAGS)
+        library(bottleneck_kernels.SOURCE)
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, 'stderr', None) or error
         _warn(f'our kernels in C do not compile here ({reason}), so plain torch does their work')
