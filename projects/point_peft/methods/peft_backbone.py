@@ -26,6 +26,7 @@ from .folding import fold_methods, refuse_folded
 from .frozen_storage import refuse_stored, store_frozen
 from .insertion import TokenInsertion
 from .recomputation import with_graph, without_gradient
+from .saved_tensors import checked_saved_dtype, saved_in
 from .sizes import SizesOfBackbone
 from .substitution import copy_name, drop_path_off, exchange_values, substituted
 from .training_views import TrainingViews
@@ -42,6 +43,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         backbone (dict | PointBackbone): Config of a plain backbone, or one that is there, with nothing attached.
         methods (Sequence[dict]): Configs of tuning methods, in the order in which they act on a module's output.
         frozen_dtype (str | None): ``bfloat16`` stores the blocks' frozen weights so, see :func:`store_frozen`; or None.
+        saved_dtype (str | None): ``bfloat16`` saves the blocks' tensors for the backward so, see :func:`saved_in`.
     """
 
     def __init__(
@@ -50,8 +52,10 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         methods: Sequence[dict[str, Any]] = (),
         *,
         frozen_dtype: str | None = None,
+        saved_dtype: str | None = None,
     ) -> None:
         super().__init__()
+        self.saved_dtype = checked_saved_dtype(saved_dtype)
         self.backbone: PointBackbone = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
         self.backbone.requires_grad_(False)
         self.methods: Iterable[TuningMethod] = nn.ModuleList(map(MODELS.build, methods))  # type: ignore[assignment]
@@ -98,8 +102,7 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
         num_prefix, norm = self.backbone.num_prefix_tokens, self.backbone.final_norm()
         seen = (points, tokens, num_prefix, self.pretrained_summary, torch.is_grad_enabled())
         context = TuningContext(*seen, hidden_layers, norm, sample_index=sample_index, kept=kept)
-        for method in self.methods:
-            context.states.append(method.begin(context))
+        context.states.extend(method.begin(context) for method in self.methods)
         for method in self.methods:
             tokens = method.transform_tokens(tokens)
         if transform_tokens is not None:
@@ -108,10 +111,11 @@ class PEFTBackbone(SizesOfBackbone, BaseModule):
             tokens = with_graph(tokens, self.backbone)
         self.activity.encoding = context
         try:
-            features = self.backbone.encode(tokens, hidden_layers=hidden_layers)
-            features = self.insertion.finish(features, context)
-            for method in self.methods:
-                features = method.finish(features, context)
+            with saved_in(self.saved_dtype):
+                features = self.backbone.encode(tokens, hidden_layers=hidden_layers)
+                features = self.insertion.finish(features, context)
+                for method in self.methods:
+                    features = method.finish(features, context)
         finally:
             self.activity.encoding = None
         if features.prefix.shape[1] != self.num_prefix_tokens:

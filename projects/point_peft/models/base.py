@@ -84,7 +84,15 @@ class TunedModel(BackboneOwner, BaseModel):
 
         Args:
             settings: Arguments of ``torch.compile``.
+
+        Raises:
+            ValueError: The backbone has a ``saved_dtype``, which compiled graphs know nothing of.
         """
+        if getattr(self.backbone, 'saved_dtype', None) is not None:
+            raise InvalidValueError(
+                'a compiled training chooses itself what it saves for the backward, so model.peft.saved_dtype would do '
+                'nothing; leave it or compile out.'
+            )
         # Of the class and not of this model, so that a copy of it does not compute with the weights of this one.
         self._compiled = torch.compile(TunedModel._compute, **{'dynamic': False, **settings})
 

@@ -29,10 +29,11 @@ IGNORED = {
     'init_cfg',
     'label_smoothing',
     'pretrained',
+    'saved_dtype',
     'test_cfg',
     'train_cfg',
 }
-"""Arguments that matter in training only, that say where weights come from (their hash is compared) or how they are
+"""Arguments that matter in training only, that say where weights come from (their hash is compared) or how tensors are
 stored, or how results are gathered from what the network computes."""
 
 IGNORED_START = 'loss'
