@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import slow_methods
 import torch
 from small_models import build_classifier, clouds, logits, train
+from torch import nn
 
 from point_peft.backbones.layers import drop_path_rates
 from point_peft.methods import GeometryAwareAdapter, TuningContext
@@ -146,15 +149,16 @@ def test_prefix_is_not_mixed() -> None:
 
 def test_regions_are_local() -> None:
     """Far tokens reach a region neither through attention nor through pooling."""
-    layer = LocalAttention(8, attn_dim=6, num_heads=2)
+    attention = LocalAttention(8, attn_dim=6, num_heads=2)
     tokens = torch.randn(2, 10, 8)
     index = flat_rows(torch.tensor([[[0, 1, 2], [7, 8, 9]]]).expand(2, -1, -1), 10)
-    out = layer(tokens, index)
-    assert out.shape == (2, 2, 3, 6) and layer.proj(out).shape == (2, 2, 3, 8)
+    layer = functools.partial(attention, norm=nn.LayerNorm(8), rows=index)
+    out = layer(tokens)
+    assert out.shape == (2, 2, 3, 6) and attention.proj(out).shape == (2, 2, 3, 8)
     changed = tokens.clone()
-    changed[:, 3:] += 1
-    assert torch.equal(layer(changed, index)[:, 0], out[:, 0])
-    assert (layer(changed, index)[:, 1] - out[:, 1]).abs().max() > 1e-3
+    changed[:, 3:] *= torch.rand(8)  # a sum would be taken away by the norm
+    assert torch.equal(layer(changed)[:, 0], out[:, 0])
+    assert (layer(changed)[:, 1] - out[:, 1]).abs().max() > 1e-3
 
 
 def test_drop_path_per_region() -> None:

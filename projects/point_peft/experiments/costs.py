@@ -174,7 +174,8 @@ def memory_in_own_process(
         PointPEFTError: It did not get to its end; says its last line.
     """
     program = (
-        f'from {__name__} import Conditions, measure_memory; import json, sys, torch; '
+        f'from {__name__} import Conditions, keep_freed_memory, measure_memory; import json, sys, torch; '
+        'keep_freed_memory(); '  # as every tool does
         'config, conditions, options, what = json.loads(sys.argv[1]); conditions = Conditions(**conditions); '
         'torch.set_num_threads(conditions.threads); print(measure_memory(config, conditions, options, what))'
     )

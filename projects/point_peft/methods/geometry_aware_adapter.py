@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..backbones import PointBackbone
-from ..backbones.layers import BatchNorm1d, DropPath, Linear, drop_path_rates
+from ..backbones.layers import BatchNorm1d, DropPath, drop_path_rates
 from ..io.errors import InvalidValueError
 from ..ops import (
     add_interpolated,
@@ -19,6 +19,7 @@ from ..ops import (
     gather,
     interpolation_weights,
     knn,
+    normed_linear,
     region_attention,
     region_max_pool,
     take_rows,
@@ -147,8 +148,8 @@ class GeometryAwareAdapter(TuningMethod):
     def _exchange(self, tokens: Tensor, index: int, geometry: TokenGeometry) -> Tensor:
         """Local interaction, pooling and propagation among the patch tokens of a sequence (B, P+G, C)."""
         stage = self.stages[index]
-        norm, attn = self.norms[stage], cast(LocalAttention, self.attns[stage])
-        attended = attn(norm(tokens), geometry.rows)  # (B, S, K, attn_dim)
+        norm, attn = cast(nn.LayerNorm, self.norms[stage]), cast(LocalAttention, self.attns[stage])
+        attended = attn(tokens, norm, geometry.rows)  # (B, S, K, attn_dim)
         attended = self.drop_paths[index](attended.flatten(0, 1)).view_as(attended)  # dropped per region
         regions = region_max_pool(tokens, geometry.rows, attended, attn.proj.weight)  # (B, S, C)
         regions = regions + attn.proj.bias  # the same for all neighbours, so added after the maximum
@@ -213,17 +214,19 @@ class LocalAttention(nn.Module):
                 f'num_heads={num_heads} does not divide attn_dim={attn_dim}; choose a divisor.'
             )
         self.num_heads = num_heads
-        self.qkv = Linear(dim, 3 * attn_dim, bias=False)
+        self.qkv = nn.Linear(dim, 3 * attn_dim, bias=False)
         self.proj = nn.Linear(attn_dim, dim)
 
-    def forward(self, tokens: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, norm: nn.LayerNorm, rows: Tensor) -> Tensor:
         """Attend within regions.
 
         Args:
             tokens (Tensor): (B, G, C).
+            norm (LayerNorm): What the tokens pass first.
             rows (Tensor): (B, S, K) tokens of each region in the list of all samples' tokens.
 
         Returns:
             Tensor: (B, S, K, attn_dim); ``proj`` brings it to C.
         """
-        return region_attention(self.qkv(tokens), rows, self.num_heads)
+        qkv = normed_linear(tokens, norm.weight, norm.bias, norm.eps, self.qkv.weight)
+        return region_attention(qkv, rows, self.num_heads)

@@ -17,6 +17,7 @@ from .interpolation import (
 from .knn import knn
 from .linear import linear
 from .low_rank import add_projected_up, products_with_rows, project_down
+from .normed_linear import normed_linear
 from .ordering import greedy_order, morton_order
 from .pooling import max_pool
 from .region_attention import region_attention
@@ -44,6 +45,7 @@ __all__ = [
     'linear',
     'max_pool',
     'morton_order',
+    'normed_linear',
     'products_with_rows',
     'project_down',
     'quick_gelu',
