@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..engine.config import OptionText
+from ..engine.runtime.allocator import keep_freed_memory
 from ..engine.runtime.memory import peak_memory, restart_peak
 from .contestant import Conditions, Contestant
 from .operations import count_operations
@@ -174,8 +175,8 @@ def memory_in_own_process(
         PointPEFTError: It did not get to its end; says its last line.
     """
     program = (
-        f'from {__name__} import Conditions, keep_freed_memory, measure_memory; import json, sys, torch; '
-        'keep_freed_memory(); '  # as every tool does
+        f'from {keep_freed_memory.__module__} import keep_freed_memory; keep_freed_memory(); '  # as every tool does
+        f'from {__name__} import Conditions, measure_memory; import json, sys, torch; '
         'config, conditions, options, what = json.loads(sys.argv[1]); conditions = Conditions(**conditions); '
         'torch.set_num_threads(conditions.threads); print(measure_memory(config, conditions, options, what))'
     )
