@@ -71,11 +71,9 @@ class Bottleneck(nn.Module):
             return self.up(self.dropout(self.act(self.down(x))))
         if not isinstance(self.act, QuickGELU):
             return torch.add(x, self(x), alpha=residual_scale)
-        kept = None
-        if self.training and self.dropout.p:
-            kept = self.dropout(x.new_ones(*x.shape[:-1], self.down.out_features))
         weights = self.down.weight, self.down.bias, self.up.weight, self.up.bias
-        return add_bottleneck(x, *weights, kept=kept, scale=residual_scale)
+        dropout = self.dropout.p if self.training else 0.0
+        return add_bottleneck(x, *weights, dropout=dropout, scale=residual_scale)
 
 
 @MODELS.register_module()

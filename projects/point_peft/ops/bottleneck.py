@@ -30,10 +30,10 @@ def add_bottleneck(
     up: Tensor,
     up_bias: Tensor,
     *,
-    kept: Tensor | None = None,
+    dropout: float = 0.0,
     scale: float = 1.0,
 ) -> Tensor:
-    """``x + scale * F.linear(kept * quick_gelu(F.linear(x, down, down_bias)), up, up_bias)``.
+    """``x + scale * F.linear(F.dropout(quick_gelu(F.linear(x, down, down_bias)), dropout), up, up_bias)``.
 
     Up to 16 channels inside are for kernels in C where there are such: one pass over the tokens each way, which keeps
     x and what is activated for the backward.
@@ -44,17 +44,20 @@ def add_bottleneck(
         down_bias (Tensor): ``(R,)``.
         up (Tensor): ``(C, R)`` weight.
         up_bias (Tensor): ``(C,)``.
-        kept (Tensor | None): ``(..., R)`` what dropout multiplies by.
+        dropout (float): Rate of the dropout inside; the same random numbers with and without kernels.
         scale (float): Weight of what is added.
 
     Returns:
         Tensor: ``(..., C)``.
     """
     weights = (down, down_bias, up, up_bias)
-    if not _fits(x, *weights, kept) or not (c_is_usable() if is_compiling() else bottleneck_kernels_for(x)):
-        return _add_plainly(x, *weights, kept, scale)
-    inside = None if kept is None else kept.flatten(0, -2)
-    given = x.flatten(0, -2), down, down_bias, up, up_bias, inside, scale
+    if not _fits(x, *weights) or not (c_is_usable() if is_compiling() else bottleneck_kernels_for(x)):
+        inside = quick_gelu(F.linear(x, down, down_bias))
+        inside = F.dropout(inside, dropout) if dropout else inside
+        return torch.add(x, F.linear(inside, up, up_bias), alpha=scale)
+    rows = x.flatten(0, -2)
+    kept = F.dropout(rows.new_ones(rows.shape[0], down.shape[0]), dropout) if dropout else None
+    given = rows, down, down_bias, up, up_bias, kept, scale
     if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (x, *weights)):
         found: Tensor = _AddBottleneck.apply(*given)
     else:
@@ -62,16 +65,14 @@ def add_bottleneck(
     return found.unflatten(0, x.shape[:-1])
 
 
-def _fits(
-    x: Tensor, down: Tensor, down_bias: Tensor, up: Tensor, up_bias: Tensor, kept: Tensor | None
-) -> bool:
+def _fits(x: Tensor, down: Tensor, down_bias: Tensor, up: Tensor, up_bias: Tensor) -> bool:
     """Whether this is for the kernels; what has wrong shapes is for torch to refuse."""
-    operands = (x, down, down_bias, up, up_bias, *([] if kept is None else [kept]))
+    operands = (x, down, down_bias, up, up_bias)
     if not is_plain_product(*operands) or x.dim() < 2 or not x.numel() or down.dim() != 2:
         return False
     width, channels = down.shape
     fits = x.shape[-1] == channels and up.shape == (channels, width) and up_bias.shape == (channels,)
-    fits = fits and down_bias.shape == (width,) and (kept is None or kept.shape == (*x.shape[:-1], width))
+    fits = fits and down_bias.shape == (width,)
     return fits and bottleneck_kernels.can_bottleneck(channels, width)
 
 
@@ -105,7 +106,7 @@ class _AddBottleneck(torch.autograd.Function):
         inputs = x, down, down_bias, up, up_bias
         asked = [tensor for tensor, wanted in zip(inputs, ctx.needs_input_grad) if wanted]
         with torch.enable_grad():
-            found = _add_plainly(*inputs, kept, ctx.scale)
+            found, _ = _add_plainly(*inputs, kept, ctx.scale)
         slopes = iter(torch.autograd.grad(found, asked, gradient, create_graph=True))
         return (*(next(slopes) if wanted else None for wanted in ctx.needs_input_grad[:5]), None, None)
 
@@ -126,10 +127,8 @@ def _add_on_cpu(
 ) -> tuple[Tensor, Tensor]:
     kernels = bottleneck_kernels_for(x)
     if kernels:
-        return kernels.bottleneck(x, down, down_bias, scale * up, scale * up_bias, kept)
-    before = F.linear(x, down, down_bias)
-    inside = quick_gelu(before) if kept is None else quick_gelu(before) * kept
-    found = torch.add(x, F.linear(inside, up, up_bias), alpha=scale)
+        return kernels.bottleneck(x, down, down_bias, up, up_bias, kept, scale)
+    found, before = _add_plainly(x, down, down_bias, up, up_bias, kept, scale)
     return found, F.pad(before, (0, bottleneck_kernels.WIDTH - len(down)))
 
 
@@ -145,11 +144,10 @@ def _add_on_cpu(
 )
 def _add_gradients_on_cpu(
     gradient: Tensor, x: Tensor, down: Tensor, up: Tensor, kept: Tensor | None, before: Tensor, scale: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     kernels = bottleneck_kernels_for(x)
     if kernels:
-        *others, of_up, of_up_bias = kernels.bottleneck_gradients(gradient, x, down, scale * up, kept, before)
-        return (*others, scale * of_up, scale * of_up_bias)
+        return kernels.bottleneck_gradients(gradient, x, down, up, kept, before, scale)
     return _gradients_plainly(gradient, x, down, up, kept, before[:, : len(down)], scale)
 
 
@@ -161,15 +159,16 @@ def _add_plainly(
     up_bias: Tensor,
     kept: Tensor | None,
     scale: float,
-) -> Tensor:
-    inside = quick_gelu(F.linear(x, down, down_bias))
-    inside = inside if kept is None else inside * kept
-    return torch.add(x, F.linear(inside, up, up_bias), alpha=scale)
+) -> tuple[Tensor, Tensor]:
+    """The sum, and what is activated."""
+    before = F.linear(x, down, down_bias)
+    inside = quick_gelu(before) if kept is None else quick_gelu(before) * kept
+    return torch.add(x, F.linear(inside, up, up_bias), alpha=scale), before
 
 
 def _gradients_plainly(
     gradient: Tensor, x: Tensor, down: Tensor, up: Tensor, kept: Tensor | None, before: Tensor, scale: float
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, ...]:
     share = torch.sigmoid(QUICK_GELU_SLOPE * before)
     value, slope = before * share, share * (1 + QUICK_GELU_SLOPE * before * (1 - share))
     if kept is not None:

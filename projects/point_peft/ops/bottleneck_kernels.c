@@ -32,11 +32,11 @@ INLINE void project(const float *tokens, int rows, const float *weight, int N, i
     }
 }
 
-/* result (rows, N) = tokens + values (rows) @ across (W, N), and the bias (N) where there is one. */
+/* result (rows, N) = tokens + values (rows) @ across (W, N), and the scaled bias (N) where there is one. */
 INLINE void add_expanded(const float *tokens, const inner *values, int rows, const float *across, const float *bias,
-                         int N, float *result) {
+                         float scale, int N, float *result) {
     for (int n = 0; n < N; n += LANES) {
-        const lanes start = bias ? load(bias + n) : splat(0);
+        const lanes start = bias ? load(bias + n) * scale : splat(0);
         lanes sums[ROWS];
         for (int m = 0; m < rows; m++) sums[m] = load(tokens + (int64_t)m * N + n) + start;
         for (int w = 0; w < W; w++) {
@@ -47,17 +47,21 @@ INLINE void add_expanded(const float *tokens, const inner *values, int rows, con
     }
 }
 
-/* sums (N, W) += tokens^T @ values (rows), and totals (N) += the tokens where there are totals. */
-INLINE void add_products(const float *tokens, const inner *values, int rows, int N, float *sums, float *totals) {
+/* sums (N, W) += tokens^T @ values (rows). */
+INLINE void add_products(const float *tokens, const inner *values, int rows, int N, float *sums) {
     for (int n = 0; n < N; n++) {
         inner sum = INNER(sums + (int64_t)n * W);
         for (int m = 0; m < rows; m++) sum += tokens[(int64_t)m * N + n] * values[m];
         INNER(sums + (int64_t)n * W) = sum;
     }
-    for (int n = 0; totals && n < N; n += LANES) {
-        lanes sum = load(totals + n);
+}
+
+/* totals (N) += the scaled tokens. */
+INLINE void add_rows(const float *tokens, int rows, float scale, int N, float *totals) {
+    for (int n = 0; n < N; n += LANES) {
+        lanes sum = splat(0);
         for (int m = 0; m < rows; m++) sum += load(tokens + (int64_t)m * N + n);
-        store(totals + n, sum);
+        store(totals + n, load(totals + n) + sum * scale);
     }
 }
 
@@ -77,66 +81,87 @@ INLINE void activate(const float *before, inner *value, inner *slope) {
 }
 
 INLINE void forward(const float *tokens, int rows, int N, const float *down, const float *down_bias,
-                    const float *kept, const float *up, const float *up_bias, float *before, float *result) {
+                    const float *kept, const float *up, const float *up_bias, float scale, float *before,
+                    float *result) {
     inner values[ROWS], slope;
     project(tokens, rows, down, N, values);
     for (int m = 0; m < rows; m++) {
-        values[m] += INNER(down_bias);
-        INNER(before + m * W) = values[m];
+        INNER(before + m * W) = values[m] + INNER(down_bias);
         activate(before + m * W, &values[m], &slope);
+        values[m] *= scale;
         if (kept) values[m] *= INNER(kept + m * W);
     }
-    add_expanded(tokens, values, rows, up, up_bias, N, result);
+    add_expanded(tokens, values, rows, up, up_bias, scale, N, result);
 }
 
+/* The gradient of the tokens, and sums += those of down (N, W), up (N, W), the bias of down (W) and that of up (N). */
 INLINE void backward(const float *gradient, const float *tokens, int rows, int N, const float *down,
-                     const float *kept, const float *up, const float *before, float *result, float *of_down,
-                     inner *of_down_bias, float *of_up, float *of_up_bias) {
+                     const float *kept, const float *up, float scale, const float *before, float *result,
+                     float *sums) {
+    float *of_up = sums + (int64_t)N * W, *of_down_bias = of_up + (int64_t)N * W;
     inner values[ROWS], slopes[ROWS];
     project(gradient, rows, up, N, slopes);
     for (int m = 0; m < rows; m++) {
         inner slope;
         activate(before + m * W, &values[m], &slope);
+        values[m] *= scale, slope *= scale;
         if (kept) values[m] *= INNER(kept + m * W), slope *= INNER(kept + m * W);
         slopes[m] *= slope;
-        *of_down_bias += slopes[m];
+        INNER(of_down_bias) += slopes[m];
     }
-    add_products(gradient, values, rows, N, of_up, of_up_bias);
-    add_products(tokens, slopes, rows, N, of_down, NULL);
-    add_expanded(gradient, slopes, rows, down, NULL, N, result);
+    add_products(gradient, values, rows, N, of_up);
+    add_products(tokens, slopes, rows, N, sums);
+    add_rows(gradient, rows, scale, N, of_down_bias + W);
+    add_expanded(gradient, slopes, rows, down, NULL, 0, N, result);
 }
 
-/* result (M, N) = tokens + bottleneck, and before (M, W), what is activated; down is (N, W), up (W, N). */
+/* result (M, N) = tokens + scale * bottleneck, and before (M, W), what is activated; down is (N, W), up (W, N). */
 int bottleneck(const float *tokens, int64_t M, int N, const float *down, const float *down_bias, const float *kept,
-               const float *up, const float *up_bias, float *before, float *result, int threads) {
+               const float *up, const float *up_bias, float scale, float *before, float *result, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int64_t m = 0; m < M; m += ROWS) {
         const float *rows = tokens + m * N, *some = kept ? kept + m * W : NULL;
-        if (M - m >= ROWS) forward(rows, ROWS, N, down, down_bias, some, up, up_bias, before + m * W, result + m * N);
-        else forward(rows, (int)(M - m), N, down, down_bias, some, up, up_bias, before + m * W, result + m * N);
+        float *inside = before + m * W, *found = result + m * N;
+        if (M - m >= ROWS) forward(rows, ROWS, N, down, down_bias, some, up, up_bias, scale, inside, found);
+        else forward(rows, (int)(M - m), N, down, down_bias, some, up, up_bias, scale, inside, found);
     }
     return 0;
 }
 
-/* The gradient of the tokens (M, N), and in parts, zero before, those of down (N, W), its bias (W), up (N, W) and its
-   bias (N); here down is (W, N), up (N, W). */
+/* The gradients of the tokens (M, N), of down (width, N), its bias (width), up (N, width) and its bias (N), which are
+   added up in parts, zero before; here down is (W, N), up (N, W). */
 int bottleneck_gradient(const float *gradient, const float *tokens, int64_t M, int N, const float *down,
-                        const float *kept, const float *up, const float *before, int parts, float *result,
-                        float *of_down, float *of_down_bias, float *of_up, float *of_up_bias, int threads) {
+                        const float *kept, const float *up, float scale, const float *before, int parts,
+                        float *sums, int width, float *result, float *of_down, float *of_down_bias, float *of_up,
+                        float *of_up_bias, int threads) {
+    const int64_t weights = (int64_t)N * W, size = 2 * weights + W + N;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int part = 0; part < parts; part++) {
-        const int64_t stop = M * (part + 1) / parts, sums = (int64_t)part * N * W;
-        inner bias = {0};
+        const int64_t stop = M * (part + 1) / parts;
+        float *own = sums + part * size;
         for (int64_t m = M * part / parts; m < stop; m += ROWS) {
-            const float *some = kept ? kept + m * W : NULL;
-            if (stop - m >= ROWS)
-                backward(gradient + m * N, tokens + m * N, ROWS, N, down, some, up, before + m * W, result + m * N,
-                         of_down + sums, &bias, of_up + sums, of_up_bias + (int64_t)part * N);
-            else
-                backward(gradient + m * N, tokens + m * N, (int)(stop - m), N, down, some, up, before + m * W,
-                         result + m * N, of_down + sums, &bias, of_up + sums, of_up_bias + (int64_t)part * N);
+            const float *sent = gradient + m * N, *rows = tokens + m * N, *some = kept ? kept + m * W : NULL;
+            const float *inside = before + m * W;
+            if (stop - m >= ROWS) backward(sent, rows, ROWS, N, down, some, up, scale, inside, result + m * N, own);
+            else backward(sent, rows, (int)(stop - m), N, down, some, up, scale, inside, result + m * N, own);
         }
-        INNER(of_down_bias + (int64_t)part * W) = bias;
+    }
+    for (int part = 1; part < parts; part++) INNER(sums + 2 * weights) += INNER(sums + part * size + 2 * weights);
+    for (int w = 0; w < width; w++) of_down_bias[w] = sums[2 * weights + w];
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int n = 0; n < N; n++) {
+        inner first = {0}, second = {0};
+        of_up_bias[n] = 0;
+        for (int part = 0; part < parts; part++) {
+            const float *own = sums + part * size;
+            first += INNER(own + (int64_t)n * W);
+            second += INNER(own + weights + (int64_t)n * W);
+            of_up_bias[n] += own[2 * weights + W + n];
+        }
+        for (int w = 0; w < width; w++) {
+            of_down[(int64_t)w * N + n] = first[w];
+            of_up[(int64_t)n * width + w] = second[w];
+        }
     }
     return 0;
 }

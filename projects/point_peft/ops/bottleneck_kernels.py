@@ -6,6 +6,7 @@ of which each takes a tenth of a millisecond.
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
 from torch import Tensor
@@ -28,9 +29,15 @@ def can_bottleneck(channels: int, width: int) -> bool:
 
 
 def bottleneck(
-    x: Tensor, down: Tensor, down_bias: Tensor, up: Tensor, up_bias: Tensor, kept: Tensor | None
+    x: Tensor,
+    down: Tensor,
+    down_bias: Tensor,
+    up: Tensor,
+    up_bias: Tensor,
+    kept: Tensor | None,
+    scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """``x + up(kept * quick_gelu(down(x)))``.
+    """``x + scale * up(kept * quick_gelu(down(x)))``.
 
     Args:
         x (Tensor): ``(M, C)`` float32.
@@ -39,6 +46,7 @@ def bottleneck(
         up (Tensor): ``(C, R)`` weight.
         up_bias (Tensor): ``(C,)``.
         kept (Tensor | None): ``(M, R)`` what dropout multiplies by.
+        scale (float): Weight of what is added.
 
     Returns:
         tuple[Tensor, Tensor]: ``(M, C)``, and what is activated, ``(M, WIDTH)``.
@@ -47,28 +55,28 @@ def bottleneck(
     before, found = x.new_empty(size, WIDTH), x.new_empty(size, channels)
     inside = None if kept is None else _filled_up(kept)
     weights = _filled_up(down.T), _filled_up(down_bias), inside, _filled_up(up).T, up_bias
-    call(SOURCE, 'bottleneck', x, long(size), channels, *weights, before, found)
+    call(SOURCE, 'bottleneck', x, long(size), channels, *weights, ctypes.c_float(scale), before, found)
     return found, before
 
 
 def bottleneck_gradients(
-    gradient: Tensor, x: Tensor, down: Tensor, up: Tensor, kept: Tensor | None, before: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    gradient: Tensor,
+    x: Tensor,
+    down: Tensor,
+    up: Tensor,
+    kept: Tensor | None,
+    before: Tensor,
+    scale: float,
+) -> tuple[Tensor, ...]:
     """What x, down, its bias, up and its bias of :func:`bottleneck` get of the gradient (M, C)."""
     size, channels = x.shape
     width, parts = len(down), max(1, min(size // ROWS_OF_A_PART, MOST_PARTS))
-    sent = x.new_empty(size, channels)
-    of_down, of_up = x.new_zeros(2, parts, channels, WIDTH)
-    of_down_bias, of_up_bias = x.new_zeros(parts, WIDTH), x.new_zeros(parts, channels)
-    weights = _filled_up(down.T).T, None if kept is None else _filled_up(kept), _filled_up(up), before
-    call(
-        SOURCE,
-        'bottleneck_gradient',
-        *(gradient, x, long(size), channels, *weights, parts),
-        *(sent, of_down, of_down_bias, of_up, of_up_bias),
-    )
-    of_down, of_up = of_down.sum(0)[:, :width].T.contiguous(), of_up.sum(0)[:, :width].contiguous()
-    return sent, of_down, of_down_bias.sum(0)[:width].contiguous(), of_up, of_up_bias.sum(0)
+    found = tuple(x.new_empty(shape) for shape in (x.shape, down.shape, width, up.shape, channels))
+    sums = x.new_zeros(parts, 2 * channels * WIDTH + WIDTH + channels)
+    weights = _filled_up(down.T).T, None if kept is None else _filled_up(kept), _filled_up(up)
+    given = (gradient, x, long(size), channels, *weights, ctypes.c_float(scale), before, parts, sums, width)
+    call(SOURCE, 'bottleneck_gradient', *given, *found)
+    return found
 
 
 def _filled_up(matrix: Tensor) -> Tensor:

@@ -59,7 +59,10 @@ def long(number: int) -> ctypes.c_int64:
 
 
 def call(
-    source: Path, name: str, *arguments: Tensor | ctypes.c_int64 | int | None, flags: tuple[str, ...] = ()
+    source: Path,
+    name: str,
+    *arguments: Tensor | ctypes.c_int64 | ctypes.c_float | int | None,
+    flags: tuple[str, ...] = (),
 ) -> int:
     """Call a kernel with tensors, numbers and, last, the number of threads; what it returns.
 
@@ -68,7 +71,7 @@ def call(
     Args:
         source (Path): C file.
         name (str): Function in it.
-        *arguments (Tensor | c_int64 | int | None): What it takes; None is a null pointer.
+        *arguments (Tensor | c_int64 | c_float | int | None): What it takes; None is a null pointer.
         flags (tuple[str, ...]): More flags of the compiler.
 
     Raises:
