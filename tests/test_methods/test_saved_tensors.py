@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from point_peft.io.errors import InvalidValueError
 from point_peft.methods import PEFTBackbone
-from point_peft.methods.saved_tensors import LEAST_NUMBERS, saved_in
+from point_peft.methods.saved_tensors import DTYPES, LEAST_NUMBERS, saved_in
 from point_peft.models import PointClassifier
 
 SIZE = 64
@@ -35,18 +35,23 @@ def patches(model: PointClassifier) -> tuple[Tensor, Tensor]:
     return found.detach(), torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
 
-@pytest.mark.parametrize(('method', 'share'), [('point_peft', 0.005), ('lora', 0.2)])
+@pytest.mark.parametrize('method', ['point_peft', 'adapter', 'lora'])
 @pytest.mark.parametrize('name', SMALL_BACKBONES)
-def test_the_same_but_for_the_rounding_of_gradients(name: str, method: str, share: float) -> None:
-    """Tokens are the same bits; gradients point where they pointed, and are not the same.
-
-    Those of LoRA pass through the softmax of an attention that is sharper in these models than in trained ones.
-    """
+def test_the_same_but_for_the_rounding_of_gradients(
+    name: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens are the same bits; gradients point where they pointed, and are the same without the rounding."""
     model = build_classifier(methods_for(name)[method], name=name).train()
     fill_bank(model)
     (expected, gradient), (found, other) = (patches(one) for one in (model, rounding(model)))
     assert torch.equal(found, expected)
-    assert 0 < (gradient - other).norm() < share * gradient.norm()
+    assert not torch.equal(gradient, other)
+    if (
+        method != 'lora'
+    ):  # sends all of its gradients through an attention that is sharper here than in trained models
+        assert (gradient - other).norm() < 0.01 * gradient.norm()
+    monkeypatch.setitem(DTYPES, 'bfloat16', torch.float32)
+    assert torch.equal(patches(rounding(model))[1], gradient)
 
 
 def test_nothing_changes_where_nothing_is_saved() -> None:
