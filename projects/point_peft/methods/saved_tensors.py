@@ -15,8 +15,8 @@ from ..ops.compiling import is_compiling
 
 DTYPES = {'bfloat16': torch.bfloat16}
 
-LEAST_NUMBERS = 2**12
-"""Smaller tensors stay as they are: statistics of norms, whose rounding all channels would see."""
+LEAST_NUMBERS = 2**16
+"""Smaller tensors stay as they are: statistics of norms, and what is not worth two operations."""
 
 
 class Saved(NamedTuple):
