@@ -25,3 +25,15 @@ def assert_near(found: list[Tensor], expected: list[Tensor], atol: float) -> Non
     for one, other in zip(found, expected, strict=True):
         assert one.dtype == torch.float32
         torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=atol)
+
+
+def same_with_any_threads(function: Callable[[], list[Tensor]]) -> bool:
+    """Whether a function gives the same bits with one thread and with three."""
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(function())
+    finally:
+        torch.set_num_threads(before)
+    return all(torch.equal(one, other) for one, other in zip(*found, strict=True))

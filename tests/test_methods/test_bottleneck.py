@@ -36,6 +36,19 @@ def test_fresh_bottleneck_is_zero() -> None:
     assert layer(torch.randn(3, 6)).eq(0).all() and layer.down.weight.abs().min() > 0
 
 
+@pytest.mark.parametrize('activation', ['quick_gelu', 'relu'])
+def test_residual_is_one_call(activation: str) -> None:
+    """It adds what the bottleneck gives alone, and hooks see one call, with any activation."""
+    layer = Bottleneck(16, hidden_dim=2, activation=activation).eval()
+    scramble(layer)
+    x = torch.randn(3, 16)
+    expected = x + 0.5 * layer(x)
+    calls: list[int] = []
+    layer.register_forward_hook(lambda *_: calls.append(1))
+    torch.testing.assert_close(layer(x, residual_scale=0.5), expected)
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize('at', ['mlp', 'attn'])
 def test_formula(at: str) -> None:
     """The branch h of every block becomes h + scale * adapter(h)."""

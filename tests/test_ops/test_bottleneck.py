@@ -8,7 +8,7 @@ import importlib
 import pytest
 import random_tensors
 import torch
-from random_tensors import random, with_gradients
+from random_tensors import random, same_with_any_threads, with_gradients
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -191,14 +191,7 @@ def test_recorders_see_plain_torch() -> None:
 @needs_compiler
 def test_threads_change_nothing() -> None:
     """To the bit, forward and backward."""
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            found.append(with_gradients(ours, *inputs(5, 129, 48, 16)))
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(one, other) for one, other in zip(*found))
+    assert same_with_any_threads(lambda: with_gradients(ours, *inputs(5, 129, 48, 16)))
 
 
 @pytest.mark.parametrize('with_dropout', [False, True])

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import random_tensors
 import torch
-from random_tensors import random, with_gradients
+from random_tensors import random, same_with_any_threads, with_gradients
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
@@ -153,11 +153,4 @@ def test_autocast_and_transforms() -> None:
 def test_sums_do_not_depend_on_threads() -> None:
     """Values and gradients are the same bits with one thread and with three."""
     inputs = random(5, 129, 48), random(5, 129, 8, seed=1), random(48, 8, seed=2)
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            found.append(with_gradients(add_projected_up, *inputs))
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(one, other) for one, other in zip(*found))
+    assert same_with_any_threads(lambda: with_gradients(add_projected_up, *inputs))

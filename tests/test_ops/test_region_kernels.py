@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from random_tensors import random
+from random_tensors import random, same_with_any_threads
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -138,14 +138,9 @@ def test_rows_outside_of_the_table() -> None:
 def test_threads_change_nothing() -> None:
     """To the bit, forward and backward."""
     rows, tokens, update, weight = regions(16), random(2, 70, 96), random(2, 9, 16, 18), random(96, 18)
-    before, found = torch.get_num_threads(), []
-    try:
-        for threads in (1, 3):
-            torch.set_num_threads(threads)
-            found.append([*pooled(tokens, rows, update, weight), *attended(tokens[..., :54], rows, 6)])
-    finally:
-        torch.set_num_threads(before)
-    assert all(torch.equal(one, other) for one, other in zip(*found))
+    assert same_with_any_threads(
+        lambda: [*pooled(tokens, rows, update, weight), *attended(tokens[..., :54], rows, 6)]
+    )
 
 
 @pytest.mark.parametrize(('size', 'attn_dim', 'channels'), [(65, 18, 32), (16, 102, 32), (16, 18, 24)])

@@ -70,7 +70,7 @@ class Bottleneck(nn.Module):
         if residual_scale is None:
             return self.up(self.dropout(self.act(self.down(x))))
         if not isinstance(self.act, QuickGELU):
-            return torch.add(x, self(x), alpha=residual_scale)
+            return torch.add(x, self.forward(x), alpha=residual_scale)  # hooks see one call
         weights = self.down.weight, self.down.bias, self.up.weight, self.up.bias
         dropout = self.dropout.p if self.training else 0.0
         return add_bottleneck(x, *weights, dropout=dropout, scale=residual_scale)

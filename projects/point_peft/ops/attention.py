@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from . import attention_kernels
 from .backends import attention_kernels_for, c_is_usable
 from .checks import at_least_float32
-from .compiling import is_compiling, is_differentiated, opaque
+from .compiling import differentiable_gradients, is_compiling, is_differentiated, opaque
 from .plain_products import is_plain_product
 
 LONGEST_PLAIN = 256
@@ -90,9 +90,8 @@ class _SelfAttention(torch.autograd.Function):
         (qkv,) = ctx.saved_tensors
         if not is_differentiated():
             return _self_attention_gradient_on_cpu(gradient, qkv)
-        with torch.enable_grad():
-            found = _attend_plainly(qkv)
-        (sent,) = torch.autograd.grad(found, qkv, gradient, create_graph=True)
+        (sent,) = differentiable_gradients(_attend_plainly, [qkv], gradient, [True])
+        assert sent is not None
         return sent
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from . import bottleneck_kernels
 from .backends import bottleneck_kernels_for, c_is_usable
-from .compiling import is_compiling, is_differentiated, opaque
+from .compiling import differentiable_gradients, is_compiling, is_differentiated, opaque
 from .plain_products import is_plain_product
 
 QUICK_GELU_SLOPE = 1.702
@@ -103,12 +103,15 @@ class _AddBottleneck(torch.autograd.Function):
         if not is_differentiated():
             sent = _add_gradients_on_cpu(gradient, x, down, up, kept, before, ctx.scale)
             return (*sent, None, None)
-        inputs = x, down, down_bias, up, up_bias
-        asked = [tensor for tensor, wanted in zip(inputs, ctx.needs_input_grad) if wanted]
-        with torch.enable_grad():
-            found, _ = _add_plainly(*inputs, kept, ctx.scale)
-        slopes = iter(torch.autograd.grad(found, asked, gradient, create_graph=True))
-        return (*(next(slopes) if wanted else None for wanted in ctx.needs_input_grad[:5]), None, None)
+        slopes = differentiable_gradients(
+            lambda x, down, down_bias, up, up_bias: _add_activated(
+                x, F.linear(x, down, down_bias), up, up_bias, kept, ctx.scale
+            ),
+            (x, down, down_bias, up, up_bias),
+            gradient,
+            ctx.needs_input_grad[:5],
+        )
+        return (*slopes, None, None)
 
 
 @opaque(
@@ -128,7 +131,8 @@ def _add_on_cpu(
     kernels = bottleneck_kernels_for(x)
     if kernels:
         return kernels.bottleneck(x, down, down_bias, up, up_bias, kept, scale)
-    found, before = _add_plainly(x, down, down_bias, up, up_bias, kept, scale)
+    before = F.linear(x, down, down_bias)
+    found = _add_activated(x, before, up, up_bias, kept, scale)
     return found, F.pad(before, (0, bottleneck_kernels.WIDTH - len(down)))
 
 
@@ -151,19 +155,11 @@ def _add_gradients_on_cpu(
     return _gradients_plainly(gradient, x, down, up, kept, before[:, : len(down)], scale)
 
 
-def _add_plainly(
-    x: Tensor,
-    down: Tensor,
-    down_bias: Tensor,
-    up: Tensor,
-    up_bias: Tensor,
-    kept: Tensor | None,
-    scale: float,
-) -> tuple[Tensor, Tensor]:
-    """The sum, and what is activated."""
-    before = F.linear(x, down, down_bias)
+def _add_activated(
+    x: Tensor, before: Tensor, up: Tensor, up_bias: Tensor, kept: Tensor | None, scale: float
+) -> Tensor:
     inside = quick_gelu(before) if kept is None else quick_gelu(before) * kept
-    return torch.add(x, F.linear(inside, up, up_bias), alpha=scale), before
+    return torch.add(x, F.linear(inside, up, up_bias), alpha=scale)
 
 
 def _gradients_plainly(

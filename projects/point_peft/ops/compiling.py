@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -34,6 +34,27 @@ def is_exporting() -> bool:
 def is_differentiated() -> bool:
     """Within a backward: whether it will be differentiated itself (``create_graph``); no kernel is made for that."""
     return torch.is_grad_enabled() and not is_compiling()
+
+
+def differentiable_gradients(
+    function: Callable[..., Tensor], inputs: Sequence[Tensor], gradient: Tensor, wanted: Sequence[bool]
+) -> list[Tensor | None]:
+    """Within a backward that :func:`is_differentiated`: what inputs get of a gradient, as a graph of torch's operators.
+
+    Args:
+        function (Callable): The plain form of what was computed, of all inputs.
+        inputs (Sequence[Tensor]): As the forward saw them.
+        gradient (Tensor): Of its result.
+        wanted (Sequence[bool]): Which inputs get one.
+
+    Returns:
+        list[Tensor | None]: A gradient for each input, or None.
+    """
+    asked = [tensor for tensor, wants in zip(inputs, wanted) if wants]
+    with torch.enable_grad():
+        found = function(*inputs)
+    slopes = iter(torch.autograd.grad(found, asked, gradient, create_graph=True))
+    return [next(slopes) if wants else None for wants in wanted]
 
 
 def opaque(schema: str, outputs: Callable) -> Callable[[Function], Function]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .compiling import is_compiling, is_differentiated
+from .compiling import differentiable_gradients, is_compiling, is_differentiated
 from .linear import linear
 from .plain_products import is_plain_product
 
@@ -33,7 +34,7 @@ def normed_linear(x: Tensor, norm_weight: Tensor, norm_bias: Tensor, eps: float,
     if is_recorded and not is_compiling() and is_plain_product(*operands):
         result: Tensor = _NormedLinear.apply(x, norm_weight, norm_bias, eps, weight)
         return result
-    return _plainly(*operands[:3], eps, weight)
+    return _plainly(*operands, eps=eps)
 
 
 class _NormedLinear(torch.autograd.Function):
@@ -55,8 +56,9 @@ class _NormedLinear(torch.autograd.Function):
         x, norm_weight, norm_bias, weight, mean, rstd = ctx.saved_tensors
         wanted = [ctx.needs_input_grad[place] for place in (0, 1, 2, 4)]
         if is_differentiated():
-            *of_norm, of_weight = _differentiable(
-                gradient, (x, norm_weight, norm_bias, weight), ctx.eps, wanted
+            inputs = x, norm_weight, norm_bias, weight
+            *of_norm, of_weight = differentiable_gradients(
+                functools.partial(_plainly, eps=ctx.eps), inputs, gradient, wanted
             )
             return (*of_norm, None, of_weight)
         shape, of_weight = x.shape[-1:], None
@@ -70,17 +72,5 @@ class _NormedLinear(torch.autograd.Function):
         return (*of_norm, None, of_weight)
 
 
-def _plainly(x: Tensor, norm_weight: Tensor, norm_bias: Tensor, eps: float, weight: Tensor) -> Tensor:
+def _plainly(x: Tensor, norm_weight: Tensor, norm_bias: Tensor, weight: Tensor, *, eps: float) -> Tensor:
     return linear(F.layer_norm(x, x.shape[-1:], norm_weight, norm_bias, eps), weight)
-
-
-def _differentiable(
-    gradient: Tensor, inputs: tuple[Tensor, ...], eps: float, wanted: list[bool]
-) -> list[Tensor | None]:
-    """The gradients of those inputs that want one, as a graph."""
-    x, norm_weight, norm_bias, weight = inputs
-    asked = [tensor for tensor, wants in zip(inputs, wanted) if wants]
-    with torch.enable_grad():
-        found = _plainly(x, norm_weight, norm_bias, eps, weight)
-    slopes = iter(torch.autograd.grad(found, asked, gradient, create_graph=True))
-    return [next(slopes) if wants else None for wants in wanted]
